@@ -1,0 +1,271 @@
+// Takes one event into the state: what was seen or what ended. Decides nothing.
+
+import { assertNever } from "../../util/assert.ts";
+import { drbdConnected, inContact } from "../facts.ts";
+import type { Event } from "../model/event.ts";
+import type { HeardHeartbeat } from "../model/peer.ts";
+import { freshFence, freshProbes, freshVotes, type State } from "../model/state.ts";
+import { change, log, type Turn } from "../turn.ts";
+import { acceptCommand } from "../decide/commands.ts";
+import { acceptRequest } from "../decide/requests.ts";
+import { inForce } from "../rules.ts";
+
+export function absorb(turn: Turn, event: Event): void {
+  switch (event.kind) {
+    case "tick":
+      return absorbTick(turn);
+    case "heartbeat":
+      return absorbHeartbeat(turn, event.heard);
+    case "drbd": {
+      const before = drbdConnected(turn.state);
+      change(turn, { drbd: event.views });
+      const after = drbdConnected(turn.state);
+      // Connected up to this moment is evidence; connected from this moment on too.
+      if (before || after) noteDrbdEvidence(turn);
+      return;
+    }
+    case "target":
+      return change(turn, { target: event.target });
+    case "target-died":
+      log(turn, "target.died", event.detail, "warn");
+      return change(turn, {
+        target: { kind: "known", value: { running: false, filled: false, portalOpen: false }, at: turn.now },
+        targetDeaths: [...turn.state.targetDeaths.filter((at) => turn.now - at < 300_000), turn.now],
+      });
+    case "vip":
+      return change(turn, { vip: event.vip });
+    case "domains":
+      return change(turn, { domains: event.domains });
+    case "xapi":
+      return change(turn, { xapi: event.xapi });
+    case "management":
+      return change(turn, { management: event.up });
+    case "watchdog":
+      return change(turn, { watchdogArmed: event.armed });
+    case "handler":
+      if (turn.state.handlers.some((h) => h.handler === event.handler)) return;
+      log(turn, "handler.waiting", `DRBD waits for an answer about ${event.resource}: its I/O is suspended`, "warn");
+      return change(turn, {
+        handlers: [...turn.state.handlers, { handler: event.handler, resource: event.resource, since: turn.now }],
+      });
+    case "handler-gone":
+      return change(turn, { handlers: turn.state.handlers.filter((h) => h.handler !== event.handler) });
+    case "sample":
+      return absorbSample(turn, event.id, event.passed);
+    case "probe":
+      return absorbProbe(turn, event);
+    case "result":
+      return absorbResult(turn, event.id, event.ok, event.detail);
+    case "reply":
+      return absorbReply(turn, event.id, event.reply);
+    case "request":
+      return acceptRequest(turn, event.id, event.request);
+    case "command":
+      return acceptCommand(turn, event.id, event.command);
+    case "config":
+      log(turn, "config.changed", `configuration ${event.config.cfgHash.slice(0, 12)} is in force`);
+      return change(turn, { config: event.config });
+    default:
+      return assertNever(event);
+  }
+}
+
+function absorbTick(turn: Turn): void {
+  const { state, now } = turn;
+  const gap = now - state.lastTick;
+  const { hb } = state.config.timers;
+  change(turn, { lastTick: now });
+  if (gap > 2 * hb) {
+    const worse = gap >= state.lag.ms || now - state.lag.at > 10_000;
+    if (worse) change(turn, { lag: { ms: gap, at: now } });
+    // D10: samples that were due while this host stood still count as failed.
+    if (state.suspected && inForce(state.config, "D10")) failVote(turn, "samples were skipped by a stall");
+  }
+  if (drbdConnected(turn.state)) noteDrbdEvidence(turn);
+}
+
+function noteDrbdEvidence(turn: Turn): void {
+  const { state, now } = turn;
+  const evidence = now - state.config.timers.drbd;
+  change(turn, {
+    drbdConnectedAt: now,
+    leaseFrom: state.leaseFrom === null ? evidence : Math.max(state.leaseFrom, evidence),
+    peer: { ...state.peer, signAt: now },
+  });
+}
+
+function absorbHeartbeat(turn: Turn, heard: HeardHeartbeat): void {
+  const { state, now } = turn;
+  const { config, peer } = state;
+  const contact = heard.echoSentAt !== null && now - heard.echoSentAt <= config.timers.echo;
+  const known = peer.body;
+  const stale = known !== null && known.bootId === heard.body.bootId && heard.body.incarnation < known.incarnation;
+  if (stale) return;
+  const wasInContact = inContact(state, now);
+  change(turn, {
+    peer: {
+      contactAt: contact ? now : peer.contactAt,
+      heardAt: now,
+      linkHeardAt: { ...peer.linkHeardAt, [heard.link]: now },
+      linkContactAt: contact ? { ...peer.linkContactAt, [heard.link]: now } : peer.linkContactAt,
+      body: heard.body,
+      signAt: now,
+    },
+  });
+  if (!contact || heard.echoSentAt === null) return;
+  change(turn, { leaseFrom: Math.max(state.leaseFrom ?? -Infinity, heard.echoSentAt) });
+  if (!wasInContact) beginContact(turn);
+}
+
+/** D2: contact resets silence, lease and latch; proofs of death are spent. */
+function beginContact(turn: Turn): void {
+  const { state } = turn;
+  const pendingFence = state.fence.pending;
+  change(turn, {
+    suspected: false,
+    dead: false,
+    votes: freshVotes,
+    probes: freshProbes,
+    fence: { ...freshFence, pending: pendingFence },
+    recovery: state.recovery?.phase === "running" ? state.recovery : null,
+    promotion: state.promotion?.phase === "running" ? state.promotion : null,
+  });
+  if (state.blocked !== null && !state.blocked.startsWith("split brain")) change(turn, { blocked: null });
+  log(turn, "peer.contact", "the other host answers again");
+  turn.actions.push({ kind: "beat" });
+}
+
+export function failVote(turn: Turn, why: string): void {
+  const { votes, config } = turn.state;
+  if (votes.latched && inForce(config, "D6")) log(turn, "vote.lost", why, "warn");
+  change(turn, { votes: { ...votes, latched: false, runSince: null, lastOk: false, pending: null } });
+}
+
+function absorbSample(turn: Turn, id: number, passed: boolean): void {
+  const { votes, config } = turn.state;
+  if (votes.pending?.id !== id) return;
+  if (!passed || (config.heuristics.length === 0 && inForce(config, "A3")))
+    return failVote(turn, passed ? "no heuristic address is configured (A3)" : "a heuristic address did not answer");
+  change(turn, {
+    votes: { ...votes, runSince: votes.runSince ?? turn.now, lastPassedAt: turn.now, lastOk: true, pending: null },
+  });
+}
+
+function absorbProbe(turn: Turn, event: Event & { kind: "probe" }): void {
+  const { state, now } = turn;
+  const { probes } = state;
+  if (probes.pending !== event.id) return;
+  const bothSilent = event.peer === "silent" && event.vip === "free";
+  change(turn, {
+    probes: {
+      ...probes,
+      pending: null,
+      silentAt: bothSilent ? (probes.askedAt ?? now) : event.peer === "answered" ? null : probes.silentAt,
+      conflictMac: event.vip === "answered" ? event.mac : event.vip === "free" ? null : probes.conflictMac,
+    },
+    peer: event.peer === "answered" ? { ...state.peer, signAt: now } : state.peer,
+  });
+}
+
+function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void {
+  const { state, now } = turn;
+  if (state.persisting?.id === id) {
+    if (ok) change(turn, { durable: state.persisting.record });
+    else log(turn, "action.failed", `the durable record could not be written: ${detail}`, "error");
+    change(turn, { persisting: null });
+  }
+  if (state.fence.pending === id) absorbFence(turn, ok, detail);
+  if (state.activity?.pending.includes(id) === true) {
+    const pending = state.activity.pending.filter((p) => p !== id);
+    change(turn, { activity: { ...state.activity, pending, failed: ok ? state.activity.failed : detail } });
+  }
+  if (state.solo?.phase === "persisting" && state.solo.pending === id) {
+    change(turn, { solo: null });
+    if (ok)
+      log(turn, "epoch.committed", `epoch ${turn.state.durable.epoch}: the other copy is barred (${state.solo.proof})`);
+  }
+  change(turn, {
+    owed: turn.state.owed.map((owed) =>
+      owed.waitingFor.includes(id)
+        ? { ...owed, waitingFor: owed.waitingFor.filter((w) => w !== id), failed: ok ? owed.failed : detail }
+        : owed,
+    ),
+  });
+  absorbRepair(turn, id, ok, detail);
+  if (state.recovery?.phase === "running" && state.recovery.id === id) {
+    change(turn, { recovery: { ...state.recovery, phase: ok ? "done" : "failed", at: now } });
+    log(turn, ok ? "vm.started" : "vm.failed", detail, ok ? "info" : "error");
+  }
+  if (state.promotion?.phase === "running" && state.promotion.id === id) {
+    change(turn, { promotion: { ...state.promotion, phase: ok ? "done" : "failed", at: now } });
+    log(turn, ok ? "xapi.promoted" : "action.failed", detail, ok ? "info" : "error");
+  }
+}
+
+function absorbRepair(turn: Turn, id: number, ok: boolean, detail: string): void {
+  const { repairs } = turn.state;
+  const entry = Object.entries(repairs).find(([, r]) => r.id === id);
+  if (entry === undefined) return;
+  const [name, r] = entry;
+  if (ok) {
+    const { [name]: _done, ...rest } = repairs;
+    return change(turn, { repairs: rest });
+  }
+  if (r.failures === 0) log(turn, "action.failed", `${name}: ${detail}`, "warn");
+  change(turn, { repairs: { ...repairs, [name]: { id: -1, at: turn.now, failures: r.failures + 1 } } });
+}
+
+function absorbFence(turn: Turn, ok: boolean, detail: string): void {
+  const { state, now } = turn;
+  if (ok && !inContact(state, now)) {
+    log(turn, "fence.confirmed", detail);
+    return change(turn, { fence: { ...state.fence, pending: null, verifiedAt: now, lastFailure: null } });
+  }
+  log(turn, "fence.failed", ok ? "the other host answered again while it was fenced" : detail, "error");
+  const backoffMs = 2_000 * 2 ** state.fence.attempts;
+  change(turn, { fence: { ...state.fence, pending: null, lastFailure: detail, nextAt: now + backoffMs } });
+}
+
+function absorbReply(turn: Turn, id: number, reply: (Event & { kind: "reply" })["reply"]): void {
+  const { state } = turn;
+  const silent = reply.kind === "silent";
+  if (state.solo?.phase === "asking" && state.solo.pending === id) {
+    change(turn, { solo: reply.kind === "done" ? { ...state.solo, phase: "persisting", pending: -1 } : null });
+    if (reply.kind !== "done")
+      log(turn, "action.failed", `the other host did not outdate its copy: ${reply.reason}`, "warn");
+  }
+  if (state.activity?.pending.includes(id) === true) {
+    const pending = state.activity.pending.filter((p) => p !== id);
+    const failed =
+      reply.kind === "done" ? state.activity.failed : `the release could not be confirmed: ${reply.reason}`;
+    change(turn, { activity: { ...state.activity, pending, failed } });
+  }
+  if (state.claim?.phase === "asking" && state.claim.id === id) {
+    change(turn, { claim: reply.kind === "done" ? { ...state.claim, phase: "persisting", id: -1 } : null });
+    if (reply.kind !== "done") log(turn, "action.failed", `the claim was not granted: ${reply.reason}`, "warn");
+  }
+  if (state.handover?.pending === id)
+    absorbHandoverReply(turn, reply.kind === "done", silent, silent ? "" : "reason" in reply ? reply.reason : "");
+  change(turn, {
+    commands: turn.state.commands.map((c) =>
+      c.pending === id
+        ? { ...c, pending: null, phase: `${c.phase}:${reply.kind === "done" ? "yes" : silent ? "silent" : "no"}` }
+        : c,
+    ),
+  });
+}
+
+/** A9: a refused offer or an acknowledged cancel takes the storage back; silence leaves nobody the owner until the deadline. */
+function absorbHandoverReply(turn: Turn, done: boolean, silent: boolean, reason: string): void {
+  const { handover } = turn.state;
+  if (handover === null) return;
+  if (handover.phase === "offered") {
+    if (done || silent) return change(turn, { handover: { ...handover, pending: null } });
+    log(turn, "storage.failed", `the other host refused the storage: ${reason}`, "error");
+    return change(turn, { handover: { ...handover, phase: "cancelling", pending: null, deadline: turn.now } });
+  }
+  if (done) return change(turn, { handover: { ...handover, pending: null, token: "" } });
+  change(turn, { handover: { ...handover, pending: null } });
+}
+
+export type { State };

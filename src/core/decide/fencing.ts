@@ -1,0 +1,61 @@
+// D14: power the silent peer off, and believe only a power state that was read back as off.
+
+import {
+  deadAfterMs,
+  drbdConnected,
+  episodeMs,
+  inContact,
+  isOwner,
+  isSolo,
+  notEligible,
+  takeoverForbidden,
+  voteHeld,
+} from "../facts.ts";
+import type { State } from "../model/state.ts";
+import type { Instant } from "../model/time.ts";
+import { demands } from "../rules.ts";
+import { alert, change, effect, log, type Turn } from "../turn.ts";
+
+const MAX_ATTEMPTS = 3;
+
+/** Why the peer is not fenced now; undefined = fence it. */
+export function fenceForbidden(state: State, now: Instant): string | undefined {
+  const { config, peer, fence } = state;
+  if (config.policy !== "strict" && config.policy !== "strict+vote") return "this policy has no fence device";
+  const forbidden = takeoverForbidden(state);
+  if (forbidden !== undefined) return forbidden;
+  if (!demands(config, "D14", !inContact(state, now) && state.suspected)) return "the other host answers";
+  if (drbdConnected(state)) return "DRBD is connected to the other host";
+  if (peer.body !== null && !demands(config, "D14", peer.body.intent !== "leaving" && peer.body.intent !== "paused"))
+    return "the other host announced that it leaves";
+  if (!demands(config, "D14", !state.durable.peerFlags.maintenance)) return "the other host is in maintenance";
+  const needsVote = config.policy !== "strict" || config.quorumRequired;
+  if (needsVote && !demands(config, "D14", voteHeld(state, now)))
+    return "this host has no vote of the heuristic addresses";
+  const wait = deadAfterMs(state, now) + (isOwner(state) ? 0 : config.timers.fenceDelay);
+  if (episodeMs(state, now) < wait) return `silent for ${Math.round(episodeMs(state, now))} of ${Math.round(wait)} ms`;
+  if (fence.verifiedAt !== null || fence.confirmed) return "the other host is proven off";
+  if (fence.attempts >= MAX_ATTEMPTS) return `fencing failed ${fence.attempts} times: ${fence.lastFailure ?? ""}`;
+  return undefined;
+}
+
+export function decideFencing(turn: Turn): void {
+  const { state, now } = turn;
+  const { fence, config } = state;
+  if (fence.pending !== null || (fence.nextAt !== null && now < fence.nextAt)) return;
+  if (fence.attempts >= MAX_ATTEMPTS && fence.lastFailure !== null && state.suspected) {
+    if (state.blocked === null) {
+      change(turn, { blocked: `fencing failed ${fence.attempts} times (${fence.lastFailure})` });
+      alert(turn, "fencing", `the other host is silent and could not be powered off: ${fence.lastFailure}`);
+    }
+    return;
+  }
+  // A solo owner needs no proof any more for its storage, only for the peer's VMs (D5, D7).
+  if (isOwner(state) && isSolo(state) && state.recovery !== null) return;
+  // A host that could not take over gains nothing by shooting the owner, and one fault must not take both down (V14).
+  if (!isOwner(state) && notEligible(state, now) !== undefined) return;
+  if (fenceForbidden(state, now) !== undefined) return;
+  const pending = effect(turn, { kind: "fence", hostId: config.peerId });
+  change(turn, { fence: { ...turn.state.fence, pending, attempts: fence.attempts + 1 } });
+  log(turn, "fence.requested", `attempt ${fence.attempts + 1} of ${MAX_ATTEMPTS}`, "warn");
+}

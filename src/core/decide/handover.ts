@@ -1,0 +1,54 @@
+// Planned hand-over with a single-use token and a deadline (A9). Between release and acquire nobody is the owner.
+
+import { inContact } from "../facts.ts";
+import { valueOf } from "../model/observation.ts";
+import { ask, change, effect, log, type Turn } from "../turn.ts";
+import { begin } from "./begin.ts";
+
+/** Everything is withdrawn and durable: give the storage away. */
+export function offer(turn: Turn): void {
+  const { state, now } = turn;
+  const { config, durable } = state;
+  const token = `${config.hostId}:${state.bootId}:${durable.epoch}:${state.nextId}`;
+  const deadlineMs = config.timers.release;
+  const pending = ask(turn, { kind: "acquire", token, epoch: durable.epoch, deadlineMs }, 1_000);
+  change(turn, {
+    handover: {
+      token,
+      epoch: durable.epoch,
+      deadline: now + deadlineMs,
+      phase: "offered",
+      pending,
+      designate: state.designate,
+    },
+    designate: false,
+  });
+}
+
+export function decideHandover(turn: Turn): void {
+  const { handover, peer, durable, config } = turn.state;
+  if (handover === null) return;
+  const taken = peer.body !== null && peer.body.epoch > handover.epoch && peer.body.owner === config.peerId;
+  if (taken || durable.owner === config.peerId) {
+    change(turn, { handover: null });
+    log(turn, "storage.released", `the other host owns the storage in epoch ${peer.body?.epoch ?? durable.epoch}`);
+    if (handover.designate && valueOf(turn.state.xapi)?.role === "master") {
+      const id = effect(turn, { kind: "xapi-designate" });
+      change(turn, { repairs: { ...turn.state.repairs, designate: { id, at: turn.now, failures: 0 } } });
+    }
+    return;
+  }
+  if (!inContact(turn.state, turn.now)) {
+    // No answer = no owner; the token dies with this memory, so a late acquirer is refused (A9).
+    log(turn, "storage.failed", "contact was lost during the hand-over: nobody owns the storage", "error");
+    return change(turn, { handover: null });
+  }
+  if (handover.phase === "cancelling" && handover.token === "") {
+    change(turn, { handover: null });
+    const record = { epoch: handover.epoch + 2, owner: config.hostId };
+    return begin(turn, { kind: "activate", why: "hand-over taken back (A9)", record });
+  }
+  if (handover.pending !== null || turn.now < handover.deadline) return;
+  const pending = ask(turn, { kind: "cancel", token: handover.token, epoch: handover.epoch + 2 }, 1_000);
+  change(turn, { handover: { ...handover, phase: "cancelling", pending, deadline: turn.now + 1_000 } });
+}

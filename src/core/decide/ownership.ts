@@ -1,0 +1,178 @@
+// Who owns the storage when the hosts can talk (D11, D13, D17), and the lone start of a solo owner (D12).
+
+import { inContact, isOwner, isSolo, looked, moveForbidden, serving, view } from "../facts.ts";
+import type { DrbdView, Generation } from "../model/drbd.ts";
+import { valueOf } from "../model/observation.ts";
+import type { HeartbeatBody } from "../model/peer.ts";
+import type { State } from "../model/state.ts";
+import { inForce } from "../rules.ts";
+import { alert, ask, change, log, persist, type Turn } from "../turn.ts";
+import { begin } from "./begin.ts";
+
+export function decideOwnership(turn: Turn): void {
+  if (higherEpoch(turn) || splitBrain(turn)) return;
+  noteMaster(turn);
+  writeClaim(turn);
+  const { state, now } = turn;
+  if (state.activity !== null || state.claim !== null || state.handover !== null || state.blocked !== null) return;
+  if (!looked(state) || now < state.retryAt) return;
+  if (inContact(state, now)) return inCompany(turn);
+  return alone(turn);
+}
+
+/** D11: somebody owns the storage in a higher epoch: stop serving at once, then adopt it. */
+function higherEpoch(turn: Turn): boolean {
+  const { state } = turn;
+  const body = state.peer.body;
+  if (body === null || body.epoch <= state.durable.epoch || !inForce(state.config, "D11")) return false;
+  const mine = body.owner === state.config.hostId;
+  const serves = !mine && (isOwner(state) || serving(state));
+  // My own solo commit or activation may be a step ahead of the peer; a cancelled hand-over too.
+  if (serves && state.activity?.kind !== "stand-down") {
+    log(turn, "state.changed", `the other host owns the storage in epoch ${body.epoch}: standing down`, "warn");
+    begin(turn, { kind: "stand-down", why: `epoch ${body.epoch} seen (D11)` });
+  }
+  if (state.persisting !== null) return true;
+  persist(turn, { epoch: body.epoch, owner: body.owner, solo: {} }, "adopt the newer epoch (D11)");
+  change(turn, { claim: null, syncedEpoch: null });
+  return true;
+}
+
+/** D11: one epoch, two owners: both stop exporting, nothing is discarded, a person picks. */
+function splitBrain(turn: Turn): boolean {
+  const { state } = turn;
+  const body = state.peer.body;
+  if (body === null || body.epoch !== state.durable.epoch || body.owner !== state.config.peerId || !isOwner(state))
+    return false;
+  if (!inForce(state.config, "D11")) return false;
+  if (state.blocked === null) {
+    change(turn, { blocked: `split brain: both hosts own the storage in epoch ${body.epoch}` });
+    alert(turn, "split-brain", `both hosts own the storage in epoch ${body.epoch}: nothing is served until you choose`);
+    begin(turn, { kind: "stand-down", why: "split brain (D11)" });
+  }
+  return true;
+}
+
+/** D17: the pool master moved while both hosts can talk: the storage follows by a planned release. */
+function noteMaster(turn: Turn): void {
+  const { state } = turn;
+  const masterId = valueOf(state.xapi)?.masterId ?? null;
+  if (masterId === null || masterId === state.lastMasterId) return;
+  const moved = state.lastMasterId === state.config.hostId && masterId === state.config.peerId;
+  change(turn, { lastMasterId: masterId });
+  if (!moved || !isOwner(state) || !inForce(state.config, "D17") || moveForbidden(state) !== undefined) return;
+  if (releaseRefusal(turn.state, turn.now) !== undefined || turn.state.activity !== null) return;
+  begin(turn, { kind: "release", why: "the pool master moved to the other host (D17)", to: "peer" });
+}
+
+/** Why the storage can't be handed to the other host now; undefined = it can (protocol.md 7). */
+export function releaseRefusal(state: State, now: number): string | undefined {
+  const body = state.peer.body;
+  if (!isOwner(state)) return "this host does not own the storage";
+  if (!inContact(state, now) || body === null) return "the other host does not answer";
+  if (!body.joined) return "the daemon of the other host has not looked at its storage yet";
+  if (body.busy) return "the other host is changing its own state";
+  if (body.epoch !== state.durable.epoch) return "the other host has not followed to this epoch yet";
+  if (body.cfgHash !== state.config.cfgHash) return "the two hosts have different configurations";
+  for (const resource of state.config.resources) {
+    const v = view(state, resource);
+    if (v === undefined) return `the state of ${resource} is unknown`;
+    if (v.connection !== "Connected") return `DRBD of ${resource} is ${v.connection}, not Connected`;
+    if (v.replication !== "Established")
+      return `DRBD of ${resource} is in ${v.replication}: wait for the resync to end`;
+    if (v.peerDisk !== "UpToDate") return `the other host's disk of ${resource} is ${v.peerDisk}, not UpToDate`;
+  }
+  return undefined;
+}
+
+function inCompany(turn: Turn): void {
+  const { state, now } = turn;
+  const body = state.peer.body;
+  if (body === null || !body.joined || body.epoch !== state.durable.epoch) return;
+  if (state.softFenced) {
+    // D13: contact ends a soft fence. The owner serves again by its activation, then the domains run on.
+    if (isOwner(state) && !serving(state)) return resume(turn, "contact after self-fencing (D13)");
+    return begin(turn, { kind: "soft-fence-end", why: "contact after self-fencing (D13)" });
+  }
+  if (isOwner(state)) {
+    if (!serving(state)) resume(turn, "this host owns the storage");
+    return;
+  }
+  if (state.durable.owner !== null || body.owner !== null || body.busy) return;
+  if (moveForbidden(state) !== undefined || now < state.retryAt) return;
+  if (choose(state, body) !== state.config.hostId) return;
+  claim(turn, false);
+}
+
+/** The owner serves again after a crash of daemon or target; not while DRBD waits for an answer, not from a bad disk. */
+function resume(turn: Turn, why: string): void {
+  const { state, now } = turn;
+  for (const resource of state.config.resources) {
+    const v = view(state, resource);
+    if (v === undefined || (v.disk !== "UpToDate" && v.role !== "Primary")) return;
+    // A copy that the resync still fills is not promoted, and a suspended one is the business of D3/D4.
+    if (v.suspended || v.replication === "SyncTarget") return;
+  }
+  // Dead targets are restarted at once; anything else gets the ordinary pause between tries.
+  if (now < state.retryAt) return;
+  begin(turn, { kind: "activate", why });
+}
+
+export function claim(turn: Turn, operator: boolean): void {
+  const { state } = turn;
+  const epoch = state.durable.epoch + 1;
+  const id = ask(turn, { kind: "claim", epoch, operator }, 1_000);
+  change(turn, { claim: { id, epoch, operator, phase: "asking" }, retryAt: turn.now + 1_000 });
+}
+
+function writeClaim(turn: Turn): void {
+  const { claim: mine, config, persisting } = turn.state;
+  if (mine === null || mine.phase !== "persisting" || persisting !== null || mine.id !== -1) return;
+  change(turn, { claim: null });
+  const record = { epoch: mine.epoch, owner: config.hostId, solo: {} };
+  begin(turn, {
+    kind: "activate",
+    why: mine.operator ? "become-primary by an operator" : "nobody owned the storage (D13)",
+    record,
+  });
+}
+
+/** D12: booted alone: only the last owner that left its peer behind knows that its data is newest. */
+function alone(turn: Turn): void {
+  const { state } = turn;
+  if (state.peer.contactAt !== null && state.suspected && isOwner(state) && isSolo(state) && !serving(state)) {
+    return resume(turn, "this host owns the storage alone (D5)");
+  }
+  if (state.peer.contactAt !== null || !isOwner(state)) return;
+  if (!isSolo(state) && inForce(state.config, "D12")) return;
+  if (turn.now - state.startedAt < 2 * state.config.timers.suspect || serving(state)) return;
+  const barred = state.config.resources.every((r) => view(state, r)?.disk === "UpToDate");
+  if (barred) begin(turn, { kind: "activate", why: "started alone: the last owner, the other copy is behind (D12)" });
+}
+
+/** D13: both hosts compute the same answer from the same two heartbeats. */
+export function choose(state: State, body: HeartbeatBody): string {
+  const { hostId, peerId, resources } = state.config;
+  for (const resource of resources) {
+    const mine = view(state, resource);
+    const theirs = body.resources[resource];
+    if (mine === undefined || theirs === undefined) return peerId < hostId ? peerId : hostId;
+    const usable = (disk: DrbdView["disk"]): number => (disk === "UpToDate" ? 2 : disk === "Consistent" ? 1 : 0);
+    if (usable(mine.disk) !== usable(theirs.disk)) return usable(mine.disk) > usable(theirs.disk) ? hostId : peerId;
+    const order = newer(mine.generation, theirs.generation);
+    if (order !== 0) return order > 0 ? hostId : peerId;
+  }
+  const xapi = valueOf(state.xapi)?.role ?? "unknown";
+  if (xapi === "master" && body.xapi === "supporter") return hostId;
+  if (xapi === "supporter" && body.xapi === "master") return peerId;
+  return hostId < peerId ? hostId : peerId;
+}
+
+/** A18: "newer" means the other's current UUID is in my bitmap or history. 0 = the same, or not comparable here. */
+export function newer(mine: Generation | null, theirs: Generation | null): number {
+  if (mine === null || theirs === null || mine.current === theirs.current) return 0;
+  const past = (g: Generation): readonly string[] => [g.bitmap, ...g.history];
+  if (past(mine).includes(theirs.current)) return 1;
+  if (past(theirs).includes(mine.current)) return -1;
+  return 0;
+}

@@ -1,0 +1,79 @@
+// Small things that are mended whenever they are found broken: DRBD not up, target not warm, watchdog not armed, the
+// peer's initiators readmitted. Each with back-off; none changes who serves.
+
+import { inContact, isOwner, peerOwns, serving, view } from "../facts.ts";
+import { valueOf } from "../model/observation.ts";
+import { change, effect, type Turn } from "../turn.ts";
+import type { EffectBody } from "../plan/action.ts";
+
+function mend(turn: Turn, name: string, body: EffectBody): void {
+  const last = turn.state.repairs[name];
+  if (last !== undefined) {
+    const backoffMs = Math.min(60_000, 1_000 * 2 ** last.failures);
+    if (last.id !== -1 || turn.now - last.at < backoffMs) return;
+  }
+  const id = effect(turn, body);
+  change(turn, { repairs: { ...turn.state.repairs, [name]: { id, at: turn.now, failures: last?.failures ?? 0 } } });
+}
+
+export function repair(turn: Turn): void {
+  const { state, now } = turn;
+  const drbd = valueOf(state.drbd);
+  if (drbd !== undefined) {
+    for (const resource of state.config.resources) {
+      if (drbd[resource] === undefined) mend(turn, `bring up ${resource}`, { kind: "drbd-up", resource });
+    }
+  }
+  // Before anything that waits: a restarted daemon must feed on within half of the watchdog's time (A7).
+  watchdog(turn);
+  if (state.activity !== null) return;
+  const target = valueOf(state.target);
+  if (target !== undefined && !target.running && !state.softFenced)
+    mend(turn, "warm the target", { kind: "target-warm" });
+  if (
+    !state.softFenced &&
+    state.handover === null &&
+    !isOwner(state) &&
+    (target?.filled === true || valueOf(state.vip) === "present")
+  ) {
+    mend(turn, "withdraw what a stopped daemon left", {
+      kind: target?.filled === true ? "target-withdraw" : "vip-remove",
+    });
+  }
+  demoteStray(turn);
+  const body = state.peer.body;
+  if (
+    state.barred &&
+    isOwner(state) &&
+    serving(state) &&
+    inContact(state, now) &&
+    body !== null &&
+    body.owner === state.config.hostId
+  ) {
+    // A10: only a host whose toolstack follows this one's master gets the disks back.
+    const settled =
+      body.epoch === state.durable.epoch && (valueOf(state.xapi)?.role !== "master" || body.xapi === "supporter");
+    if (settled && body.domains.length === 0) {
+      change(turn, { barred: false });
+      mend(turn, "readmit the other host", { kind: "target-fill", bar: false });
+    }
+  }
+}
+
+/** A Primary that nobody owns: a daemon died between promote and demote. */
+function demoteStray(turn: Turn): void {
+  const { state } = turn;
+  if (!peerOwns(state) || state.claim !== null || state.handover !== null) return;
+  if (valueOf(state.target)?.filled !== false || valueOf(state.vip) !== "absent") return;
+  for (const resource of state.config.resources) {
+    if (view(state, resource)?.role === "Primary") mend(turn, `demote ${resource}`, { kind: "demote", resource });
+  }
+}
+
+function watchdog(turn: Turn): void {
+  const { state } = turn;
+  if (!state.config.watchdogUsed) return;
+  const wanted = state.durable.ha !== "off";
+  if (wanted && !state.watchdogArmed) mend(turn, "arm the watchdog", { kind: "watchdog-arm" });
+  if (!wanted && state.watchdogArmed) mend(turn, "disarm the watchdog", { kind: "watchdog-disarm" });
+}

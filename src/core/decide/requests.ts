@@ -1,0 +1,168 @@
+// What the peer may ask of this host over the control RPC, and the answers it is owed. Idempotent throughout.
+
+import { assertNever } from "../../util/assert.ts";
+import { inContact, isOwner, looked, moveForbidden, peerOwns, view } from "../facts.ts";
+import { valueOf } from "../model/observation.ts";
+import type { PeerRequest } from "../model/peer.ts";
+import type { OwedAnswer } from "../model/state.ts";
+import { change, effect, log, persist, type Turn } from "../turn.ts";
+import { begin } from "./begin.ts";
+import { releaseRefusal } from "./ownership.ts";
+
+function refuse(turn: Turn, id: number, reason: string): void {
+  turn.actions.push({ kind: "answer", id, reply: { kind: "refused", reason } });
+}
+
+function done(turn: Turn, id: number): void {
+  turn.actions.push({ kind: "answer", id, reply: { kind: "done" } });
+}
+
+function owe(turn: Turn, requestId: number, kind: OwedAnswer["kind"], waitingFor: readonly number[]): void {
+  change(turn, { owed: [...turn.state.owed, { requestId, kind, waitingFor, failed: null }] });
+}
+
+/** Requests that end in a durable write wait for the one that is in flight. */
+const WRITES: ReadonlySet<PeerRequest["kind"]> = new Set(["cancel", "claim", "prepare-mode", "commit-mode"]);
+
+/** Takes up what had to wait, and answers everything whose effects have ended. */
+export function settleOwed(turn: Turn): void {
+  const [next, ...rest] = turn.state.deferred;
+  if (next !== undefined && turn.state.persisting === null) {
+    change(turn, { deferred: rest });
+    acceptRequest(turn, next.id, next.request);
+  }
+  const { owed } = turn.state;
+  if (owed.length === 0) return;
+  for (const one of owed) {
+    if (one.waitingFor.length > 0) continue;
+    if (one.failed === null) done(turn, one.requestId);
+    else refuse(turn, one.requestId, one.failed);
+  }
+  change(turn, { owed: owed.filter((one) => one.waitingFor.length > 0) });
+}
+
+export function acceptRequest(turn: Turn, id: number, request: PeerRequest): void {
+  if (WRITES.has(request.kind) && turn.state.persisting !== null) {
+    return change(turn, { deferred: [...turn.state.deferred.slice(-15), { id, request }] });
+  }
+  switch (request.kind) {
+    case "outdate":
+      return acceptOutdate(turn, id, request.resource, request.epoch);
+    case "acquire":
+      return acceptAcquire(turn, id, request.token, request.epoch);
+    case "validate": {
+      const { handover } = turn.state;
+      const valid =
+        handover !== null &&
+        handover.phase === "offered" &&
+        handover.token === request.token &&
+        turn.now < handover.deadline;
+      return valid ? done(turn, id) : refuse(turn, id, "this token is not valid (any more)");
+    }
+    case "cancel":
+      return acceptCancel(turn, id, request.token, request.epoch);
+    case "claim":
+      return acceptClaim(turn, id, request.epoch, request.operator);
+    case "hand-over":
+      return acceptHandOver(turn, id);
+    case "prepare-mode":
+    case "commit-mode": {
+      const write = persist(
+        turn,
+        { ha: request.ha, peerHa: request.ha },
+        `HA ${request.ha} on the word of the other host`,
+      );
+      if (write === undefined) return refuse(turn, id, "another durable change is being written: try again");
+      log(turn, "mode.changed", `HA is ${request.ha} (asked by the other host)`);
+      return owe(turn, id, request.kind, [write]);
+    }
+    case "confirm-gone": {
+      const mine = valueOf(turn.state.domains);
+      if (mine === undefined) return refuse(turn, id, "the domains of this host are not known");
+      const there = request.domains.filter((uuid) => mine.some((d) => d.uuid === uuid));
+      return there.length === 0 ? done(turn, id) : refuse(turn, id, `still here: ${there.join(", ")}`);
+    }
+    default:
+      return assertNever(request);
+  }
+}
+
+/** D3: my copy is made Outdated by DRBD itself, durably; only then the owner goes on without me. */
+function acceptOutdate(turn: Turn, id: number, resource: string, epoch: number): void {
+  const { state } = turn;
+  const v = view(state, resource);
+  if (isOwner(state)) return refuse(turn, id, "this host owns the storage");
+  if (epoch < state.durable.epoch)
+    return refuse(turn, id, `epoch ${epoch} is over, this host knows ${state.durable.epoch}`);
+  if (v === undefined) return refuse(turn, id, `the state of ${resource} is unknown here`);
+  if (v.role === "Primary") return refuse(turn, id, `${resource} is Primary here`);
+  change(turn, { syncedEpoch: null });
+  if (v.disk === "Outdated" || v.disk === "Inconsistent" || v.disk === "Diskless") return done(turn, id);
+  owe(turn, id, "outdate", [effect(turn, { kind: "outdate", resource })]);
+}
+
+/** A9: the releaser proved that nobody serves; this host revalidates the token before it promotes. */
+function acceptAcquire(turn: Turn, id: number, token: string, epoch: number): void {
+  const { state } = turn;
+  if (state.activity?.token === token) return done(turn, id);
+  if (epoch !== state.durable.epoch)
+    return refuse(turn, id, `this host is in epoch ${state.durable.epoch}, the offer is for ${epoch}`);
+  if (state.activity !== null || state.claim !== null || state.blocked !== null)
+    return refuse(turn, id, "this host is changing its own state");
+  if (!looked(state)) return refuse(turn, id, "the state of the storage on this host is not known yet");
+  for (const resource of state.config.resources) {
+    const disk = view(state, resource)?.disk;
+    if (disk !== "UpToDate") return refuse(turn, id, `the disk of ${resource} is ${disk ?? "unknown"} here`);
+  }
+  begin(turn, {
+    kind: "activate",
+    why: "the other host released the storage",
+    token,
+    record: { epoch: epoch + 1, owner: state.config.hostId, solo: {} },
+  });
+  done(turn, id);
+}
+
+function acceptCancel(turn: Turn, id: number, token: string, epoch: number): void {
+  const { state } = turn;
+  if (state.activity?.token === token) begin(turn, { kind: "stand-down", why: "the hand-over was cancelled (A9)" });
+  else if (isOwner(state)) return refuse(turn, id, "this host owns the storage already");
+  const write = persist(
+    turn,
+    { epoch: Math.max(epoch, state.durable.epoch), owner: state.config.peerId },
+    "hand-over cancelled (A9)",
+  );
+  if (write === undefined) return refuse(turn, id, "another durable change is being written: try again");
+  owe(turn, id, "cancel", [write]);
+}
+
+/** D13: the other host takes what nobody owns; the tie of two claims is broken by the lower UUID. */
+function acceptClaim(turn: Turn, id: number, epoch: number, operator: boolean): void {
+  const { state } = turn;
+  const { config, durable } = state;
+  if (peerOwns(state) && durable.epoch === epoch) return done(turn, id);
+  if (epoch !== durable.epoch + 1) return refuse(turn, id, `this host is in epoch ${durable.epoch}`);
+  if (isOwner(state)) return refuse(turn, id, "this host owns the storage");
+  if (peerOwns(state) && !operator) return refuse(turn, id, "the storage is owned already");
+  if (state.activity !== null && state.activity.kind !== "stand-down")
+    return refuse(turn, id, "this host is changing its own state");
+  if (config.resources.some((r) => view(state, r)?.role === "Primary")) return refuse(turn, id, "this host is Primary");
+  if (state.claim !== null && config.hostId < config.peerId)
+    return refuse(turn, id, "this host claims the storage itself");
+  if (!operator && moveForbidden(state) !== undefined) return refuse(turn, id, moveForbidden(state) ?? "");
+  const write = persist(turn, { epoch, owner: config.peerId, solo: {} }, "the other host claimed the storage (D13)");
+  if (write === undefined) return refuse(turn, id, "another durable change is being written: try again");
+  change(turn, { claim: null, syncedEpoch: null });
+  owe(turn, id, "claim", [write]);
+}
+
+function acceptHandOver(turn: Turn, id: number): void {
+  const { state, now } = turn;
+  const refusal = releaseRefusal(state, now);
+  if (refusal !== undefined) return refuse(turn, id, refusal);
+  if (state.activity !== null || state.handover !== null) return refuse(turn, id, "a change is already under way");
+  if (!inContact(state, now)) return refuse(turn, id, "no contact");
+  change(turn, { designate: true });
+  begin(turn, { kind: "release", why: "asked for by an operator on the other host", to: "peer" });
+  done(turn, id);
+}

@@ -1,0 +1,79 @@
+// D8: a host that may have been replaced stops serving and pauses its domains; the watchdog is its backstop.
+
+import { inContact, isOwner, isSolo, leaseLeftMs, serving, views, votePasses } from "../facts.ts";
+import { valueOf } from "../model/observation.ts";
+import type { State } from "../model/state.ts";
+import type { Instant } from "../model/time.ts";
+import { inForce } from "../rules.ts";
+import { alert, change, log, type Turn } from "../turn.ts";
+import { begin } from "./begin.ts";
+
+/** How long after its start a daemon waits for the first contact before it treats the lease as lost. Tokens wait too. */
+const JOIN_GRACE_MS = 1_500;
+
+/** D9: I hear the peer, it does not hear me: it may act as if I were dead. */
+export const deaf = (state: State, now: Instant): boolean =>
+  state.suspected &&
+  !inContact(state, now) &&
+  state.peer.heardAt !== null &&
+  now - state.peer.heardAt < state.config.timers.suspect;
+
+/** True while another host may rightfully act in this one's place. */
+export function authorityLost(state: State, now: Instant): boolean {
+  const { config } = state;
+  if (state.durable.ha === "off") return false;
+  if (inContact(state, now) || leaseLeftMs(state, now) > 0) return false;
+  const oneWay = deaf(state, now) && inForce(config, "D9");
+  if (isOwner(state)) {
+    // The peer's copy is barred by DRBD's own word too, not only by a record that may be old (A2).
+    const barred = isSolo(state) && views(state).every((v) => v === undefined || v.peerDisk !== "UpToDate");
+    if (barred && !oneWay) return false;
+    // Nobody can take over from a STRICT owner without shooting it: its I/O stays suspended, nothing else.
+    return config.policy !== "strict";
+  }
+  return oneWay || !votePasses(state, now);
+}
+
+/** What would still run on this host if somebody else acted in its place now? Empty = safe. */
+export function stillRunning(state: State): string[] {
+  const left: string[] = [];
+  if (valueOf(state.vip) !== "absent") left.push("the floating IP");
+  const domains = valueOf(state.domains);
+  if (domains === undefined) left.push("domains (unknown)");
+  else if (domains.some((d) => !d.paused)) left.push("domains");
+  return left;
+}
+
+export function selfFence(turn: Turn, tick: boolean): void {
+  const { state, now } = turn;
+  const { timers } = state.config;
+  const lost = authorityLost(state, now) && now - state.startedAt >= JOIN_GRACE_MS;
+  if (lost && !state.softFenced && inForce(state.config, "D8")) {
+    if (state.activity === null || state.activity.kind === "activate" || state.activity.kind === "release") {
+      if (serving(state) || stillRunning(state).length > 0) {
+        log(turn, "self-fence.begun", "the lease ended and nothing proves that the other host does not act", "warn");
+        alert(turn, "self-fence", "this host stopped serving: it may have been replaced");
+      }
+      begin(turn, { kind: "soft-fence", why: "lease lost (D8)", token: null, to: "nobody" });
+    }
+  }
+  if (!tick || !state.config.watchdogUsed || !state.watchdogArmed) return;
+  // D8, A21: fed only while authority is proven or the soft fence is verified complete.
+  const safe = !authorityLost(state, now) || state.softFenced;
+  const every = Math.min(1_000, timers.watchdog / 5);
+  const { tokenAt } = turn.state;
+  if (!safe || (tokenAt !== null && now - tokenAt < every)) return;
+  turn.actions.push({ kind: "token" });
+  change(turn, { tokenAt: now });
+}
+
+/** Called when the soft-fence sequence has run through: verified, or begun again. */
+export function verifySoftFence(turn: Turn): void {
+  const left = stillRunning(turn.state);
+  if (left.length === 0) {
+    change(turn, { softFenced: true });
+    log(turn, "self-fence.complete", "floating IP removed, portal blocked, domains paused");
+  } else {
+    log(turn, "self-fence.begun", `still there: ${left.join(", ")}`, "error");
+  }
+}

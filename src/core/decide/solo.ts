@@ -1,0 +1,122 @@
+// D3, D4, A15: the owner's I/O is suspended by DRBD until it is durable that the other copy cannot be used in its place.
+
+import {
+  deadAfterMs,
+  episodeMs,
+  inContact,
+  isOwner,
+  isSolo,
+  leaseLeftMs,
+  provenOff,
+  view,
+  voteHeld,
+} from "../facts.ts";
+import type { Proof, State } from "../model/state.ts";
+import type { Instant } from "../model/time.ts";
+import { demands } from "../rules.ts";
+import { ask, change, effect, log, persist, type Turn } from "../turn.ts";
+import { deaf } from "./self-fence.ts";
+
+/** STRICT+VOTE tries the fence first and falls back to the vote this long before the lease ends (D4). */
+const VOTE_FALLBACK_MS = 500;
+
+/** Longer than DRBD's events need to say that the connection is gone. */
+const OUTLIVED_MS = 2_000;
+
+export function commitSolo(turn: Turn): void {
+  answerHandlers(turn);
+  const { state } = turn;
+  if (state.solo !== null) return writeSolo(turn);
+  if (!isOwner(state) || state.activity?.kind === "release" || state.activity?.kind === "soft-fence") return;
+  const open = state.config.resources.filter(
+    (r) => state.durable.solo[r] !== true && view(state, r)?.connection !== "Connected",
+  );
+  if (open.length === 0) return resumeOrphans(turn);
+  const waiting = open.filter(
+    (r) => state.handlers.some((h) => h.resource === r) || view(state, r)?.suspended === true,
+  );
+  if (inContact(state, turn.now)) {
+    const resource = waiting[0];
+    if (resource === undefined) return;
+    const pending = ask(turn, { kind: "outdate", resource, epoch: state.durable.epoch }, 1_000);
+    return change(turn, { solo: { proof: "consent", phase: "asking", pending, resources: [resource] } });
+  }
+  const proof = commitProof(state, turn.now);
+  if (proof !== undefined) change(turn, { solo: { proof, phase: "persisting", pending: -1, resources: open } });
+  if (turn.state.solo !== null) writeSolo(turn);
+}
+
+/** D4: what lets the owner go on alone without the peer's word; undefined = stay suspended. */
+export function commitProof(state: State, now: Instant): Proof | undefined {
+  const { config, durable } = state;
+  if (state.fence.confirmed) return "operator";
+  const mineForbids = durable.ha !== "on" || durable.flags.manual;
+  const peersForbids = durable.peerHa !== "on" || durable.peerFlags.manual;
+  // D1: nobody will take over by itself, so there is nothing to wait for.
+  if (state.suspected && mineForbids && peersForbids) return "modes-forbid";
+  if (!state.suspected || episodeMs(state, now) < deadAfterMs(state, now) || deaf(state, now)) return undefined;
+  const byVote = demands(config, "D4", voteHeld(state, now)) && leaseLeftMs(state, now) > 0;
+  switch (config.policy) {
+    case "vote":
+      return byVote ? "vote" : undefined;
+    case "strict":
+      return provenOff(state) ? "fenced" : undefined;
+    case "strict+vote":
+      if (provenOff(state)) return "fenced";
+      return byVote && leaseLeftMs(state, now) <= VOTE_FALLBACK_MS ? "vote" : undefined;
+    case "witness":
+      return undefined;
+  }
+}
+
+/** Durable before effect (V6): only the written record answers the handler. */
+function writeSolo(turn: Turn): void {
+  const { solo, durable } = turn.state;
+  if (solo === null || solo.phase !== "persisting" || solo.pending !== -1) return;
+  const marks = Object.fromEntries(solo.resources.map((resource) => [resource, true]));
+  const patch = { epoch: durable.epoch + 1, owner: turn.state.config.hostId, solo: { ...durable.solo, ...marks } };
+  const pending = persist(turn, patch, `go on alone (${solo.proof})`);
+  if (pending !== undefined) change(turn, { solo: { ...solo, pending } });
+}
+
+function answerHandlers(turn: Turn): void {
+  const { state, now } = turn;
+  for (const { handler, resource, since } of state.handlers) {
+    // The connection came back by itself: DRBD lifted the suspension, its helper still waits for us.
+    const outlived = view(state, resource)?.connection === "Connected" && now - since >= OUTLIVED_MS;
+    const code = outlived ? 1 : handlerCode(state, resource, now);
+    if (code === undefined) continue;
+    turn.actions.push({ kind: "answer-handler", handler, resource, code });
+    log(turn, "handler.answered", `${resource}: ${code}`);
+    change(turn, { handlers: turn.state.handlers.filter((h) => h.handler !== handler) });
+  }
+}
+
+function handlerCode(state: State, resource: string, now: Instant): 4 | 7 | 6 | 1 | undefined {
+  if (isOwner(state)) {
+    if (state.durable.solo[resource] === true) return inContact(state, now) ? 4 : 7;
+    return undefined;
+  }
+  const peerServes = state.peer.body !== null && state.peer.body.owner === state.config.peerId;
+  if (inContact(state, now) && peerServes && state.peer.body !== null && state.peer.body.epoch >= state.durable.epoch)
+    return 6;
+  // Somebody promotes by hand on a host that does not own the storage: no.
+  return state.activity === null && state.claim === null ? 1 : undefined;
+}
+
+/** A15: suspended, nobody waits for an answer any more, and the proof is durable: lift the suspension. */
+function resumeOrphans(turn: Turn): void {
+  const { state } = turn;
+  if (!isSolo(state)) return;
+  for (const resource of state.config.resources) {
+    const v = view(state, resource);
+    const name = `resume ${resource}`;
+    if (v?.suspended !== true || v.connection === "Connected" || state.handlers.some((h) => h.resource === resource))
+      continue;
+    const last = state.repairs[name];
+    if (last !== undefined && (last.id !== -1 || turn.now - last.at < 2_000)) continue;
+    if (turn.now - (state.drbdConnectedAt ?? state.startedAt) < 3_000) continue;
+    const id = effect(turn, { kind: "resume-io", resource });
+    change(turn, { repairs: { ...turn.state.repairs, [name]: { id, at: turn.now, failures: last?.failures ?? 0 } } });
+  }
+}

@@ -1,0 +1,90 @@
+// D6: the non-owner takes the storage without a release. Every condition is a sentence, so that waiting explains itself.
+
+import {
+  drbdConnected,
+  inContact,
+  isOwner,
+  looked,
+  notEligible,
+  provenOff,
+  quiet,
+  silenceMs,
+  takeAfterMs,
+  takeoverForbidden,
+  voteHeld,
+} from "../facts.ts";
+import { valueOf } from "../model/observation.ts";
+import type { State } from "../model/state.ts";
+import type { Instant } from "../model/time.ts";
+import { demands } from "../rules.ts";
+import { alert, change, type Turn } from "../turn.ts";
+import { begin } from "./begin.ts";
+import { deaf } from "./self-fence.ts";
+
+/** Why this host does not take over now; undefined = take over. */
+export function takeoverRefusal(state: State, now: Instant): string | undefined {
+  const { config } = state;
+  if (!config.mayTakeOver) return "PROMOTE_SLAVE is 0 on this host";
+  const forbidden = takeoverForbidden(state);
+  if (forbidden !== undefined) return forbidden;
+  if (!looked(state)) return "the state of the storage on this host is not known yet";
+  if (inContact(state, now) || !state.suspected) return "the other host answers";
+  if (!demands(config, "D6", !drbdConnected(state))) return "DRBD is connected to the other host";
+  if (deaf(state, now)) return "the other host is heard although it does not hear this one (D9)";
+  const ineligible = notEligible(state, now);
+  if (ineligible !== undefined) return ineligible;
+  const missing = proofMissing(state, now);
+  if (missing !== undefined) return missing;
+  if (state.probes.conflictMac !== null) return `the floating IP is answered by ${state.probes.conflictMac}`;
+  if (!demands(config, "D6", quiet(state, now))) return "waiting until nothing of the other host was heard for a while";
+  if (valueOf(state.vip) !== "absent" && valueOf(state.vip) !== "present")
+    return "the interface of the floating IP is missing";
+  const { lastTakeoverAt } = state;
+  if (lastTakeoverAt !== null && !demands(config, "D15", now - lastTakeoverAt >= config.timers.flap))
+    return `the last takeover was ${Math.round((now - lastTakeoverAt) / 1000)} s ago; the least time between two is ${config.timers.flap / 1000} s (D15)`;
+  return undefined;
+}
+
+/** The policy's proof that the old owner cannot serve any more. */
+export function proofMissing(state: State, now: Instant): string | undefined {
+  const { config } = state;
+  const left = takeAfterMs(state, now) - silenceMs(state, now);
+  const byVote = (): string | undefined => {
+    if (!demands(config, "D6", left <= 0))
+      return `the old owner's lease and watchdog run for another ${Math.ceil(left / 1000)} s`;
+    return voteHeld(state, now) ? undefined : "this host has no vote of the heuristic addresses";
+  };
+  switch (config.policy) {
+    case "vote":
+      return state.fence.confirmed ? undefined : byVote();
+    case "strict":
+      return demands(config, "D14", provenOff(state)) ? undefined : "the other host is not proven off";
+    case "strict+vote":
+      return provenOff(state) ? undefined : byVote();
+    case "witness":
+      return state.fence.confirmed ? undefined : "no witness granted the storage to this host";
+  }
+}
+
+export function decideTakeover(turn: Turn): void {
+  const { state, now } = turn;
+  if (isOwner(state) || !state.suspected || state.softFenced || now < state.retryAt) return;
+  if (state.activity !== null || state.claim !== null || state.handover !== null) return;
+  if (state.probes.conflictMac !== null && state.dead && state.blocked === null) {
+    const text = `the floating IP is answered by ${state.probes.conflictMac}`;
+    change(turn, { blocked: text });
+    alert(turn, "vip-conflict", text);
+  }
+  if (takeoverRefusal(state, now) !== undefined) return;
+  change(turn, { blocked: null });
+  begin(turn, {
+    kind: "activate",
+    why: "takeover: the other host is gone (D6)",
+    record: {
+      epoch: state.durable.epoch + 1,
+      owner: state.config.hostId,
+      solo: Object.fromEntries(state.config.resources.map((r) => [r, true])),
+      takeovers: state.durable.takeovers + 1,
+    },
+  });
+}

@@ -1,0 +1,134 @@
+// What follows from the state at an instant. Pure predicates, no opinions: the rules are in decide/.
+
+import type { DrbdView } from "./model/drbd.ts";
+import { valueOf } from "./model/observation.ts";
+import type { State } from "./model/state.ts";
+import type { Instant, Millis } from "./model/time.ts";
+import { demands } from "./rules.ts";
+
+export function view(state: State, resource: string): DrbdView | undefined {
+  return valueOf(state.drbd)?.[resource];
+}
+
+export function views(state: State): readonly (DrbdView | undefined)[] {
+  return state.config.resources.map((resource) => view(state, resource));
+}
+
+export const isOwner = (state: State): boolean => state.durable.owner === state.config.hostId;
+
+export const peerOwns = (state: State): boolean => state.durable.owner === state.config.peerId;
+
+/** Every resource's copy of the peer is durably behind or barred. */
+export const isSolo = (state: State): boolean =>
+  state.config.resources.every((resource) => state.durable.solo[resource] === true);
+
+/** Milliseconds since the last two-way contact; since the start of this daemon when there was none yet. */
+export const silenceMs = (state: State, now: Instant): Millis => now - (state.peer.contactAt ?? state.startedAt);
+
+export const inContact = (state: State, now: Instant): boolean =>
+  state.peer.contactAt !== null && now - state.peer.contactAt < state.config.timers.suspect;
+
+/** DRBD has at least one established connection to the peer's kernel. */
+export const drbdConnected = (state: State): boolean => views(state).some((v) => v?.connection === "Connected");
+
+export const allInSync = (state: State): boolean =>
+  views(state).every(
+    (v) =>
+      v?.connection === "Connected" &&
+      v.replication === "Established" &&
+      v.disk === "UpToDate" &&
+      v.peerDisk === "UpToDate",
+  );
+
+/** protocol.md 2: since the last contact or, if later, since DRBD was last Connected. */
+export const episodeMs = (state: State, now: Instant): Millis =>
+  now - Math.max(state.peer.contactAt ?? state.startedAt, state.drbdConnectedAt ?? -Infinity);
+
+/** How much every wait of a non-owner is stretched because this host itself is slow (A8); 1 for an owner. */
+export function stretch(state: State, now: Instant): number {
+  if (isOwner(state) || now - state.lag.at > 10_000) return 1;
+  return Math.min(3, 1 + Math.floor(state.lag.ms / state.config.timers.lag) / 2);
+}
+
+export const deadAfterMs = (state: State, now: Instant): Millis => state.config.timers.dead * stretch(state, now);
+
+export const takeAfterMs = (state: State, now: Instant): Millis => state.config.timers.take * stretch(state, now);
+
+export const leaseLeftMs = (state: State, now: Instant): Millis =>
+  state.leaseFrom === null ? 0 : Math.max(0, state.leaseFrom + state.config.timers.lease - now);
+
+/** The newest vote sample passed and is not stale. */
+export const votePasses = (state: State, now: Instant): boolean =>
+  state.votes.lastOk === true &&
+  state.votes.lastPassedAt !== null &&
+  now - state.votes.lastPassedAt <= 3 * state.config.timers.sample;
+
+/** Latched vote: every sample of this episode passed, and there was one. */
+export const voteHeld = (state: State, now: Instant): boolean =>
+  state.votes.latched && state.votes.runSince !== null && votePasses(state, now);
+
+/** No sign of life of any kind during the last T_quiet, proven by a probe and not merely by hearing nothing. */
+export function quiet(state: State, now: Instant): boolean {
+  const { quiet: quietMs } = state.config.timers;
+  if (state.peer.signAt !== null && now - state.peer.signAt < quietMs) return false;
+  return state.probes.silentAt !== null && now - state.probes.silentAt < 2 * quietMs;
+}
+
+/** The proof of death that STRICT demands: power read back as off, or an operator's word (A19). */
+export const provenOff = (state: State): boolean => state.fence.verifiedAt !== null || state.fence.confirmed;
+
+export const serving = (state: State): boolean => {
+  const target = valueOf(state.target);
+  return (
+    valueOf(state.vip) === "present" &&
+    target !== undefined &&
+    target.running &&
+    target.filled &&
+    target.portalOpen &&
+    views(state).every((v) => v !== undefined && v.role === "Primary" && !v.suspended)
+  );
+};
+
+/** Everything this host must have seen before it may decide about storage (D12: JOINING until then). */
+export const looked = (state: State): boolean =>
+  state.drbd.kind === "known" && state.target.kind === "known" && state.vip.kind === "known";
+
+/** D1, A20: may storage move by itself? Undefined when it may, else the reason. */
+export function moveForbidden(state: State): string | undefined {
+  const { durable, config } = state;
+  if (!demands(config, "D1", !durable.flags.manual)) return "this host is in manual mode";
+  if (!demands(config, "D1", !durable.peerFlags.manual)) return "the other host is in manual mode";
+  if (!demands(config, "D1", !durable.flags.maintenance)) return "this host is in maintenance";
+  return undefined;
+}
+
+/** D1, A4: may this host fence, take over without contact, or restart the peer's VMs? */
+export function takeoverForbidden(state: State): string | undefined {
+  const { durable, config } = state;
+  if (!demands(config, "D1", durable.ha === "on")) return `HA is ${durable.ha} on this host`;
+  if (!demands(config, "A4", durable.peerHa === "on"))
+    return `HA was ${durable.peerHa} on the other host when last heard`;
+  if (!config.fenceEnabled) return "FENCE_ENABLED is 0";
+  if (config.hosts < config.minHosts)
+    return `FENCE_MIN_HOSTS is ${config.minHosts}, the pool has ${config.hosts} hosts`;
+  if (!demands(config, "A4", state.peer.body === null || state.peer.body.cfgHash === config.cfgHash))
+    return "the two hosts have different configurations (timers, policy or heuristics)";
+  return moveForbidden(state);
+}
+
+/** D6, A2: is this copy known to hold every acknowledged write? Undefined when it is, else the reason. */
+export function notEligible(state: State, now: Instant): string | undefined {
+  const { config, durable } = state;
+  for (const resource of config.resources) {
+    const v = view(state, resource);
+    if (v === undefined) return `the state of ${resource} is unknown`;
+    if (v.disk !== "UpToDate") return `the disk of ${resource} is ${v.disk}`;
+  }
+  if (isOwner(state) && isSolo(state)) return undefined;
+  if (!demands(config, "A2", state.syncedEpoch !== null && state.syncedEpoch === durable.epoch))
+    return "this copy was not confirmed in sync by the owner since this host joined";
+  const needsVote = config.policy === "vote" || config.policy === "strict+vote";
+  if (needsVote && !inContact(state, now) && !demands(config, "D6", voteHeld(state, now)))
+    return "this host lost the vote of the heuristic addresses during the outage";
+  return undefined;
+}

@@ -1,0 +1,49 @@
+// The body of the next heartbeat: what this host says of itself. A pure function of the state.
+
+import { inContact, isSolo, looked, notEligible, serving, view, votePasses } from "./facts.ts";
+import { valueOf } from "./model/observation.ts";
+import type { HeartbeatBody, ResourceSummary } from "./model/peer.ts";
+import type { State } from "./model/state.ts";
+import type { Instant } from "./model/time.ts";
+
+export function heartbeatOf(state: State, now: Instant): HeartbeatBody {
+  const resources: Record<string, ResourceSummary> = {};
+  for (const resource of state.config.resources) {
+    const v = view(state, resource);
+    if (v === undefined) continue;
+    resources[resource] = {
+      role: v.role,
+      disk: v.disk,
+      peerDisk: v.peerDisk,
+      solo: state.durable.solo[resource] === true,
+      generation: v.generation,
+    };
+  }
+  const { durable, config } = state;
+  return {
+    hostId: config.hostId,
+    bootId: state.bootId,
+    incarnation: state.incarnation,
+    epoch: durable.epoch,
+    owner: durable.owner,
+    ha: durable.ha,
+    flags: durable.flags,
+    cfgHash: config.cfgHash,
+    serving: serving(state),
+    busy: state.activity !== null || state.claim !== null || state.handover !== null,
+    joined: looked(state),
+    resources,
+    vote: inContact(state, now) || votePasses(state, now),
+    eligible: notEligible(state, now) === undefined || (inContact(state, now) && isSolo(state)),
+    watchdogArmed: state.watchdogArmed,
+    intent:
+      state.activity?.kind === "release" || state.handover !== null
+        ? "releasing"
+        : state.fence.pending !== null
+          ? "fencing"
+          : "none",
+    management: state.management,
+    domains: (valueOf(state.domains) ?? []).map((d) => d.uuid).toSorted(),
+    xapi: valueOf(state.xapi)?.role ?? "unknown",
+  };
+}

@@ -1,0 +1,79 @@
+// What two daemons tell one another: the heartbeat, and the requests of the control RPC (protocol.md 3).
+
+import type { DiskState, DrbdRole, Generation } from "./drbd.ts";
+import type { Flags, HaMode } from "./durable.ts";
+import type { Instant, Millis } from "./time.ts";
+
+/** The two networks heartbeats travel on. */
+export type Link = "management" | "replication";
+
+/** What a host is about to do; `leaving` covers only what is released and expires (A13). */
+export type Intent = "none" | "leaving" | "releasing" | "fencing" | "paused";
+
+export interface ResourceSummary {
+  readonly role: DrbdRole;
+  readonly disk: DiskState;
+  readonly peerDisk: DiskState;
+  /** "The peer's copy is behind or barred since this epoch", per resource (A16). */
+  readonly solo: boolean;
+  readonly generation: Generation | null;
+}
+
+/** The part of a heartbeat that the decision function sees; the driver has checked signature, pool, replay and size. */
+export interface HeartbeatBody {
+  readonly hostId: string;
+  readonly bootId: string;
+  readonly incarnation: number;
+  readonly epoch: number;
+  readonly owner: string | null;
+  readonly ha: HaMode;
+  readonly flags: Flags;
+  readonly cfgHash: string;
+  /** The sender serves: Primary, exported, floating IP, nothing suspended. */
+  readonly serving: boolean;
+  /** A process has the daemon's own state changing at this moment (activation, release). */
+  readonly busy: boolean;
+  readonly joined: boolean;
+  readonly resources: Readonly<Record<string, ResourceSummary>>;
+  readonly vote: boolean;
+  readonly eligible: boolean;
+  readonly watchdogArmed: boolean;
+  readonly intent: Intent;
+  /** The sender's management network works (gateway or peer reachable there). */
+  readonly management: boolean;
+  /** UUIDs of the protected domains that execute on the sender (sorted). */
+  readonly domains: readonly string[];
+  readonly xapi: "master" | "supporter" | "unknown";
+}
+
+/** A heartbeat as the driver hands it to the core. */
+export interface HeardHeartbeat {
+  readonly link: Link;
+  readonly body: HeartbeatBody;
+  /** When my newest heartbeat that this one echoes was sent, on my clock; null when it echoes none of this boot. */
+  readonly echoSentAt: Instant | null;
+  readonly receivedAt: Instant;
+}
+
+/** Requests of the control RPC. Every one is idempotent; the transport adds request id, nonce and HMAC. */
+export type PeerRequest =
+  /** D3: make your copy Outdated, durably; answer only then. */
+  | { readonly kind: "outdate"; readonly resource: string; readonly epoch: number }
+  /** A9: the storage is released to you with this single-use token. */
+  | { readonly kind: "acquire"; readonly token: string; readonly epoch: number; readonly deadlineMs: Millis }
+  /** A9: asked by the acquirer just before `drbdadm primary`. */
+  | { readonly kind: "validate"; readonly token: string }
+  /** D13: nobody owns the storage; I will, in this epoch. Answered only after the other side made it durable. */
+  | { readonly kind: "claim"; readonly epoch: number; readonly operator: boolean }
+  /** A9: take the release back; answered only after the refusal is durable. */
+  | { readonly kind: "cancel"; readonly token: string; readonly epoch: number }
+  /** Operator at the other host asks the owner to hand the storage over to `to`. */
+  | { readonly kind: "hand-over"; readonly to: string; readonly operator: string }
+  /** D1, A4: first phase of a change of the HA mode. */
+  | { readonly kind: "prepare-mode"; readonly ha: HaMode; readonly operator: string }
+  /** D1, A4: second phase. */
+  | { readonly kind: "commit-mode"; readonly ha: HaMode }
+  /** D7 with contact (A22): confirm that none of these domains executes on you any more. */
+  | { readonly kind: "confirm-gone"; readonly domains: readonly string[] };
+
+export type PeerReply = { readonly kind: "done" } | { readonly kind: "refused"; readonly reason: string };

@@ -1,0 +1,270 @@
+// The whole memory of the decision function: plain data, so that it can be replayed, hashed and explored.
+
+import type { CoreConfig } from "./config.ts";
+import type { DrbdView } from "./drbd.ts";
+import type { DurableRecord } from "./durable.ts";
+import type { DomainFact, TargetFacts, XapiFacts } from "./event.ts";
+import { unknown, type Observation } from "./observation.ts";
+import type { HeartbeatBody, Link, PeerRequest } from "./peer.ts";
+import type { Instant } from "./time.ts";
+
+export interface PeerState {
+  /** Last two-way contact of this daemon's life. */
+  readonly contactAt: Instant | null;
+  /** Last authentic heartbeat, whether or not it echoes mine. */
+  readonly heardAt: Instant | null;
+  readonly linkHeardAt: Readonly<Record<Link, Instant | null>>;
+  readonly linkContactAt: Readonly<Record<Link, Instant | null>>;
+  readonly body: HeartbeatBody | null;
+  /** Newest sign of life of any kind (protocol.md 2). */
+  readonly signAt: Instant | null;
+}
+
+export interface VoteState {
+  /** All samples since the episode began passed and none was skipped. */
+  readonly latched: boolean;
+  readonly runSince: Instant | null;
+  readonly lastPassedAt: Instant | null;
+  readonly lastOk: boolean | null;
+  readonly pending: { readonly id: number; readonly sentAt: Instant } | null;
+  readonly nextAt: Instant | null;
+}
+
+export interface ProbeState {
+  readonly pending: number | null;
+  readonly nextAt: Instant | null;
+  /** The last probe that found peer and floating IP silent, by the instant it was asked. */
+  readonly silentAt: Instant | null;
+  readonly askedAt: Instant | null;
+  /** Somebody answers for the floating IP although the peer is silent. */
+  readonly conflictMac: string | null;
+}
+
+export interface FenceState {
+  readonly attempts: number;
+  readonly pending: number | null;
+  readonly nextAt: Instant | null;
+  readonly verifiedAt: Instant | null;
+  readonly lastFailure: string | null;
+  /** An operator confirmed that the peer is off (A19). */
+  readonly confirmed: boolean;
+}
+
+/** Why the peer's copy may be left behind: the proof a commit of `solo` stands on. */
+export type Proof = "consent" | "vote" | "fenced" | "operator" | "modes-forbid";
+
+/** D3/D4 in progress: the owner makes "the peer's copy is barred" durable before its I/O resumes. */
+export interface SoloCommit {
+  readonly proof: Proof;
+  readonly phase: "asking" | "persisting";
+  readonly pending: number;
+  readonly resources: readonly string[];
+}
+
+export type ActivityKind = "activate" | "release" | "stand-down" | "soft-fence" | "soft-fence-end";
+
+/** A sequence of effects in stages (protocol.md 7); at most one at a time. */
+export interface Activity {
+  readonly kind: ActivityKind;
+  readonly why: string;
+  readonly stage: number;
+  /** Effects of the current stage that have not ended yet. */
+  readonly pending: readonly number[];
+  readonly failed: string | null;
+  readonly startedAt: Instant;
+  /** Hand-over token (A9): on the releaser the one it gave, on the acquirer the one it must revalidate. */
+  readonly token: string | null;
+  /** Release: who gets the storage. */
+  readonly to: "peer" | "nobody";
+  /** What the first stage makes durable; null when that was done before. */
+  readonly record: Partial<DurableRecord> | null;
+  /** The stage's effects were asked for (a stage waits while another durable write is in flight). */
+  readonly begun: boolean;
+}
+
+/** The releaser's memory of a token it gave away (A9). */
+export interface Handover {
+  readonly token: string;
+  readonly epoch: number;
+  readonly deadline: Instant;
+  readonly phase: "offered" | "cancelling";
+  readonly pending: number | null;
+  readonly designate: boolean;
+}
+
+/** D13: my claim waits for the peer's durable yes. */
+export interface Claim {
+  readonly id: number;
+  readonly epoch: number;
+  readonly operator: boolean;
+  readonly phase: "asking" | "persisting";
+}
+
+export interface PendingCommand {
+  readonly id: number;
+  readonly kind: "enable" | "disable" | "manual" | "switch" | "become-primary" | "become-secondary" | "maintenance";
+  readonly startedAt: Instant;
+  readonly phase: string;
+  readonly pending: number | null;
+}
+
+/** Work for the peer that ends with an answer to its request. */
+export interface OwedAnswer {
+  readonly requestId: number;
+  readonly kind:
+    "outdate" | "acquire" | "claim" | "cancel" | "prepare-mode" | "commit-mode" | "hand-over" | "confirm-gone";
+  readonly waitingFor: readonly number[];
+  readonly failed: string | null;
+}
+
+export interface State {
+  readonly config: CoreConfig;
+  readonly bootId: string;
+  readonly incarnation: number;
+  readonly startedAt: Instant;
+  readonly lastTick: Instant;
+  /** Largest recent tick gap beyond the period, and when it was seen (A8). */
+  readonly lag: { readonly ms: number; readonly at: Instant };
+  readonly nextId: number;
+  readonly durable: DurableRecord;
+  readonly persisting: { readonly id: number; readonly record: DurableRecord; readonly purpose: string } | null;
+  readonly peer: PeerState;
+  /** Send time of my newest echoed heartbeat, or DRBD evidence counted as now - T_drbd. */
+  readonly leaseFrom: Instant | null;
+  readonly drbdConnectedAt: Instant | null;
+  readonly suspected: boolean;
+  readonly dead: boolean;
+  readonly votes: VoteState;
+  readonly probes: ProbeState;
+  readonly fence: FenceState;
+  readonly drbd: Observation<Readonly<Record<string, DrbdView>>>;
+  readonly target: Observation<TargetFacts>;
+  readonly vip: Observation<"present" | "absent">;
+  readonly domains: Observation<readonly DomainFact[]>;
+  readonly xapi: Observation<XapiFacts>;
+  readonly management: boolean;
+  readonly watchdogArmed: boolean;
+  readonly handlers: readonly { readonly handler: string; readonly resource: string; readonly since: Instant }[];
+  /** Per resource: epoch in which a clean owner was seen while this copy was in sync, in this boot (A2); null never. */
+  readonly syncedEpoch: number | null;
+  readonly solo: SoloCommit | null;
+  readonly activity: Activity | null;
+  readonly handover: Handover | null;
+  readonly claim: Claim | null;
+  readonly softFenced: boolean;
+  readonly tokenAt: Instant | null;
+  /** Not before this instant is a failed activation or claim tried again. */
+  readonly retryAt: Instant;
+  /** D16: the peer's initiators are kept out of the target. */
+  readonly barred: boolean;
+  readonly blocked: string | null;
+  readonly commands: readonly PendingCommand[];
+  readonly owed: readonly OwedAnswer[];
+  /** The peer's requests that wait for the durable write in flight. */
+  readonly deferred: readonly { readonly id: number; readonly request: PeerRequest }[];
+  /** Small repairs in flight (drbd up, target warm, resume-io, outdate …): action id by what it mends. */
+  readonly repairs: Readonly<Record<string, { readonly id: number; readonly at: Instant; readonly failures: number }>>;
+  readonly recovery: {
+    readonly phase: "running" | "done" | "failed";
+    readonly id: number;
+    readonly attempts: number;
+    readonly at: Instant;
+  } | null;
+  readonly promotion: {
+    readonly phase: "running" | "done" | "failed";
+    readonly id: number;
+    readonly attempts: number;
+    readonly at: Instant;
+  } | null;
+  readonly designate: boolean;
+  readonly lastTakeoverAt: Instant | null;
+  readonly lastMasterId: string | null;
+  readonly targetDeaths: readonly Instant[];
+}
+
+export function initialState(
+  config: CoreConfig,
+  durable: DurableRecord,
+  bootId: string,
+  incarnation: number,
+  now: Instant,
+): State {
+  return {
+    config,
+    bootId,
+    incarnation,
+    startedAt: now,
+    lastTick: now,
+    lag: { ms: 0, at: now },
+    nextId: 1,
+    durable,
+    persisting: null,
+    peer: {
+      contactAt: null,
+      heardAt: null,
+      linkHeardAt: { management: null, replication: null },
+      linkContactAt: { management: null, replication: null },
+      body: null,
+      signAt: null,
+    },
+    leaseFrom: null,
+    drbdConnectedAt: null,
+    suspected: false,
+    dead: false,
+    votes: freshVotes,
+    probes: freshProbes,
+    fence: freshFence,
+    drbd: unknown("not looked at yet", now),
+    target: unknown("not looked at yet", now),
+    vip: unknown("not looked at yet", now),
+    domains: unknown("not looked at yet", now),
+    xapi: unknown("not asked yet", now),
+    management: true,
+    watchdogArmed: false,
+    handlers: [],
+    syncedEpoch: null,
+    solo: null,
+    activity: null,
+    handover: null,
+    claim: null,
+    softFenced: false,
+    tokenAt: null,
+    retryAt: now,
+    barred: false,
+    blocked: null,
+    commands: [],
+    owed: [],
+    deferred: [],
+    repairs: {},
+    recovery: null,
+    promotion: null,
+    designate: false,
+    lastTakeoverAt: null,
+    lastMasterId: null,
+    targetDeaths: [],
+  };
+}
+
+export const freshVotes: VoteState = {
+  latched: true,
+  runSince: null,
+  lastPassedAt: null,
+  lastOk: null,
+  pending: null,
+  nextAt: null,
+};
+export const freshProbes: ProbeState = {
+  pending: null,
+  nextAt: null,
+  silentAt: null,
+  askedAt: null,
+  conflictMac: null,
+};
+export const freshFence: FenceState = {
+  attempts: 0,
+  pending: null,
+  nextAt: null,
+  verifiedAt: null,
+  lastFailure: null,
+  confirmed: false,
+};

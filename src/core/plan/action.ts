@@ -1,0 +1,70 @@
+// Everything the decision function can ask of the world. The executor switches over this union exhaustively.
+// `id` marks actions whose end comes back as an event; the others are told and forgotten.
+
+import type { DurableRecord } from "../model/durable.ts";
+import type { PeerReply, PeerRequest } from "../model/peer.ts";
+import type { Millis } from "../model/time.ts";
+
+/** What an effect is, before it gets its id. */
+export type EffectBody =
+  | { readonly kind: "persist"; readonly record: DurableRecord }
+  | { readonly kind: "drbd-up"; readonly resource: string }
+  | { readonly kind: "drbd-connect"; readonly resource: string }
+  | { readonly kind: "promote"; readonly resource: string }
+  | { readonly kind: "demote"; readonly resource: string }
+  | { readonly kind: "outdate"; readonly resource: string }
+  | { readonly kind: "resume-io"; readonly resource: string }
+  | { readonly kind: "target-warm" }
+  /** Target, LUNs and ACL; `bar`: the peer's initiators stay out (D16). */
+  | { readonly kind: "target-fill"; readonly bar: boolean }
+  | { readonly kind: "target-bar-peer" }
+  | { readonly kind: "portal-open" }
+  | { readonly kind: "target-withdraw" }
+  /** Silence towards the initiators for the moment of a planned release; best effort, not verified. */
+  | { readonly kind: "hush-portal"; readonly what: "requests" | "all" | "off" }
+  | { readonly kind: "block-portal" }
+  | { readonly kind: "unblock-portal" }
+  | { readonly kind: "vip-add" }
+  | { readonly kind: "vip-remove" }
+  | { readonly kind: "pause-domains" }
+  | { readonly kind: "unpause-domains"; readonly destroy: readonly string[] }
+  | { readonly kind: "fence"; readonly hostId: string }
+  | { readonly kind: "watchdog-arm" }
+  | { readonly kind: "watchdog-disarm" }
+  /** This host's toolstack becomes master of the pool although the old one is gone. */
+  | { readonly kind: "xapi-promote" }
+  /** Planned: both toolstacks are alive and the peer's becomes master. */
+  | { readonly kind: "xapi-designate" }
+  /** D7 holds: declare the peer dead in XAPI, start its VMs here. The executor asks again before each start. */
+  | { readonly kind: "recover-peer" };
+
+/** Actions that change this host and are answered by a `result` event. */
+export type Effect = EffectBody & { readonly id: number };
+
+export type Action =
+  | Effect
+  | { readonly kind: "sample"; readonly id: number }
+  | { readonly kind: "probe"; readonly id: number }
+  | { readonly kind: "ask"; readonly id: number; readonly request: PeerRequest; readonly timeoutMs: Millis }
+  | { readonly kind: "answer"; readonly id: number; readonly reply: PeerReply }
+  | {
+      readonly kind: "answer-handler";
+      readonly handler: string;
+      readonly resource: string;
+      readonly code: 4 | 7 | 6 | 1;
+    }
+  | {
+      readonly kind: "command-reply";
+      readonly id: number;
+      readonly outcome: "done" | "refused" | "failed";
+      readonly rule: string | null;
+      readonly text: string;
+      readonly next: string;
+    }
+  | { readonly kind: "beat" }
+  | { readonly kind: "token" }
+  | { readonly kind: "kick-initiators" }
+  | { readonly kind: "look-at-domains" }
+  | { readonly kind: "log"; readonly level: "info" | "warn" | "error"; readonly event: string; readonly detail: string }
+  | { readonly kind: "alert"; readonly id: string; readonly text: string }
+  | { readonly kind: "alert-over"; readonly id: string };

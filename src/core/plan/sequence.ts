@@ -1,0 +1,71 @@
+// The order of things (protocol.md 7): what each sequence does, stage by stage. Effects of one stage run together;
+// a stage starts when the one before it has ended well. The target stops before the floating IP leaves, the floating
+// IP leaves before the demotion (V9), and nothing is served before everything is there.
+
+import { assertNever } from "../../util/assert.ts";
+import type { DurableRecord } from "../model/durable.ts";
+import type { PeerRequest } from "../model/peer.ts";
+import type { Activity, State } from "../model/state.ts";
+import type { EffectBody } from "./action.ts";
+
+export type StageItem =
+  | { readonly kind: "effect"; readonly body: EffectBody }
+  | { readonly kind: "ask"; readonly request: PeerRequest }
+  | { readonly kind: "write"; readonly patch: Partial<DurableRecord> };
+
+const run = (body: EffectBody): StageItem => ({ kind: "effect", body });
+
+export function stages(state: State, activity: Activity): readonly (readonly StageItem[])[] {
+  const each = (body: (resource: string) => EffectBody): StageItem[] =>
+    state.config.resources.map((resource) => run(body(resource)));
+  const demote = each((resource) => ({ kind: "demote", resource }));
+  switch (activity.kind) {
+    case "activate": {
+      // The token is revalidated before the epoch is written: the releaser forgets it when it sees the new epoch (A9).
+      const validate: StageItem[] =
+        activity.token === null ? [] : [{ kind: "ask", request: { kind: "validate", token: activity.token } }];
+      const write: StageItem[] = activity.record === null ? [] : [{ kind: "write", patch: activity.record }];
+      return [
+        validate,
+        write,
+        // Silent until the portal listens: between the floating IP and the portal an initiator would be refused, and the
+        // kernel's waits three seconds after a refusal.
+        [
+          ...each((resource) => ({ kind: "promote", resource })),
+          run({ kind: "target-warm" }),
+          run({ kind: "hush-portal", what: "all" }),
+        ],
+        [run({ kind: "target-fill", bar: state.barred })],
+        [run({ kind: "vip-add" })],
+        [run({ kind: "portal-open" })],
+        [run({ kind: "hush-portal", what: "off" }), run({ kind: "unblock-portal" })],
+      ];
+    }
+    case "release":
+      return [
+        // Silence first: the initiators meet neither resets nor refusals while nobody serves. The target is dead before
+        // the floating IP leaves, and the floating IP is gone before this host's own initiators may look for it.
+        [run({ kind: "hush-portal", what: "requests" })],
+        [run({ kind: "hush-portal", what: "all" })],
+        [run({ kind: "target-withdraw" })],
+        [run({ kind: "vip-remove" })],
+        [...demote, run({ kind: "hush-portal", what: "off" }), { kind: "write", patch: { owner: null } }],
+      ];
+    case "stand-down":
+      return [
+        [run({ kind: "block-portal" })],
+        [run({ kind: "target-withdraw" })],
+        [run({ kind: "vip-remove" })],
+        demote,
+        [run({ kind: "unblock-portal" })],
+      ];
+    case "soft-fence":
+      return [[run({ kind: "block-portal" }), run({ kind: "vip-remove" }), run({ kind: "pause-domains" })]];
+    case "soft-fence-end":
+      return [
+        [run({ kind: "unblock-portal" }), run({ kind: "unpause-domains", destroy: state.peer.body?.domains ?? [] })],
+      ];
+    default:
+      return assertNever(activity.kind);
+  }
+}

@@ -1,0 +1,53 @@
+// One call of `step`: the state as it stands so far and the actions asked for. Local to the call, never kept.
+
+import type { DurableRecord } from "./model/durable.ts";
+import type { PeerRequest } from "./model/peer.ts";
+import type { State } from "./model/state.ts";
+import type { Instant, Millis } from "./model/time.ts";
+import type { Action, EffectBody } from "./plan/action.ts";
+
+export interface Turn {
+  state: State;
+  readonly now: Instant;
+  readonly actions: Action[];
+}
+
+export function change(turn: Turn, patch: Partial<State>): void {
+  turn.state = { ...turn.state, ...patch };
+}
+
+export function newId(turn: Turn): number {
+  const id = turn.state.nextId;
+  change(turn, { nextId: id + 1 });
+  return id;
+}
+
+/** Asks for an effect and returns the id its result will carry. */
+export function effect(turn: Turn, body: EffectBody): number {
+  const id = newId(turn);
+  turn.actions.push({ ...body, id });
+  return id;
+}
+
+export function ask(turn: Turn, request: PeerRequest, timeoutMs: Millis): number {
+  const id = newId(turn);
+  turn.actions.push({ kind: "ask", id, request, timeoutMs });
+  return id;
+}
+
+/** Starts writing the durable record; undefined while another write is in flight (then ask again next turn). */
+export function persist(turn: Turn, patch: Partial<DurableRecord>, purpose: string): number | undefined {
+  if (turn.state.persisting !== null) return undefined;
+  const record = { ...turn.state.durable, ...patch };
+  const id = effect(turn, { kind: "persist", record });
+  change(turn, { persisting: { id, record, purpose } });
+  return id;
+}
+
+export function log(turn: Turn, event: string, detail: string, level: "info" | "warn" | "error" = "info"): void {
+  turn.actions.push({ kind: "log", level, event, detail });
+}
+
+export function alert(turn: Turn, id: string, text: string): void {
+  turn.actions.push({ kind: "alert", id, text });
+}
