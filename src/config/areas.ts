@@ -1,0 +1,52 @@
+// Names of the areas that LOG_<area>, MAIL_<area> and PRIORITY_<area> switch: the function names that administrators
+// of HA-Lizard have in their files, and the areas of our own events (the part of an event name before the dot).
+
+/** The 20 names of HA-Lizard's LOG_ family; its MAIL_ family has all of them but check_ha_enabled. */
+export const SEED_AREAS: readonly string[] = [
+  "check_ha_enabled",
+  "get_pool_host_list",
+  "get_pool_ip_list",
+  "master_ip",
+  "check_xapi",
+  "get_app_vms",
+  "vm_state",
+  "vm_state_check",
+  "vm_mon",
+  "promote_slave",
+  "get_vms_on_host",
+  "get_vms_on_host_local",
+  "check_vm_managed",
+  "write_pool_state",
+  "check_slave_status",
+  "fence_host",
+  "email",
+  "autoselect_slave",
+  "check_quorum",
+  "xe_wrapper",
+];
+
+export const EVENT_AREAS: readonly string[] = [
+  "daemon",
+  "state",
+  "peer",
+  "vote",
+  "storage",
+  "drbd",
+  "io",
+  "handler",
+  "vip",
+  "target",
+  "fence",
+  "self_fence",
+  "epoch",
+  "mode",
+  "xapi",
+  "vm",
+  "alert",
+  "action",
+  "cycle",
+  "config",
+  "watchdog",
+];
+
+export const ALL_AREAS: readonly string[] = [...SEED_AREAS, ...EVENT_AREAS];

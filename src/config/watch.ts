@@ -1,0 +1,95 @@
+// Watches tandem.yaml: each settled change is read and checked as a whole, then handed over either as a valid file or
+// as problems. Never hands over a half-written or partly valid configuration; the caller keeps the old one on problems.
+
+import { watch } from "chokidar";
+import { ok, type Result } from "../util/result.ts";
+import type { LocalFile } from "./local-file.ts";
+import type { Problem } from "./problem.ts";
+import { INVENTORY_FILE, LOCAL_FILE, readLocalFile } from "./read-local-file.ts";
+
+export interface WatchOptions {
+  readonly path?: string;
+  readonly inventoryPath?: string;
+  /** Editors write in several steps; a change counts when nothing followed for this long. */
+  readonly settleMs?: number;
+}
+
+export interface LocalFileWatch {
+  stop(): Promise<void>;
+}
+
+/** Sets fall out of JSON; what they hold is implied by the rest. */
+const fingerprint = (outcome: Result<LocalFile, readonly Problem[]>): string => JSON.stringify(outcome);
+
+/**
+ * `current` is what the caller read at its start (null: nothing valid); a content that differs from it is news from
+ * the first look on, so that a change made in between is not lost. `onFile` for another valid content, `onProblems`
+ * for a refused one or when the watch itself fails.
+ */
+export function watchLocalFile(
+  current: LocalFile | null,
+  onFile: (file: LocalFile) => void,
+  onProblems: (problems: readonly Problem[]) => void,
+  options: WatchOptions = {},
+): LocalFileWatch {
+  const path = options.path ?? LOCAL_FILE;
+  const inventoryPath = options.inventoryPath ?? INVENTORY_FILE;
+  const settleMs = options.settleMs ?? 200;
+  let timer: NodeJS.Timeout | undefined;
+  let isReading = false;
+  let isStale = false;
+  let isStopped = false;
+  let last = current === null ? null : fingerprint(ok(current));
+
+  const read = async (): Promise<void> => {
+    if (isReading) {
+      isStale = true;
+      return;
+    }
+    isReading = true;
+    do {
+      isStale = false;
+      const outcome = await readLocalFile(path, inventoryPath);
+      const print = fingerprint(outcome);
+      if (isStopped) break;
+      const isNews = print !== last;
+      last = print;
+      if (!isNews) continue;
+      if (outcome.ok) onFile(outcome.value);
+      else onProblems(outcome.error);
+    } while (isStale);
+    isReading = false;
+  };
+
+  const wake = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void read(), settleMs);
+  };
+
+  const watcher = watch(path, { ignoreInitial: true, atomic: false });
+  watcher.on("all", wake);
+  // `change` does not come for a chmod, but a file refused for its permissions must be taken up once they are right.
+  watcher.on("raw", wake);
+  watcher.on("error", (error) => {
+    const found = error instanceof Error ? error.message : String(error);
+    onProblems([
+      {
+        path,
+        line: null,
+        severity: "warning",
+        found,
+        expected: "a file that can be watched",
+        action: "changes are not noticed; restart tandemd after editing it",
+      },
+    ]);
+  });
+  void read();
+
+  return {
+    async stop(): Promise<void> {
+      isStopped = true;
+      clearTimeout(timer);
+      await watcher.close();
+    },
+  };
+}
