@@ -1,0 +1,217 @@
+// Starts the VMs of a host that was proven dead, on this host, the pool's master (protocol.md D7, xapi.md 7). It must
+// never start anything when xapi finds that host alive, and never a VM that the decision did not name.
+//
+//   read pool, VMs ─► decide ─► declare_dead ─► disk locks ─► memory ─► start group by group ─► later attempts ─► sync
+
+import {
+  admit,
+  decideHostLoss,
+  startGroups,
+  type VmDecision,
+  type VmFacts,
+  type VmPolicy,
+} from "../../core/decide/vms.ts";
+import type { Millis } from "../../core/model/time.ts";
+import type { HostRecord, VmRecord, XapiSession } from "../../drivers/xapi/port.ts";
+import { err, ok } from "../../util/result.ts";
+import { DECLARE_TIMES, declareDead, type DeclareTimes } from "./declare-dead.ts";
+import {
+  askOf,
+  describePoolFailure,
+  during,
+  hostByUuid,
+  readingCaller,
+  readPool,
+  refused,
+  withPool,
+  type Done,
+  type PoolContext,
+} from "./procedure.ts";
+import {
+  startVms,
+  START_TIMES,
+  type StartOrder,
+  type StartReport,
+  type StartTimes,
+  type VmStart,
+} from "./start-vms.ts";
+
+export interface RecoveryOrder {
+  readonly deadUuid: string;
+  readonly ownUuid: string;
+  readonly policy: VmPolicy;
+  /** Where each VM was last seen to run by heartbeats: host UUID, null = seen stopped, absent = no knowledge. */
+  readonly lastSeen: ReadonlyMap<string, string | null>;
+  readonly localDomains: () => Promise<ReadonlySet<string> | null>;
+  /**
+   * Told the VMs to start before declare_dead makes xapi forget where they ran. A later run, after this one was cut
+   * short, finds them in no record: the caller has to hand them in again as `lastSeen`.
+   */
+  readonly remember: (vmUuids: readonly string[]) => Promise<void>;
+}
+
+export interface RecoveryTimes {
+  readonly declare: DeclareTimes;
+  readonly start: StartTimes;
+  readonly syncMs: Millis;
+}
+
+export const RECOVERY_TIMES: RecoveryTimes = { declare: DECLARE_TIMES, start: START_TIMES, syncMs: 10_000 };
+
+export interface RecoveryReport {
+  /** Every VM that was to be started, with what became of it. */
+  readonly starts: readonly VmStart[];
+  /** VMs that need a person, and those left alone with the reason. */
+  readonly alarms: readonly VmDecision[];
+  readonly left: readonly VmDecision[];
+  readonly clearedLocks: readonly string[];
+  /** Null: the other hosts have today's database. */
+  readonly syncProblem: string | null;
+}
+
+export async function recoverPeerVms(
+  context: PoolContext,
+  order: RecoveryOrder,
+  times: RecoveryTimes = RECOVERY_TIMES,
+): Promise<Done<RecoveryReport>> {
+  const reader = readingCaller(context);
+  const result = await withPool(context, (session) => recover(context, order, times, session, reader));
+  reader.end();
+  return result;
+}
+
+async function recover(
+  context: PoolContext,
+  order: RecoveryOrder,
+  times: RecoveryTimes,
+  session: XapiSession,
+  reader: ReturnType<typeof readingCaller>,
+): Promise<Done<RecoveryReport>> {
+  const hosts = await readHosts(context, session, order);
+  if (!hosts.ok) return hosts;
+  const { own, dead, all } = hosts.value;
+  const vms = during("read the VMs", await context.records.vms(session, askOf(context)));
+  if (!vms.ok) return vms;
+  // Decided on what the database says before declare_dead wipes it: afterwards every VM of the dead host is just Halted.
+  const real = vms.value.filter((vm) => vm.real);
+  const decisions = decideHostLoss({
+    vms: real.map((vm) => factsOf(vm, all)),
+    policy: order.policy,
+    lostHost: order.deadUuid,
+    ownHost: order.ownUuid,
+    lastSeen: order.lastSeen,
+    localDomains: await order.localDomains(),
+  });
+  const wanted = real.filter((vm) => decisions.some((one) => one.uuid === vm.uuid && one.verdict.kind === "start"));
+  await order.remember(wanted.map((vm) => vm.uuid));
+
+  const declared = await declareDead(context, session, dead, times.declare);
+  if (!declared.ok) return declared;
+  const started = await startVms(
+    context,
+    {
+      vms: wanted,
+      hostRef: own.ref,
+      deadHostRef: dead.ref,
+      localDomains: order.localDomains,
+      plan: planOf(all),
+    },
+    { session, reader },
+    times.start,
+  );
+  if (!started.ok) return started;
+  context.progress("copy the pool database to the other hosts");
+  const synced = await reader.call("pool.sync_database", [], times.syncMs, context.signal);
+  return ok({
+    starts: started.value.starts,
+    alarms: decisions.filter((one) => one.verdict.kind === "alarm"),
+    left: decisions.filter((one) => one.verdict.kind === "leave"),
+    clearedLocks: started.value.clearedLocks,
+    syncProblem: synced.ok
+      ? null
+      : describePoolFailure({ kind: "xapi", during: "copy the database", error: synced.error }),
+  });
+}
+
+async function readHosts(
+  context: PoolContext,
+  session: XapiSession,
+  order: RecoveryOrder,
+): Promise<Done<{ own: HostRecord; dead: HostRecord; all: readonly HostRecord[] }>> {
+  if (order.ownUuid === order.deadUuid) return refused("Cannot recover VMs: the dead host is this host");
+  const read = await readPool(context, session);
+  if (!read.ok) return read;
+  const own = hostByUuid(read.value.hosts, order.ownUuid);
+  if (!own.ok) return own;
+  const dead = hostByUuid(read.value.hosts, order.deadUuid);
+  if (!dead.ok) return err(dead.error);
+  if (read.value.pool.masterRef !== own.value.ref)
+    return refused("Cannot recover VMs: this host is not the pool's master");
+  if (!own.value.enabled)
+    return refused(`Cannot recover VMs: ${own.value.name} is disabled (maintenance, or xapi still starting)`);
+  return ok({ own: own.value, dead: dead.value, all: read.value.hosts });
+}
+
+/** The core's order and admission, in the terms of startVms. */
+function planOf(hosts: readonly HostRecord[]): StartOrder["plan"] {
+  return (vms, freeBytes) => {
+    const plan = admit(startGroups(vms.map((vm) => factsOf(vm, hosts))), freeBytes);
+    return {
+      groups: plan.admitted.map((group) => group.vms.map((vm) => vm.uuid)),
+      refused: plan.refused.map((one) => ({
+        uuid: one.vm.uuid,
+        neededBytes: one.vm.memoryBytes,
+        freeBytes: one.freeBytes,
+      })),
+    };
+  };
+}
+
+/**
+ * Starts these VMs here while the other host lives (A22): the caller has its confirmation that their domains are gone
+ * there. Nothing is declared dead and no lock is cleared; until the peer's xapi has noticed, attempts are repeated.
+ */
+export async function startConfirmedVms(
+  context: PoolContext,
+  order: Pick<RecoveryOrder, "ownUuid" | "localDomains"> & { readonly vmUuids: readonly string[] },
+  times: StartTimes = START_TIMES,
+): Promise<Done<StartReport>> {
+  const reader = readingCaller(context);
+  const result = await withPool(context, async (session) => {
+    const read = await readPool(context, session);
+    if (!read.ok) return read;
+    const own = hostByUuid(read.value.hosts, order.ownUuid);
+    if (!own.ok) return own;
+    if (!own.value.enabled) return refused(`Cannot start VMs: ${own.value.name} is disabled (maintenance)`);
+    const vms = during("read the VMs", await context.records.vms(session, askOf(context)));
+    if (!vms.ok) return vms;
+    const wanted = vms.value.filter((vm) => vm.real && order.vmUuids.includes(vm.uuid));
+    const { localDomains } = order;
+    const start = {
+      vms: wanted,
+      hostRef: own.value.ref,
+      deadHostRef: null,
+      localDomains,
+      plan: planOf(read.value.hosts),
+    };
+    return startVms(context, start, { session, reader }, times);
+  });
+  reader.end();
+  return result;
+}
+
+/** References become UUIDs: the decision compares them with what heartbeats said. */
+export function factsOf(vm: VmRecord, hosts: readonly HostRecord[]): VmFacts {
+  const host = hosts.find((one) => one.ref === vm.residentOn);
+  return {
+    uuid: vm.uuid,
+    name: vm.name,
+    powerState: vm.powerState,
+    residentOn: vm.residentOn === null ? null : (host?.uuid ?? vm.residentOn),
+    order: vm.order,
+    startDelay: vm.startDelay,
+    restartPriority: vm.restartPriority,
+    otherConfig: vm.otherConfig,
+    memoryBytes: vm.memoryDynamicMin + vm.memoryOverhead,
+  };
+}

@@ -1,0 +1,52 @@
+// The root-only unix socket between the daemon and its tools: one JSON object per line, both ways.
+
+import type { StatusDocument } from "../../core/model/status.ts";
+
+/** `actor` is shown in the log; every mutating request names what it does. */
+export type ControlRequest =
+  | { readonly kind: "status" }
+  /** The server sends a new status document on every change until the client hangs up. */
+  | { readonly kind: "watch" }
+  | { readonly kind: "enable"; readonly force: boolean }
+  | { readonly kind: "disable"; readonly force: boolean }
+  | { readonly kind: "manual"; readonly on: boolean; readonly force: boolean }
+  | { readonly kind: "maintenance"; readonly on: boolean }
+  | { readonly kind: "become-primary"; readonly force: boolean; readonly peerName: string | null }
+  | { readonly kind: "become-secondary" }
+  /** Planned hand-over of the storage (and then of the master role) to the other host. */
+  | { readonly kind: "switch"; readonly storageOnly: boolean }
+  | { readonly kind: "confirm-peer-off"; readonly peerName: string }
+  /** Effective parameters: pool-wide and local. */
+  | { readonly kind: "get"; readonly scope: "pool" | "storage" }
+  | { readonly kind: "set"; readonly name: string; readonly value: string }
+  /** Writes the default parameters into the pool database; existing values stay unless `overwrite`. */
+  | { readonly kind: "insert"; readonly overwrite: boolean }
+  | { readonly kind: "explain" }
+  | { readonly kind: "history"; readonly limit: number };
+
+export interface ParameterValue {
+  readonly name: string;
+  /** Secrets are "[set]" or empty. */
+  readonly value: string;
+  readonly source: "default" | "pool" | "local";
+  readonly default: string;
+}
+
+export type ControlReply =
+  /** Progress of a long request; more lines follow. */
+  | { readonly kind: "progress"; readonly text: string }
+  | { readonly kind: "done"; readonly text: string }
+  /** Exit code 3: a safety rule said no; `rule` is its number where there is one. */
+  | { readonly kind: "refused"; readonly rule: string | null; readonly reason: string; readonly next: string }
+  | { readonly kind: "failed"; readonly reason: string; readonly next: string }
+  | { readonly kind: "status"; readonly status: StatusDocument }
+  | { readonly kind: "parameters"; readonly parameters: readonly ParameterValue[] }
+  | { readonly kind: "text"; readonly text: string };
+
+export interface ControlServer {
+  stop(): Promise<void>;
+  /** Pushes to every watcher. */
+  publish(status: StatusDocument): void;
+}
+
+export type ControlHandler = (request: ControlRequest, reply: (answer: ControlReply) => void) => Promise<void>;

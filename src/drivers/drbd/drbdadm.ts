@@ -1,0 +1,264 @@
+// DRBD through drbdadm and drbdsetup (8.4 and 9). Acts, then looks again; never uses --force, never discards data.
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import type { DrbdView } from "../../core/model/drbd.ts";
+import type { Millis } from "../../core/model/time.ts";
+import { err, ok, type Result } from "../../util/result.ts";
+import type { ClockPort } from "../clock/port.ts";
+import type { DriverError } from "../driver-error.ts";
+import { succeeded } from "../exec/outcome.ts";
+import type { ExecPort } from "../exec/port.ts";
+import { createFollower, viewsOf } from "./follower.ts";
+import { parseEvents2 } from "./parse-events2.ts";
+import { parseGeneration } from "./parse-generation.ts";
+import type { SeenResource } from "./picture.ts";
+import type { DrbdPort } from "./port.ts";
+
+type Change = Result<"changed" | "already", DriverError>;
+type Seen = ReadonlyMap<string, SeenResource>;
+
+export interface DrbdSettings {
+  readonly lookTimeoutMs?: Millis;
+  readonly actTimeoutMs?: Millis;
+  /** Longer than the others: the kernel may wait for the fence-peer handler, that is for our own decision. */
+  readonly promoteTimeoutMs?: Millis;
+  /** How long the event of a change that the kernel has confirmed may take to reach us. */
+  readonly eventWaitMs?: Millis;
+  /**
+   * agents/drbd/fence-peer, to be called by the kernel itself instead of by way of drbdadm (at most 79 characters).
+   * Without it the handler of the configuration is used: the same script, some processes later.
+   */
+  readonly helperPath?: string;
+  readonly setHelper?: (path: string) => void;
+  /** The module's version, or null while it is not loaded. */
+  readonly moduleVersion?: () => string | null;
+}
+
+/**
+ * Exit codes of drbd-utils 9.22 that the callers meet: 10 no such resource (or a configuration file with a mistake in any
+ * resource), 11 the device is held open or the peer is Primary, 17 no UpToDate data. They come as `exit` with the text.
+ */
+export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSettings = {}): DrbdPort {
+  const lookTimeoutMs = settings.lookTimeoutMs ?? 3000;
+  const actTimeoutMs = settings.actTimeoutMs ?? 5000;
+  const promoteTimeoutMs = settings.promoteTimeoutMs ?? 20_000;
+  const eventWaitMs = settings.eventWaitMs ?? 500;
+  const moduleVersion = settings.moduleVersion ?? readModuleVersion;
+  const setHelper = settings.setHelper ?? writeUsermodeHelper;
+  const follower = createFollower(exec, clock);
+
+  const isOldModule = () => moduleVersion()?.startsWith("8.") === true;
+
+  /** A fresh look by a process of its own; not in the lane of a resource, because it must work while that one hangs. */
+  async function look(): Promise<Result<Seen, DriverError>> {
+    if (moduleVersion() === null) return ok(new Map());
+    const command = "drbdsetup events2 --now --statistics";
+    const options = { timeoutMs: lookTimeoutMs, lane: "drbd-look" };
+    const done = succeeded(command, await exec.run("drbdsetup", ["events2", "--now", "--statistics"], options));
+    if (!done.ok) return done;
+    const seen = parseEvents2(done.value.stdout);
+    return seen.ok ? seen : err({ kind: "parse", command, sample: seen.error });
+  }
+
+  /** The followed picture, which costs nothing, or a fresh look where there is none. */
+  async function glance(): Promise<Result<Seen, DriverError>> {
+    const seen = follower.seen();
+    return seen === null ? await look() : ok(seen);
+  }
+
+  async function command(resource: string, file: string, args: readonly string[], timeoutMs: Millis) {
+    return succeeded([file, ...args].join(" "), await exec.run(file, args, { timeoutMs, lane: `drbd:${resource}` }));
+  }
+
+  /**
+   * Acts and looks again. The command always runs, also when the picture shows the wanted state: the kernel answers
+   * "nothing to do" with success, and a picture that lags behind must not stand for a demotion that did not happen.
+   * Only a command that fails when there is nothing to do runs `if-needed`.
+   */
+  async function ensure(
+    resource: string,
+    action: string,
+    wanted: (view: DrbdView) => boolean,
+    expected: string,
+    act: (seen: SeenResource) => Promise<Result<unknown, DriverError>>,
+    run: "always" | "if-needed" = "always",
+  ): Promise<Change> {
+    const before = await glance();
+    if (!before.ok) return before;
+    const seen = before.value.get(resource);
+    if (seen === undefined) {
+      return err({ kind: "unverified", action: `${action} ${resource}`, expected, found: "a resource that is not up" });
+    }
+    const was = wanted(seen.view);
+    if (was && run === "if-needed") return ok("already");
+    const acted = await act(seen);
+    if (!acted.ok) return acted;
+    const after = await lookAgain(resource, wanted);
+    if (!after.ok) return after;
+    if (after.value === undefined || !wanted(after.value.view)) {
+      const found = after.value === undefined ? "a resource that is not up" : words(after.value.view);
+      return err({ kind: "unverified", action: `${action} ${resource}`, expected, found });
+    }
+    return ok(was ? "already" : "changed");
+  }
+
+  /** The event of a change that the kernel has confirmed is on its way; only without it a process has to look. */
+  async function lookAgain(
+    resource: string,
+    wanted: (view: DrbdView) => boolean,
+  ): Promise<Result<SeenResource | undefined, DriverError>> {
+    const holds = (seen: Seen) => {
+      const one = seen.get(resource);
+      return one !== undefined && wanted(one.view);
+    };
+    const followed = await follower.waitFor(holds, eventWaitMs);
+    if (followed !== null) return ok(followed.get(resource));
+    const fresh = await look();
+    return fresh.ok ? ok(fresh.value.get(resource)) : fresh;
+  }
+
+  /**
+   * Role changes go to drbdsetup where one device is addressed: the same call to the kernel that drbdadm makes, without
+   * parsing the configuration and without a second process. 8.4 addresses the minor, 9 the resource.
+   */
+  async function changeRole(resource: string, seen: SeenResource, verb: "primary" | "secondary", timeoutMs: Millis) {
+    if (!isOldModule()) return await command(resource, "drbdsetup", [verb, resource], timeoutMs);
+    if (seen.minor === null) return await command(resource, "drbdadm", [verb, resource], timeoutMs);
+    return await command(resource, "drbdsetup", [verb, String(seen.minor)], timeoutMs);
+  }
+
+  async function changeDevice(resource: string, seen: SeenResource, verb: "outdate" | "resume-io") {
+    if (seen.minor === null) return await command(resource, "drbdadm", [verb, resource], actTimeoutMs);
+    return await command(resource, "drbdsetup", [verb, String(seen.minor)], actTimeoutMs);
+  }
+
+  return {
+    async observe() {
+      const seen = await look();
+      return seen.ok ? ok(viewsOf(seen.value)) : seen;
+    },
+
+    follow: (onChange, onLost) => follower.start(onChange, onLost),
+
+    async up(resource) {
+      if (moduleVersion() === null) {
+        const loaded = succeeded("modprobe drbd", await exec.run("modprobe", ["drbd"], { timeoutMs: actTimeoutMs }));
+        if (!loaded.ok) return loaded;
+        follower.retryNow();
+      }
+      if (settings.helperPath !== undefined) setHelper(settings.helperPath);
+      const before = await glance();
+      if (!before.ok) return before;
+      // A resource that is up without its disk or its connection stays so: that is a fault, or an operator's wish.
+      if (before.value.has(resource)) return ok("already");
+      const done = await command(resource, "drbdadm", ["up", resource], actTimeoutMs);
+      if (!done.ok) return done;
+      const after = await lookAgain(resource, (view) => view.disk !== "Diskless");
+      if (!after.ok) return after;
+      const found = after.value?.view;
+      if (found !== undefined && found.disk !== "Diskless") return ok("changed");
+      return err({
+        kind: "unverified",
+        action: `up ${resource}`,
+        expected: "an attached disk",
+        found: found === undefined ? "a resource that is not up" : words(found),
+      });
+    },
+
+    promote: (resource) =>
+      ensure(
+        resource,
+        "promote",
+        (view) => view.role === "Primary",
+        "Primary",
+        (seen) => changeRole(resource, seen, "primary", promoteTimeoutMs),
+      ),
+
+    demote: (resource) =>
+      ensure(
+        resource,
+        "demote",
+        (view) => view.role === "Secondary",
+        "Secondary",
+        (seen) => changeRole(resource, seen, "secondary", actTimeoutMs),
+      ),
+
+    // Inconsistent is worse than Outdated and as durable: DRBD refuses to call it Outdated and refuses to promote it.
+    outdate: (resource) =>
+      ensure(
+        resource,
+        "outdate",
+        (view) => view.disk === "Outdated" || view.disk === "Inconsistent",
+        "Outdated",
+        async (seen) => {
+          const done = await changeDevice(resource, seen, "outdate");
+          if (done.ok || done.error.kind !== "exit") return done;
+          const fresh = await look();
+          return fresh.ok && fresh.value.get(resource)?.view.disk === "Inconsistent" ? ok("inconsistent") : done;
+        },
+      ),
+
+    // drbdadm, because only the configuration knows the addresses and options of the connection.
+    connect: (resource) =>
+      ensure(
+        resource,
+        "connect",
+        (view) => view.connection !== "StandAlone",
+        "a connection that is tried",
+        () => command(resource, "drbdadm", ["connect", resource], actTimeoutMs),
+        "if-needed",
+      ),
+
+    resumeIo: (resource) =>
+      ensure(
+        resource,
+        "resume",
+        (view) => !view.suspended,
+        "I/O that is not suspended",
+        (seen) => changeDevice(resource, seen, "resume-io"),
+      ),
+
+    async generation(resource) {
+      const minor = isOldModule() ? (follower.seen()?.get(resource)?.minor ?? null) : null;
+      const direct =
+        minor === null ? null : await command(resource, "drbdsetup", ["get-gi", String(minor)], lookTimeoutMs);
+      // drbdadm also reads them from the disk of a resource that is not attached.
+      const done =
+        direct === null || (!direct.ok && direct.error.kind === "exit")
+          ? await command(resource, "drbdadm", ["get-gi", resource], lookTimeoutMs)
+          : direct;
+      if (!done.ok) return done;
+      const generation = parseGeneration(done.value.stdout);
+      return generation.ok
+        ? generation
+        : err({ kind: "parse", command: `get-gi ${resource}`, sample: generation.error });
+    },
+
+    async version() {
+      const options = { timeoutMs: lookTimeoutMs };
+      const done = succeeded("drbdadm --version", await exec.run("drbdadm", ["--version"], options));
+      if (!done.ok) return done;
+      const utils = /^DRBDADM_VERSION=(\S+)/m.exec(done.value.stdout)?.[1];
+      if (utils === undefined) return err({ kind: "parse", command: "drbdadm --version", sample: done.value.stdout });
+      return ok({ module: moduleVersion() ?? "not loaded", utils });
+    },
+  };
+}
+
+function words(view: DrbdView): string {
+  return `${view.role} ${view.disk} ${view.connection}${view.suspended ? " suspended" : ""}`;
+}
+
+/** The parameter is writable at run time in 8.4 and 9. A kernel without it keeps calling drbdadm, which works too. */
+function writeUsermodeHelper(path: string): void {
+  const parameter = "/sys/module/drbd/parameters/usermode_helper";
+  if (!existsSync(parameter) || readFileSync(parameter, "utf8").trim() === path) return;
+  writeFileSync(parameter, path);
+}
+
+function readModuleVersion(): string | null {
+  if (!existsSync("/sys/module/drbd")) return null;
+  if (existsSync("/sys/module/drbd/version")) return readFileSync("/sys/module/drbd/version", "utf8").trim();
+  if (!existsSync("/proc/drbd")) return "unknown";
+  return /^version: (\S+)/.exec(readFileSync("/proc/drbd", "utf8"))?.[1] ?? "unknown";
+}

@@ -1,0 +1,46 @@
+// DRBD 8.4 and 9 as the daemon uses it. Real driver: drbdadm/drbdsetup; parsers: parse-*.ts.
+
+import type { DrbdView, Generation } from "../../core/model/drbd.ts";
+import type { Result } from "../../util/result.ts";
+import type { DriverError } from "../driver-error.ts";
+
+export interface DrbdPort {
+  /** The state of every configured resource; a resource that is not up is absent from the map. */
+  observe(): Promise<Result<ReadonlyMap<string, DrbdView>, DriverError>>;
+  /**
+   * Follows `drbdsetup events2`; calls `onChange` with the whole picture after each change, without polling.
+   * When the stream ends the picture is thrown away, `onLost` is told why, and the stream is started again
+   * (bounded back-off) until `stop`.
+   */
+  follow(onChange: (views: ReadonlyMap<string, DrbdView>) => void, onLost: (why: string) => void): { stop(): void };
+  /** Loads the module, attaches and connects. Idempotent. */
+  up(resource: string): Promise<Result<"changed" | "already", DriverError>>;
+  /** Never with --force. The kernel may call the fence-peer handler before this returns. */
+  promote(resource: string): Promise<Result<"changed" | "already", DriverError>>;
+  /** Fails while anything holds the device open: proof that nobody writes. */
+  demote(resource: string): Promise<Result<"changed" | "already", DriverError>>;
+  /** Marks the own copy Outdated, durably in DRBD's metadata (D3, D9). */
+  outdate(resource: string): Promise<Result<"changed" | "already", DriverError>>;
+  /** Reconnects after StandAlone without discarding anything. */
+  connect(resource: string): Promise<Result<"changed" | "already", DriverError>>;
+  /** Lifts a suspension that no handler answers any more (A15); only with D3/D4 proof. */
+  resumeIo(resource: string): Promise<Result<"changed" | "already", DriverError>>;
+  generation(resource: string): Promise<Result<Generation, DriverError>>;
+  /** Module and tool versions for status. */
+  version(): Promise<Result<{ readonly module: string; readonly utils: string }, DriverError>>;
+}
+
+/** A fence-peer handler that DRBD waits for (agents/drbd/fence-peer); it stays until it is answered, over restarts of the daemon. */
+export interface WaitingHandler {
+  readonly resource: string;
+  readonly id: string;
+}
+
+/** Exit codes of the handler: 4 peer outdated by consent, 7 peer proven out of the way, 6 the peer is the owner, 1 stay suspended. Never 5. */
+export type HandlerCode = 4 | 7 | 6 | 1;
+
+export interface HandlerPort {
+  /** Reports every waiting handler at start and each new one after. */
+  watch(onWaiting: (handler: WaitingHandler) => void): { stop(): void };
+  answer(handler: WaitingHandler, code: HandlerCode): Promise<Result<"answered" | "gone", DriverError>>;
+}

@@ -1,0 +1,224 @@
+// Runs other programs for the drivers: no shell, a minimal environment, and a deadline of its own.
+// It must never wait for a child past the deadline, and never start a second one while the first hangs in its lane.
+
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import { performance } from "node:perf_hooks";
+import { execa } from "execa";
+import type { ExecOptions, ExecPort, ExecResult, FeedPort, LaunchPort, LineFeed, LineStream } from "./port.ts";
+
+export interface ExecSettings {
+  readonly path?: string;
+  /** Added for every child (tests: library paths). */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Characters of stdout or of stderr; a child that prints more is killed and reported as exited with -1. */
+  readonly maxOutput?: number;
+}
+
+const defaultPath = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin:/opt/xensource/bin";
+const maxLineLength = 16_384;
+
+/**
+ * `run` is on execa. `lines`, `detach` and `launch` are on node:child_process: execa would hold a promise, buffers and
+ * an exit hook for each child, which is what a stream that lives for months and an arping nobody waits for must not have.
+ */
+export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort & FeedPort {
+  const baseEnv = { PATH: settings.path ?? defaultPath, LC_ALL: "C", ...settings.env };
+  const maxOutput = settings.maxOutput ?? 1_000_000;
+  /** Process groups that outlived their deadline, by lane. */
+  const stuck = new Map<string, number>();
+
+  /** The pid that holds the lane, or null. A group is gone when no member is left, drbdsetup under drbdadm included. */
+  function holder(lane: string): number | null {
+    const pid = stuck.get(lane);
+    if (pid === undefined) return null;
+    if (groupLives(pid)) return pid;
+    stuck.delete(lane);
+    return null;
+  }
+
+  async function run(file: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
+    const held = options.lane === undefined ? null : holder(options.lane);
+    if (held !== null) return { kind: "busy", pid: held };
+    const started = performance.now();
+    const child = execa(file, args, {
+      reject: false,
+      // An own process group, so that the deadline reaches grandchildren too.
+      detached: true,
+      cleanup: false,
+      extendEnv: false,
+      env: { ...baseEnv, ...options.env },
+      maxBuffer: maxOutput,
+      stripFinalNewline: false,
+      killSignal: "SIGKILL",
+      forceKillAfterDelay: false,
+      ...(options.stdin === undefined ? { stdin: "ignore" as const } : { input: options.stdin }),
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    });
+    const pid = child.pid;
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<"deadline">((resolve) => {
+      timer = setTimeout(() => resolve("deadline"), options.timeoutMs);
+    });
+    const first = await Promise.race([child, deadline]);
+    clearTimeout(timer);
+    if (first !== "deadline") {
+      if (pid === undefined) return { kind: "not-started", reason: first.originalMessage ?? `cannot start ${file}` };
+      return {
+        kind: "exited",
+        code: first.isMaxBuffer ? -1 : (first.exitCode ?? signalCode(first.signal)),
+        stdout: first.stdout,
+        stderr: first.isMaxBuffer ? `printed more than ${maxOutput} characters` : first.stderr,
+        elapsedMs: performance.now() - started,
+      };
+    }
+    if (pid === undefined) return { kind: "not-started", reason: `cannot start ${file}` };
+    killGroup(pid);
+    if (options.lane !== undefined) stuck.set(options.lane, pid);
+    // Nobody reads these any more, and a child in the kernel must not keep this process alive.
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.nodeChildProcess.unref();
+    return { kind: "timeout", pid, afterMs: options.timeoutMs };
+  }
+
+  function lines(
+    file: string,
+    args: readonly string[],
+    onLine: (line: string) => void,
+    onEnd: (why: string) => void,
+  ): LineStream {
+    // An own group: what the child starts is ended with it.
+    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, env: baseEnv });
+    const complaint: string[] = [];
+    let rest = "";
+    let ended = false;
+    let stopped = false;
+    const end = (why: string) => {
+      if (ended) return;
+      ended = true;
+      if (!stopped) onEnd(why);
+    };
+    const kill = () => {
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
+      child.stdout.destroy();
+      child.stderr.destroy();
+    };
+    child.stdout.setEncoding("utf8");
+    child.stdout.on("data", (chunk: string) => {
+      const parts = (rest + chunk).split("\n");
+      rest = parts.pop() ?? "";
+      for (const line of parts) {
+        if (ended || stopped) return;
+        onLine(line);
+      }
+      // A line without an end is not a line of this tool; keeping it would grow without bound.
+      if (rest.length > maxLineLength) {
+        kill();
+        end(`${file} printed a line of more than ${maxLineLength} characters`);
+      }
+    });
+    child.stderr.setEncoding("utf8");
+    child.stderr.on("data", (chunk: string) => {
+      complaint.push(chunk.slice(0, 500));
+      if (complaint.length > 4) complaint.shift();
+    });
+    child.on("error", (error) => end(`${file} did not start: ${error.message}`));
+    child.on("close", (code, signal) => {
+      const said = complaint.join("").trim();
+      end(`${file} ended with ${signal ?? String(code)}${said === "" ? "" : `: ${said}`}`);
+    });
+    return {
+      pid: child.pid ?? -1,
+      stop() {
+        stopped = true;
+        kill();
+      },
+    };
+  }
+
+  function detach(file: string, args: readonly string[], onError: (why: string) => void): void {
+    const child = spawn(file, args, { stdio: "ignore", detached: true, env: baseEnv });
+    child.on("error", (error) => onError(`${file} did not start: ${error.message}`));
+    child.unref();
+  }
+
+  function launch(
+    file: string,
+    args: readonly string[],
+    options: { readonly env?: Readonly<Record<string, string>> },
+    onExit: (why: string) => void,
+  ): { readonly pid: number | null } {
+    // cwd "/" because a server that outlives us must not pin a directory of ours.
+    const child = spawn(file, args, {
+      stdio: "ignore",
+      detached: true,
+      cwd: "/",
+      env: { ...baseEnv, ...options.env },
+    });
+    let told = false;
+    const tell = (why: string) => {
+      if (told) return;
+      told = true;
+      onExit(why);
+    };
+    child.on("error", (error) => tell(`${file} did not start: ${error.message}`));
+    child.on("exit", (code, signal) => tell(`${file} ended with ${signal ?? String(code)}`));
+    child.unref();
+    return { pid: child.pid ?? null };
+  }
+
+  function feed(file: string, args: readonly string[], onEnd: (why: string) => void): LineFeed {
+    const child = spawn(file, args, { stdio: ["pipe", "ignore", "ignore"], env: baseEnv });
+    let alive = true;
+    const end = (why: string): void => {
+      if (!alive) return;
+      alive = false;
+      onEnd(why);
+    };
+    child.on("error", (error) => end(`${file} did not start: ${error.message}`));
+    child.on("exit", (code, signal) => end(`${file} ended with ${signal ?? String(code)}`));
+    child.stdin.on("error", (error) => end(`${file} does not read: ${error.message}`));
+    // It waits for orders; that must not keep this process alive.
+    child.unref();
+    return {
+      send(orders) {
+        // What piles up unread would be carried out late, when nobody expects it any more.
+        if (!alive || child.stdin.writableLength > 0) return false;
+        child.stdin.write(`${orders.join("\n")}\n`);
+        return true;
+      },
+      stop() {
+        alive = false;
+        child.kill("SIGKILL");
+      },
+    };
+  }
+
+  return { run, lines, detach, launch, feed };
+}
+
+/** The shell's convention, so that one number tells an exit from a death by signal. */
+function signalCode(signal: string | undefined): number {
+  const known = Object.entries(constants.signals).find(([name]) => name === signal);
+  return 128 + (known?.[1] ?? 0);
+}
+
+function groupLives(pgid: number): boolean {
+  try {
+    process.kill(-pgid, 0);
+    return true;
+  } catch (thrown) {
+    // EPERM: somebody is there, only not ours to signal.
+    return (thrown as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
+function killGroup(pgid: number): void {
+  try {
+    process.kill(-pgid, "SIGKILL");
+  } catch (thrown) {
+    // ESRCH: it ended between the deadline and this line.
+    if ((thrown as NodeJS.ErrnoException).code !== "ESRCH") throw thrown;
+  }
+}

@@ -1,0 +1,23 @@
+// Fence agents: processes under FENCE_FILE_LOC. Only a power state read back as off is success.
+
+import type { Millis } from "../../core/model/time.ts";
+
+export type PowerState = "on" | "off";
+
+export type FenceResult =
+  /** Read back OFF twice (D14). */
+  | { readonly kind: "verified-off"; readonly elapsedMs: Millis }
+  | { readonly kind: "failed"; readonly reason: string }
+  /** FENCE_METHOD=POOL: there is no device; never counts as proof. */
+  | { readonly kind: "no-device" };
+
+export type StatusResult =
+  { readonly kind: "power"; readonly state: PowerState } | { readonly kind: "failed"; readonly reason: string };
+
+export interface FencePort {
+  /** Off, then status until it reads off twice or the deadline passes. `hostId` must be a host of this pool and never this host (V7). */
+  off(hostId: string): Promise<FenceResult>;
+  status(hostId: string): Promise<StatusResult>;
+  /** Self-test of the agent: present, executable, owned by root, not writable by others; answers status of `hostId`. */
+  check(hostId: string): Promise<StatusResult>;
+}

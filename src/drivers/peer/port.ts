@@ -1,0 +1,46 @@
+// The peer link: signed heartbeats on both networks and the control RPC. Runs in the brain's worker thread.
+
+import type { HeardHeartbeat, HeartbeatBody, Link, PeerReply, PeerRequest } from "../../core/model/peer.ts";
+import type { Instant, Millis } from "../../core/model/time.ts";
+
+export interface PeerAddress {
+  readonly link: Link;
+  readonly local: string;
+  readonly remote: string;
+  readonly port: number;
+}
+
+export interface PeerKeys {
+  readonly keyId: number;
+  readonly key: Uint8Array;
+  /** Accepted, not used for sending, while keys rotate. */
+  readonly previous: { readonly keyId: number; readonly key: Uint8Array } | null;
+}
+
+export interface PeerLinkOptions {
+  readonly poolId: string;
+  readonly hostId: string;
+  readonly peerId: string;
+  readonly bootId: string;
+  readonly incarnation: number;
+  readonly addresses: readonly PeerAddress[];
+  readonly keys: PeerKeys;
+  readonly now: () => Instant;
+  readonly onHeartbeat: (heard: HeardHeartbeat) => void;
+  /** An authentic request; `reply` may be called later, once, from any turn. */
+  readonly onRequest: (request: PeerRequest, reply: (answer: PeerReply) => void) => void;
+  /** Rate-limited reasons for dropped packets (bad signature, replay, wrong pool, too large …). */
+  readonly onDropped: (reason: string, count: number) => void;
+}
+
+export interface PeerLink {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Sends one heartbeat with this body on every link, now. */
+  beat(body: HeartbeatBody): void;
+  /** Tries every link in turn or together; a refusal by the peer is an answer, silence is not. */
+  request(
+    request: PeerRequest,
+    timeoutMs: Millis,
+  ): Promise<PeerReply | { readonly kind: "silent"; readonly reason: string }>;
+}

@@ -1,0 +1,211 @@
+// The floating IP through `ip` and `arping`. Looks without a process, acts with one, looks again.
+// It must never leave a part of the address behind: neither the address nor the local route made for it.
+
+import { readFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
+import { networkInterfaces } from "node:os";
+import type { Millis } from "../../core/model/time.ts";
+import { err, ok, type Result } from "../../util/result.ts";
+import type { DriverError } from "../driver-error.ts";
+import { finished } from "../exec/outcome.ts";
+import type { ExecPort, FeedPort, LineFeed } from "../exec/port.ts";
+import { hasLocalRoute, parseArpingMac } from "./parse.ts";
+import type { VipConflict, VipPort, VipSpec, VipState } from "./port.ts";
+
+/** What the kernel says, without a process; replaced in tests. */
+export interface NetworkView {
+  /** Addresses by interface; an interface without any address or link is absent. */
+  interfaces(): ReturnType<typeof networkInterfaces>;
+  /** True when the interface exists, with or without addresses. */
+  exists(device: string): boolean;
+  /** The kernel's routing tables as /proc/net/fib_trie shows them. */
+  routes(): string;
+}
+
+export interface VipSettings {
+  /** Keeps one `ip` waiting for orders. */
+  readonly feed?: FeedPort;
+  readonly actTimeoutMs?: Millis;
+  readonly view?: NetworkView;
+}
+
+/** How long the waiting `ip` may take before a process of our own is started. */
+const quickMs: Millis = 250;
+/** Gratuitous ARP at once, and again for caches that were busy or switches that were still learning. */
+const announceAtMs: readonly Millis[] = [0, 200, 1000];
+
+export function createVip(exec: ExecPort, settings: VipSettings = {}): VipPort {
+  const actTimeoutMs = settings.actTimeoutMs ?? 3000;
+  const view = settings.view ?? kernelView;
+  let pending: NodeJS.Timeout[] = [];
+  let waiting: LineFeed | null = null;
+
+  function observe(vip: VipSpec): VipState {
+    for (const [device, addresses] of Object.entries(view.interfaces())) {
+      if (addresses?.some((one) => one.address === vip.address) === true) return { kind: "present", device };
+    }
+    return view.exists(vip.device) ? { kind: "absent" } : { kind: "no-interface", device: vip.device };
+  }
+
+  /** One process for all of it; with `force` it goes on after a line that fails (what it should remove is not there). */
+  async function batch(lines: readonly string[], force: boolean) {
+    const args = [...(force ? ["-force"] : []), "-batch", "-"];
+    const run = await exec.run("ip", args, { timeoutMs: actTimeoutMs, lane: "vip", stdin: `${lines.join("\n")}\n` });
+    return finished(`ip -batch: ${lines.join("; ")}`, run);
+  }
+
+  /**
+   * The same orders to an `ip` that is kept waiting for them, without a process on the critical path of a switch. True
+   * only when the view shows the wanted state soon; else the caller runs a process of its own.
+   */
+  const keepWaiting = (): LineFeed | null => {
+    if (settings.feed === undefined) return null;
+    waiting ??= settings.feed.feed("ip", ["-force", "-batch", "-"], () => {
+      waiting = null;
+    });
+    return waiting;
+  };
+  // Started now, so that the first switch does not pay for it.
+  keepWaiting();
+
+  async function quickly(lines: readonly string[], wanted: () => boolean): Promise<boolean> {
+    if (keepWaiting()?.send(lines) !== true) return false;
+    for (let waited = 0; waited < quickMs; waited += 2) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      if (wanted()) return true;
+    }
+    return wanted();
+  }
+
+  /** An address of this host on the same interface, as source for its own connections to the floating IP. */
+  function ownAddress(vip: VipSpec): string | null {
+    const addresses = view.interfaces()[vip.device] ?? [];
+    return addresses.find((one) => one.family === "IPv4" && one.address !== vip.address)?.address ?? null;
+  }
+
+  const stopAnnouncing = () => {
+    for (const timer of pending) clearTimeout(timer);
+    pending = [];
+  };
+
+  return {
+    observe,
+
+    /**
+     * A connection from this host to its own floating IP would take the floating IP as its source too, and would then
+     * outlive the move of the address as a socket that can neither work nor fail. So the kernel's local route is replaced
+     * by one that prefers the host's own address. That route is ours to remove: with its preferred source changed the
+     * kernel no longer takes it away with the address (seen with Linux 6.1 and 6.18).
+     */
+    async ensurePresent(vip) {
+      const before = observe(vip);
+      if (before.kind === "no-interface") {
+        return unverified("add", vip, "the interface", `no interface ${vip.device}`);
+      }
+      if (before.kind === "present")
+        return before.device === vip.device ? ok("already") : wrongDevice("add", vip, before);
+      const isV6 = isIPv6(vip.address);
+      const own = isV6 ? null : ownAddress(vip);
+      const lines = [
+        // nodad: duplicate detection would keep the address tentative for a second; `conflict` comes before us.
+        `address add ${vip.address}/${vip.prefix} dev ${vip.device}${isV6 ? " nodad" : ""}`,
+        ...(own === null ? [] : [`route replace local ${vip.address} dev ${vip.device} table local src ${own}`]),
+      ];
+      const own4 = (): boolean => isV6 || hasLocalRoute(view.routes(), vip.address);
+      if (await quickly(lines, () => observe(vip).kind === "present" && own4())) return ok("changed");
+      if (observe(vip).kind === "present") return ok("changed");
+      const done = await batch(lines, false);
+      if (!done.ok) return done;
+      const after = observe(vip);
+      if (after.kind !== "present") return failed("add", vip, done.value, after.kind);
+      // The address without its route serves as well; only this host's own initiator would stall at the next move.
+      return ok("changed");
+    },
+
+    async ensureAbsent(vip) {
+      stopAnnouncing();
+      const before = observe(vip);
+      const isV6 = isIPv6(vip.address);
+      const routed = () => !isV6 && hasLocalRoute(view.routes(), vip.address);
+      if (before.kind !== "present" && !routed()) return ok("already");
+      const device = before.kind === "present" ? before.device : vip.device;
+      const lines = [
+        ...(before.kind === "present" ? [`address del ${vip.address}/${vip.prefix} dev ${device}`] : []),
+        ...(isV6 ? [] : [`route del local ${vip.address} dev ${device} table local`]),
+      ];
+      if (await quickly(lines, () => observe(vip).kind !== "present" && !routed())) return ok("changed");
+      const done = await batch(lines, true);
+      if (!done.ok) return done;
+      const after = observe(vip);
+      if (after.kind === "present") return failed("remove", vip, done.value, `present on ${after.device}`);
+      if (routed()) return failed("remove", vip, done.value, "its local route");
+      return ok("changed");
+    },
+
+    /** IPv6 needs no help: the kernel sends unsolicited neighbour advertisements only with ndisc_notify; not done here. */
+    announce(vip) {
+      stopAnnouncing();
+      if (isIPv6(vip.address)) return;
+      const send = () => {
+        if (observe(vip).kind !== "present") return;
+        // A missing arping is found by `conflict`, which waits for its answer; nothing to do about it here.
+        exec.detach("arping", ["-U", "-c", "1", "-I", vip.device, vip.address], () => undefined);
+      };
+      for (const atMs of announceAtMs) {
+        if (atMs === 0) send();
+        else pending.push(setTimeout(send, atMs).unref());
+      }
+    },
+
+    /** IPv6 is added without a question: arping cannot ask for it. */
+    async conflict(vip): Promise<Result<VipConflict, DriverError>> {
+      if (isIPv6(vip.address)) return ok({ kind: "free" });
+      const args = ["-D", "-c", "2", "-w", "1", "-I", vip.device, vip.address];
+      const command = `arping ${args.join(" ")}`;
+      const done = finished(
+        command,
+        await exec.run("arping", args, { timeoutMs: actTimeoutMs, lane: "arping-conflict" }),
+      );
+      if (!done.ok) return done;
+      const mac = parseArpingMac(done.value.stdout);
+      if (mac !== null) return ok({ kind: "answered", mac });
+      // iputils: 0 is "nobody answered" with -D, 1 is "somebody did"; 2 is an error (no such interface).
+      if (done.value.code === 0) return ok({ kind: "free" });
+      return err({ kind: "exit", command, code: done.value.code, stderr: done.value.stderr });
+    },
+  };
+}
+
+const kernelView: NetworkView = {
+  interfaces: networkInterfaces,
+  // Not /sys/class/net, which shows the network namespace in which /sys was mounted.
+  exists: (device) =>
+    readFileSync("/proc/net/dev", "utf8")
+      .split("\n")
+      .some((line) => line.trimStart().startsWith(`${device}:`)),
+  routes: () => readFileSync("/proc/net/fib_trie", "utf8"),
+};
+
+function unverified(verb: "add" | "remove", vip: VipSpec, expected: string, found: string): Result<never, DriverError> {
+  return err({ kind: "unverified", action: `${verb} ${vip.address}`, expected, found });
+}
+
+function wrongDevice(
+  verb: "add" | "remove",
+  vip: VipSpec,
+  state: { readonly device: string },
+): Result<never, DriverError> {
+  return unverified(verb, vip, `it on ${vip.device}`, `it on ${state.device}`);
+}
+
+function failed(
+  verb: "add" | "remove",
+  vip: VipSpec,
+  done: { readonly code: number; readonly stderr: string },
+  found: string,
+): Result<never, DriverError> {
+  if (done.code !== 0) {
+    return err({ kind: "exit", command: `ip (${verb} ${vip.address})`, code: done.code, stderr: done.stderr });
+  }
+  return unverified(verb, vip, verb === "add" ? "present" : "absent", found);
+}
