@@ -1,0 +1,57 @@
+// The commands both tools have: log, explain, history, version. The work is loaded when a command runs.
+
+import { InvalidArgumentError, Option } from "commander";
+import type { CliContext } from "./context.ts";
+import { levels } from "./log-line.ts";
+import type { Level } from "./log-line.ts";
+import type { CommonOptions, Tool } from "./program.ts";
+import { run } from "./request.ts";
+
+export function addLog(tool: Tool, context: CliContext): void {
+  tool
+    .command("log", "watch the log of tandemd; Ctrl-C ends it")
+    .option("-n, --lines <count>", "begin with the last COUNT lines", parseCount(0, 100_000), 20)
+    .option("--no-follow", "end after the last line")
+    .addOption(new Option("--level <level>", "leave out what is less important").choices([...levels]).default("debug"))
+    .action(async (options: CommonOptions & { lines: number; follow: boolean; level: Level }) => {
+      const { showLog } = await import("./log-command.ts");
+      tool.finish(await showLog(context, { ...options, json: options.json === true }));
+    });
+}
+
+export function addExplain(tool: Tool, context: CliContext): void {
+  tool
+    .command("explain", "why tandemd does what it does, and what it would do if the peer died now")
+    .action(async (options: CommonOptions) =>
+      tool.finish(await run(context, { kind: "explain" }, options.json === true)),
+    );
+}
+
+export function addHistory(tool: Tool, context: CliContext): void {
+  tool
+    .command("history", "past failovers with their timeline")
+    .option("-n, --limit <count>", "at most COUNT of them", parseCount(1, 1000), 10)
+    .action(async ({ json, limit }: CommonOptions & { limit: number }) =>
+      tool.finish(await run(context, { kind: "history", limit }, json === true)),
+    );
+}
+
+export function addVersion(tool: Tool, context: CliContext): void {
+  tool
+    .command("version", "versions of this tool, of tandemd here and on the peer")
+    .action(async (options: CommonOptions) => {
+      const { showVersion } = await import("./version-command.ts");
+      tool.finish(await showVersion(context, options.json === true));
+    });
+}
+
+/** For commander: a whole number in a range, or a usage error that says which. */
+export function parseCount(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`Found "${text}", expected a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}

@@ -1,0 +1,183 @@
+// The brain: runs the decision function, beats to the peer, feeds the watchdog. Lives in its own worker thread so that a
+// slow disk or child process of the hands never looks like a dead host. No file and no child process in here.
+
+import { performance } from "node:perf_hooks";
+import { heartbeatOf } from "../core/heartbeat.ts";
+import { inContact, notEligible, serving, silenceMs } from "../core/facts.ts";
+import { promotionRefusal, restartRefusal } from "../core/decide/recovery.ts";
+import type { Event } from "../core/model/event.ts";
+import type { Link } from "../core/model/peer.ts";
+import { initialState, type State } from "../core/model/state.ts";
+import { episodeView, hostState, outcome } from "../core/view.ts";
+import { step } from "../core/step.ts";
+import type { Action } from "../core/plan/action.ts";
+import type { PeerLink, PeerLinkOptions } from "../drivers/peer/port.ts";
+import type { WatchdogPort } from "../drivers/watchdog/port.ts";
+import type { BrainStart, FromBrain, InnerAction, OuterAction, Snapshot, ToBrain } from "./messages.ts";
+
+const TICK_MS = 50;
+/** The hands must have shown a pulse this recently for a token to go out. */
+const PULSE_MS = 2_000;
+/** Snapshots for display are sent on every change of the sentence, else at most this often. */
+const SNAPSHOT_MS = 250;
+
+export interface BrainParts {
+  readonly link: (options: PeerLinkOptions) => PeerLink;
+  readonly watchdog: WatchdogPort | null;
+  readonly send: (message: FromBrain) => void;
+}
+
+export interface Brain {
+  receive(message: ToBrain): void;
+}
+
+export async function startBrain(start: BrainStart, parts: BrainParts): Promise<Brain> {
+  const now = (): number => performance.now();
+  let state: State = initialState(start.config, start.durable, start.bootId, start.incarnation, now());
+  let pulseAt = now();
+  let beatAt = 0;
+  let shown = "";
+  let shownAt = 0;
+  const replies = new Map<number, (answer: { kind: "done" } | { kind: "refused"; reason: string }) => void>();
+  let nextRequest = 1;
+
+  const link = parts.link({
+    poolId: start.config.poolId,
+    hostId: start.config.hostId,
+    peerId: start.config.peerId,
+    bootId: start.bootId,
+    incarnation: start.incarnation,
+    addresses: start.addresses,
+    keys: start.keys,
+    now,
+    onHeartbeat: (heard) => feed({ kind: "heartbeat", heard }),
+    onRequest: (request, reply) => {
+      const id = nextRequest++;
+      replies.set(id, reply);
+      feed({ kind: "request", id, request });
+    },
+    onDropped: (reason, count) => parts.send({ kind: "dropped", reason, count }),
+  });
+
+  function feed(event: Event): void {
+    const before = state;
+    const { state: next, actions } = step(state, event, now());
+    state = next;
+    const outer: OuterAction[] = [];
+    for (const action of actions) {
+      if (isInner(action)) inner(action);
+      else outer.push(action);
+    }
+    if (outer.length > 0) parts.send({ kind: "actions", actions: outer });
+    // State changes that the other host must know of travel at once, not with the next period.
+    if (before.durable !== state.durable || before.activity?.kind !== state.activity?.kind) beat();
+    show(false);
+  }
+
+  function inner(action: InnerAction): void {
+    switch (action.kind) {
+      case "beat":
+        return beat();
+      case "token":
+        if (now() - pulseAt < PULSE_MS) parts.watchdog?.token();
+        return;
+      case "answer": {
+        const reply = replies.get(action.id);
+        replies.delete(action.id);
+        reply?.(action.reply);
+        return;
+      }
+      case "ask":
+        void link
+          .request(action.request, action.timeoutMs)
+          .then((reply) => feed({ kind: "reply", id: action.id, reply }));
+        return;
+      case "watchdog-arm":
+      case "watchdog-disarm":
+        void watchdog(action.kind, action.id);
+        return;
+    }
+  }
+
+  async function watchdog(kind: "watchdog-arm" | "watchdog-disarm", id: number): Promise<void> {
+    const port = parts.watchdog;
+    if (port === null) return feed({ kind: "result", id, ok: false, detail: "no watchdog device is configured" });
+    const result = kind === "watchdog-arm" ? await port.arm() : await port.disarm();
+    feed({ kind: "watchdog", armed: port.armed() });
+    feed({ kind: "result", id, ok: result.ok, detail: result.ok ? kind : `${kind}: ${result.error.kind}` });
+  }
+
+  function beat(): void {
+    beatAt = now();
+    link.beat(heartbeatOf(state, beatAt));
+  }
+
+  function snapshot(at: number): Snapshot {
+    const lastHeard = (name: Link): number | null => {
+      const heardAt = state.peer.linkContactAt[name];
+      return heardAt === null ? null : Math.round(at - heardAt);
+    };
+    return {
+      state,
+      hostState: hostState(state),
+      outcome: outcome(state, at),
+      serving: serving(state),
+      eligible: notEligible(state, at) === undefined,
+      inContact: inContact(state, at),
+      silenceMs: state.peer.contactAt === null ? null : Math.round(silenceMs(state, at)),
+      links: (["management", "replication"] as const).map((name) => {
+        const lastHeardMs = lastHeard(name);
+        return { link: name, lastHeardMs, up: lastHeardMs !== null && lastHeardMs < state.config.timers.suspect };
+      }),
+      episode: episodeView(state, at),
+      restartRefusal: restartRefusal(state, at) ?? null,
+      promotionRefusal: promotionRefusal(state, at) ?? null,
+    };
+  }
+
+  function show(force: boolean): void {
+    const at = now();
+    const text = `${hostState(state)} ${state.durable.epoch} ${serving(state)} ${state.softFenced}`;
+    if (!force && text === shown && at - shownAt < (state.suspected ? SNAPSHOT_MS : 1_000)) return;
+    shown = text;
+    shownAt = at;
+    parts.send({ kind: "snapshot", snapshot: snapshot(at) });
+  }
+
+  const tick = setInterval(() => {
+    feed({ kind: "tick" });
+    if (now() - beatAt >= state.config.timers.hb - TICK_MS / 2) beat();
+  }, TICK_MS);
+
+  await link.start();
+  parts.send({ kind: "ready" });
+  return {
+    receive(message) {
+      switch (message.kind) {
+        case "event":
+          return feed(message.event);
+        case "pulse":
+          pulseAt = now();
+          return;
+        case "stop":
+          clearInterval(tick);
+          void link.stop();
+          return;
+      }
+    },
+  };
+}
+
+function isInner(action: Action): action is InnerAction {
+  switch (action.kind) {
+    case "beat":
+    case "token":
+    case "ask":
+    case "answer":
+    case "watchdog-arm":
+    case "watchdog-disarm":
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,62 @@
+// What the two threads of the daemon tell one another. The brain decides and beats; the hands look and act.
+
+import type { CoreConfig } from "../core/model/config.ts";
+import type { DurableRecord } from "../core/model/durable.ts";
+import type { Event } from "../core/model/event.ts";
+import type { State } from "../core/model/state.ts";
+import type { HostState } from "../core/model/status.ts";
+import type { EpisodeView } from "../core/view.ts";
+import type { Action } from "../core/plan/action.ts";
+import type { PeerAddress, PeerKeys } from "../drivers/peer/port.ts";
+
+/** Events the hands may send: everything but what the brain makes itself. */
+export type OutsideEvent = Exclude<Event, { readonly kind: "tick" | "heartbeat" | "reply" | "request" }>;
+
+/** Actions that end in the brain's own thread and never reach the hands. */
+export type InnerAction = Action & {
+  readonly kind: "beat" | "token" | "ask" | "answer" | "watchdog-arm" | "watchdog-disarm";
+};
+export type OuterAction = Exclude<Action, InnerAction>;
+
+export interface BrainStart {
+  readonly config: CoreConfig;
+  readonly durable: DurableRecord;
+  readonly bootId: string;
+  readonly incarnation: number;
+  readonly addresses: readonly PeerAddress[];
+  readonly keys: PeerKeys;
+  readonly watchdogDevice: string | null;
+}
+
+export type ToBrain =
+  | { readonly kind: "event"; readonly event: OutsideEvent }
+  /** The hands are alive; without this the brain's tokens stop (a hung executor must not look healthy). */
+  | { readonly kind: "pulse" }
+  | { readonly kind: "stop" };
+
+/** What status, explain and the executor's second look need to know of the decision. */
+export interface Snapshot {
+  readonly state: State;
+  readonly hostState: HostState;
+  readonly outcome: string;
+  readonly serving: boolean;
+  readonly eligible: boolean;
+  readonly inContact: boolean;
+  readonly silenceMs: number | null;
+  readonly links: readonly {
+    readonly link: "management" | "replication";
+    readonly lastHeardMs: number | null;
+    readonly up: boolean;
+  }[];
+  readonly episode: EpisodeView | null;
+  /** D7 at this moment: undefined means the peer's VMs may be started here. */
+  readonly restartRefusal: string | null;
+  readonly promotionRefusal: string | null;
+}
+
+export type FromBrain =
+  | { readonly kind: "ready" }
+  | { readonly kind: "actions"; readonly actions: readonly OuterAction[] }
+  | { readonly kind: "snapshot"; readonly snapshot: Snapshot }
+  | { readonly kind: "dropped"; readonly reason: string; readonly count: number }
+  | { readonly kind: "bug"; readonly text: string };

@@ -1,0 +1,201 @@
+// The pool side of the hands: the view of the pool, and the procedures the brain asks for. Each procedure asks the newest
+// decision again right before each dangerous call.
+
+import { becomeMaster } from "../act/pool/become-master.ts";
+import { designateMaster } from "../act/pool/designate-master.ts";
+import { describePoolFailure, type NodeContext } from "../act/pool/procedure.ts";
+import { recoverPeerVms } from "../act/pool/recover-vms.ts";
+import type { PoolProcedures } from "../act/execute.ts";
+import type { Config } from "../config/config.ts";
+import { unknown, valueOf, type Observation } from "../core/model/observation.ts";
+import type { ClockPort } from "../drivers/clock/port.ts";
+import type { DomainsPort } from "../drivers/domains/port.ts";
+import { startPoolCache, type PoolCache } from "../drivers/xapi/cache.ts";
+import { createXapiNode } from "../drivers/xapi/node-files.ts";
+import type { PoolView, XapiNodePort } from "../drivers/xapi/port.ts";
+import { xapiRecords } from "../drivers/xapi/records.ts";
+import { createXapiGate } from "../drivers/xapi/session.ts";
+import { err, ok, type Result } from "../util/result.ts";
+import type { OutsideEvent, Snapshot } from "./messages.ts";
+
+export interface PoolPart extends PoolProcedures {
+  view(): Observation<PoolView>;
+  /** Writes keys into the pool's other-config; an empty value removes the key. */
+  setOtherConfig(changes: Readonly<Record<string, string>>): Promise<Result<"written", string>>;
+  stop(): Promise<void>;
+}
+
+export interface PoolPartOptions {
+  readonly config: () => Config;
+  readonly clock: ClockPort;
+  readonly domains: DomainsPort;
+  readonly snapshot: () => Snapshot | null;
+  readonly feed: (event: OutsideEvent) => void;
+  readonly onView: (view: Observation<PoolView>) => void;
+  readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
+  readonly paths: {
+    readonly socket: string;
+    readonly secret: string;
+    readonly poolConf: string;
+    readonly initComplete: string;
+  };
+}
+
+/** pool.conf is one small file that xapi rewrites; reading it costs less than a watch that a rename would break. */
+const ROLE_MS = 2_000;
+
+export function startPoolPart(options: PoolPartOptions): PoolPart {
+  const { paths, clock } = options;
+  const node = createXapiNode({ poolConf: paths.poolConf, initComplete: paths.initComplete });
+  const gateOptions = { socketPath: paths.socket, secretPath: paths.secret, originator: "tandem" };
+  const gate = createXapiGate(gateOptions);
+  const abort = new AbortController();
+  let view: Observation<PoolView> = unknown("not asked yet", 0);
+  /** Where each VM was seen to run while the pool was readable and the hosts beat: newer than a restored database. */
+  const lastSeen = new Map<string, string | null>();
+  let said = "";
+
+  const cache: PoolCache = startPoolCache({
+    gate: createXapiGate(gateOptions),
+    clock,
+    onChange(next) {
+      view = next;
+      const pool = valueOf(next);
+      if (pool !== undefined) remember(pool);
+      const text = next.kind === "known" ? "the pool is readable" : `the pool is not readable: ${next.reason}`;
+      if (text !== said)
+        options.log(next.kind === "known" ? "xapi.read" : "xapi.lost", text, next.kind === "known" ? "info" : "warn");
+      said = text;
+      options.onView(next);
+      void role();
+    },
+  });
+
+  /** Only while the hosts talk: a database restored by a promotion knows less than what was seen before. */
+  function remember(pool: PoolView): void {
+    if (options.snapshot()?.inContact !== true) return;
+    const uuidOf = new Map(pool.hosts.map((h) => [h.ref, h.uuid]));
+    for (const vm of pool.vms) {
+      const host = vm.residentOn === null ? null : (uuidOf.get(vm.residentOn) ?? null);
+      lastSeen.set(vm.uuid, vm.powerState === "Running" || vm.powerState === "Paused" ? host : null);
+    }
+  }
+
+  /** What the peer's last heartbeat said runs there is newer than any database. */
+  function seenRunning(): ReadonlyMap<string, string | null> {
+    const { self, peer } = options.config();
+    const state = options.snapshot()?.state;
+    const merged = new Map(lastSeen);
+    for (const uuid of state?.peer.body?.domains ?? []) merged.set(uuid, peer.uuid);
+    for (const { uuid } of (state === undefined ? undefined : valueOf(state.domains)) ?? [])
+      merged.set(uuid, self.uuid);
+    return merged;
+  }
+
+  let lastRole = "";
+  async function role(): Promise<void> {
+    const found = await node.role();
+    const now = performance.now();
+    if (!found.ok || found.value.kind === "broken") {
+      const reason = found.ok ? "a hand-over of the master role is under way" : found.error;
+      options.feed({ kind: "xapi", xapi: unknown(reason, now) });
+      return;
+    }
+    const { kind } = found.value;
+    const masterId = masterUuid(kind === "supporter" ? found.value.master : null);
+    const text = `${kind} ${masterId ?? ""}`;
+    if (text === lastRole) return;
+    if (lastRole !== "" && !lastRole.startsWith(kind)) cache.restart();
+    lastRole = text;
+    options.feed({ kind: "xapi", xapi: { kind: "known", value: { role: kind, masterId }, at: now } });
+  }
+
+  function masterUuid(address: string | null): string | null {
+    const { self, hosts } = options.config();
+    if (address === null) return self.uuid;
+    return hosts.find((h) => h.management === address)?.uuid ?? null;
+  }
+
+  const timer = setInterval(() => void role(), ROLE_MS);
+  void role();
+
+  const context = (permitted: () => boolean): NodeContext & { readonly node: XapiNodePort } => ({
+    gate,
+    records: xapiRecords,
+    clock,
+    signal: abort.signal,
+    permitted,
+    progress: (step) => options.log("pool.step", step),
+    readMs: options.config().xapi.timeoutMs,
+    node,
+  });
+
+  return {
+    view: () => view,
+    async promote() {
+      const mayPromote = (): boolean => {
+        const snapshot = options.snapshot();
+        return snapshot !== null && !snapshot.inContact && snapshot.serving;
+      };
+      const done = await becomeMaster(context(mayPromote), options.config().self.uuid);
+      cache.restart();
+      lastRole = "";
+      await role();
+      if (!done.ok) return err(describePoolFailure(done.error));
+      return ok(`this host's toolstack is the pool master${done.value.complete ? "" : " (start-up not finished)"}`);
+    },
+    async designatePeer() {
+      const { self, peer } = options.config();
+      const mayDesignate = (): boolean => options.snapshot()?.inContact === true;
+      const done = await designateMaster(context(mayDesignate), { ownUuid: self.uuid, targetUuid: peer.uuid });
+      cache.restart();
+      return done.ok ? ok("the other host's toolstack is the pool master") : err(describePoolFailure(done.error));
+    },
+    async recoverPeer() {
+      const { self, peer, vm } = options.config();
+      const mayStart = (): boolean => {
+        const snapshot = options.snapshot();
+        return snapshot !== null && snapshot.restartRefusal === null;
+      };
+      const done = await recoverPeerVms(context(mayStart), {
+        deadUuid: peer.uuid,
+        ownUuid: self.uuid,
+        policy: { opMode: vm.opMode, globalVmHa: vm.globalVmHa, fieldName: vm.fieldName },
+        lastSeen: seenRunning(),
+        // declare_dead makes xapi forget where they ran; a later attempt finds them here.
+        async remember(uuids) {
+          for (const uuid of uuids) lastSeen.set(uuid, peer.uuid);
+        },
+        async localDomains() {
+          const list = await options.domains.list();
+          return list.ok ? new Set(list.value.map((d) => d.uuid)) : null;
+        },
+      });
+      if (!done.ok) return err(describePoolFailure(done.error));
+      const { starts } = done.value;
+      for (const start of starts) options.log("vm.started", JSON.stringify(start));
+      return ok(`${starts.length} VMs of ${peer.name} were to be started here`);
+    },
+    async setOtherConfig(changes) {
+      const session = await gate.openPool(options.config().xapi.timeoutMs, abort.signal);
+      if (!session.ok) return err(`Cannot log in to xapi: ${session.error.kind}`);
+      const { timeoutMs } = options.config().xapi;
+      const pool = valueOf(view);
+      if (pool === undefined) return err("Cannot write the pool's parameters: the pool is not readable just now");
+      for (const [key, value] of Object.entries(changes)) {
+        const removed = await session.value.call("pool.remove_from_other_config", [pool.poolRef, key], timeoutMs);
+        if (!removed.ok) return err(`Cannot write ${key}: xapi answered ${removed.error.kind}`);
+        if (value === "") continue;
+        const added = await session.value.call("pool.add_to_other_config", [pool.poolRef, key, value], timeoutMs);
+        if (!added.ok) return err(`Cannot write ${key}: xapi answered ${added.error.kind}`);
+      }
+      await session.value.logout(timeoutMs);
+      return ok("written");
+    },
+    async stop() {
+      clearInterval(timer);
+      abort.abort();
+      await cache.stop();
+    },
+  };
+}

@@ -1,0 +1,426 @@
+// The composition root: builds every driver, starts the brain, joins the parts, and ends them in reverse. No module below
+// it reaches for a singleton.
+
+import { existsSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { execute, type Hands } from "../act/execute.ts";
+import { createLanes } from "../act/lanes.ts";
+import { createSignsOfLife } from "../act/signs-of-life.ts";
+import { createVotes } from "../act/votes.ts";
+import type { Config } from "../config/config.ts";
+import { describeProblem } from "../config/problem.ts";
+import type { DurableRecord } from "../core/model/durable.ts";
+import type { StatusDocument } from "../core/model/status.ts";
+import { systemClock } from "../drivers/clock/system.ts";
+import { controlSocketPath } from "../drivers/control/path.ts";
+import { describeServerError, startControlServer } from "../drivers/control/server.ts";
+import { describe } from "../drivers/driver-error.ts";
+import { createDomains } from "../drivers/domains/xl.ts";
+import { createDrbd } from "../drivers/drbd/drbdadm.ts";
+import { createHandlerWatch } from "../drivers/drbd/handler.ts";
+import { createExec } from "../drivers/exec/run.ts";
+import { createFence } from "../drivers/fence/agent.ts";
+import { createFirewall } from "../drivers/firewall/iptables.ts";
+import { createTgtd } from "../drivers/iscsi-target/tgtd.ts";
+import { createNotifier } from "../drivers/notify/sd-notify.ts";
+import { readIdentity } from "../drivers/peer/identity.ts";
+import { derivePeerKey, peerKeys, readPoolSecret } from "../drivers/peer/keys.ts";
+import { createFileStore, statePath } from "../drivers/store/file-store.ts";
+import type { StoreError } from "../drivers/store/port.ts";
+import { createVip } from "../drivers/vip/ip.ts";
+import { isEventName, type EventName } from "../report/events.ts";
+import { createLogger, type Logger } from "../report/logger.ts";
+import { VERSION } from "../report/version.ts";
+import { assertNever } from "../util/assert.ts";
+import { createAlerts } from "./alerts.ts";
+import { createControl } from "./control.ts";
+import { createEventsLog } from "./events-log.ts";
+import type { BrainStart, FromBrain, OuterAction, OutsideEvent, Snapshot, ToBrain } from "./messages.ts";
+import { openConfig } from "./open-config.ts";
+import { startPoolPart } from "./pool-part.ts";
+import { statusDocument } from "./status.ts";
+import { startStoragePart } from "./storage-part.ts";
+
+const LOG_PATH = "/var/log/tandem/tandemd.log";
+const FENCE_REQUESTS = "/run/tandem/fence";
+const XAPI = {
+  socket: "/var/lib/xcp/xapi",
+  secret: "/etc/xensource/ptoken",
+  poolConf: "/etc/xensource/pool.conf",
+  initComplete: "/var/run/xapi_init_complete.cookie",
+};
+const PULSE_MS = 500;
+
+/** Runs until a signal; resolves with the exit code. */
+export async function runDaemon(configPath: string | undefined): Promise<number> {
+  const logger = createLogger({ node: hostname(), level: "info", path: LOG_PATH, stderr: true });
+  const fail = (reason: string): number => {
+    logger.event("daemon.stopping", { reason }, "fatal");
+    return 1;
+  };
+  const secret = await readPoolSecret(XAPI.secret);
+  if (!secret.ok) return fail(secret.error);
+  const opened = await openConfig(configPath, secret.value);
+  if (!opened.ok) return fail(opened.error.join("\n"));
+  const identity = await readIdentity();
+  if (!identity.ok) return fail(identity.error);
+  const daemon = await startDaemon(opened.value, identity.value, secret.value, logger);
+  if (typeof daemon === "string") return fail(daemon);
+  return daemon;
+}
+
+async function startDaemon(
+  settings: Awaited<ReturnType<typeof openConfig>> extends infer R
+    ? R extends { ok: true; value: infer V }
+      ? V
+      : never
+    : never,
+  identity: { readonly bootId: string; readonly incarnation: number },
+  secret: Uint8Array,
+  logger: Logger,
+): Promise<number | string> {
+  let config: Config = settings.config();
+  const { storage } = config;
+  if (storage === null) return "Cannot start: found no storage section in tandem.yaml; see the commented example";
+  for (const problem of config.problems) logger.event("config.refused", { detail: describeProblem(problem) });
+
+  const clock = systemClock();
+  const exec = createExec();
+  const log = (event: string, detail: string, level?: "info" | "warn" | "error"): void => {
+    const name: EventName = isEventName(event) ? event : "state.changed";
+    logger.event(name, { detail, ...(name === event ? {} : { was: event }) }, level);
+    events.add(event, detail);
+  };
+  const events = createEventsLog(config.self.name, clock.wallMs);
+  const alerts = createAlerts({ clock, log });
+
+  const store = createFileStore({ path: statePath, belongsTo: { poolId: config.poolId, hostId: config.self.uuid } });
+  const durable = await loadRecord(store.load(), config);
+  if (typeof durable === "string") return durable;
+
+  const helper = fileURLToPath(new URL("../../agents/drbd/fence-peer", import.meta.url));
+  // The kernel calls it without drbdadm between; it takes no longer path than this (DRBD 8.4, usermode_helper).
+  const drbd = createDrbd(exec, clock, helper.length <= 79 && existsSync(helper) ? { helperPath: helper } : {});
+  const handlers = createHandlerWatch(FENCE_REQUESTS);
+  const target = createTgtd(exec, exec, clock);
+  const vip = createVip(exec, { feed: exec });
+  const firewall = createFirewall(exec, { feed: exec });
+  quickRetransmits(log);
+  const domains = createDomains(exec);
+  const fence = createFence({ exec, clock, config: () => config });
+  const notify = createNotifier({
+    exec,
+    now: clock.now,
+    env: process.env,
+    pid: process.pid,
+    onFailure: (reason) => log("action.failed", reason, "warn"),
+  });
+  const votes = createVotes(exec);
+  const signs = createSignsOfLife(exec);
+  votes.watch(config.core.heuristics);
+  const lanes = createLanes((error) => logger.event("cycle.bug", { detail: String(error) }));
+
+  const start: BrainStart = {
+    config: config.core,
+    durable,
+    bootId: identity.bootId,
+    incarnation: identity.incarnation,
+    addresses: [
+      { link: "management", local: config.self.management, remote: config.peer.management, port: config.peerPort },
+      { link: "replication", local: config.self.replication, remote: config.peer.replication, port: config.peerPort },
+    ],
+    keys: peerKeys(derivePeerKey(secret, config.poolId), null),
+    watchdogDevice: config.watchdogDevice,
+  };
+  // The bundle has the worker beside it as .mjs; run from source it is this folder's .ts.
+  const entry = import.meta.url.endsWith(".ts") ? "./brain-worker.ts" : "./brain-worker.mjs";
+  const worker = new Worker(new URL(entry, import.meta.url), { workerData: start });
+  const toBrain = (message: ToBrain): void => worker.postMessage(message);
+  const feed = (event: OutsideEvent): void => toBrain({ kind: "event", event });
+
+  let snapshot: Snapshot | null = null;
+  let exitCode: ((code: number) => void) | null = null;
+  const ended = new Promise<number>((resolve) => {
+    exitCode = resolve;
+  });
+
+  worker.on("error", (error: unknown) => {
+    logger.event("cycle.bug", { detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    exitCode?.(70);
+  });
+  worker.on("exit", () => exitCode?.(70));
+
+  const pool = startPoolPart({
+    config: () => config,
+    clock,
+    domains,
+    snapshot: () => snapshot,
+    feed,
+    onView(view) {
+      if (view.kind === "known") void settings.poolChanged(view.value.otherConfig).then(reload);
+    },
+    log,
+    paths: XAPI,
+  });
+
+  void firewall.prepare().then((done) => {
+    if (!done.ok) log("action.failed", `the firewall could not be prepared: ${describe(done.error)}`, "warn");
+  });
+  // Brings up what is down and makes our handler the module's helper; what is up already stays as it is.
+  for (const resource of storage.resources) {
+    void drbd.up(resource).then((done) => {
+      if (!done.ok) log("action.failed", `bring up ${resource}: ${describe(done.error)}`, "warn");
+    });
+  }
+
+  const storagePart = await startStoragePart({
+    drbd,
+    handlers,
+    target,
+    vip,
+    vipSpec: storage.vip,
+    resources: storage.resources,
+    domains,
+    now: () => performance.now(),
+    feed,
+    log,
+  });
+
+  const hands: Hands = {
+    store,
+    drbd,
+    target,
+    vip,
+    firewall,
+    domains,
+    fence,
+    pool,
+    targetSpec: storage.target,
+    vipSpec: storage.vip,
+    peerInitiators: [config.peer.replication],
+    onDurable: () => undefined,
+  };
+
+  function reload(next: Config | null): void {
+    if (next === null) return;
+    const problemsBefore = config.problems.length;
+    config = next;
+    for (const problem of next.problems.slice(problemsBefore))
+      logger.event("config.refused", { detail: describeProblem(problem) });
+    votes.watch(next.core.heuristics);
+    feed({ kind: "config", config: next.core });
+  }
+
+  function perform(action: OuterAction): void {
+    switch (action.kind) {
+      case "log":
+        return log(action.event, action.detail, action.level);
+      case "alert":
+        return alerts.raise(action.id, action.text);
+      case "alert-over":
+        return alerts.clear(action.id);
+      case "sample": {
+        const { heuristics: addresses, timers } = config.core;
+        void votes.sample(addresses, timers.sample * 0.85).then((passed) => {
+          feed({ kind: "sample", id: action.id, passed });
+        });
+        return;
+      }
+      case "probe": {
+        const { device } = storage === null ? { device: "" } : storage.vip;
+        const questions = [{ address: config.peer.replication, device }];
+        const managementDevice = config.managementInterface;
+        if (managementDevice !== null) questions.push({ address: config.peer.management, device: managementDevice });
+        const vipQuestion = storage === null ? null : { address: storage.vip.address, device };
+        const present = snapshot?.state.vip.kind === "known" && snapshot.state.vip.value === "present";
+        const seen = signs.look(questions, present ? null : vipQuestion);
+        return feed({ kind: "probe", id: action.id, ...seen });
+      }
+      case "answer-handler":
+        void storagePart.answer(action.handler, action.code);
+        return;
+      case "command-reply":
+        return control.settle(action);
+      case "kick-initiators":
+        if (storage !== null) firewall.kick(storage.vip.address, storage.target.portal.port);
+        return;
+      case "look-at-domains":
+        void storagePart.domains();
+        return;
+      default:
+        return execute(action, hands, lanes, storagePart);
+    }
+  }
+
+  worker.on("message", (message: FromBrain) => {
+    switch (message.kind) {
+      case "ready":
+        return;
+      case "actions":
+        for (const action of message.actions) perform(action);
+        return;
+      case "snapshot": {
+        const before = snapshot;
+        snapshot = message.snapshot;
+        // A snapshot is what a finished turn of the brain left: the service manager may know that it lives.
+        notify.alive();
+        if (before?.hostState !== snapshot.hostState || before.inContact !== snapshot.inContact) {
+          log("state.changed", `${snapshot.hostState}: ${snapshot.outcome}`);
+          notify.status(snapshot.outcome);
+          // The peer's initiators must learn of a new place of the floating IP too.
+          if (
+            storage !== null &&
+            before?.state.peer.body?.serving !== true &&
+            snapshot.state.peer.body?.serving === true
+          ) {
+            firewall.kick(storage.vip.address, storage.target.portal.port);
+          }
+        }
+        publish();
+        return;
+      }
+      case "dropped":
+        logger.event("peer.dropped", { detail: `${message.count} packets: ${message.reason}`, reason: message.reason });
+        return;
+      case "bug":
+        logger.event("cycle.bug", { detail: message.text });
+        return;
+      default:
+        return assertNever(message);
+    }
+  });
+
+  function status(): StatusDocument | null {
+    if (snapshot === null) return null;
+    const seen = storagePart.targetState();
+    return statusDocument({
+      snapshot,
+      config,
+      wallMs: clock.wallMs(),
+      version: VERSION,
+      pid: process.pid,
+      targetPid: seen?.pid ?? null,
+      sessions: seen?.sessions ?? null,
+      drbdVersion,
+      pool: pool.view(),
+      heuristics: new Map(
+        config.core.heuristics.flatMap((address) => {
+          const answering = votes.answering(address);
+          return answering === null ? [] : [[address, answering] as const];
+        }),
+      ),
+      fenceReady: { ready: null, detail: config.fence.method === "POOL" ? "no fence device" : "not tried yet" },
+      alerts: alerts.list(),
+      events: events.recent(50),
+      eta: () => null,
+    });
+  }
+  let drbdVersion: string | null = null;
+  void drbd.version().then((found) => {
+    if (found.ok) drbdVersion = `${found.value.module} (utils ${found.value.utils})`;
+  });
+
+  const control = createControl({
+    feed,
+    status,
+    config: () => config,
+    configInput: () => settings.input(),
+    pool,
+    facts: () => {
+      const measuredOffMs = fence.worstAnswerMs();
+      return measuredOffMs === null ? {} : { measuredOffMs };
+    },
+    peerName: () => config.peer.name,
+  });
+  const server = await startControlServer({
+    path: controlSocketPath,
+    async handler(request, reply) {
+      if (request.kind === "status" || request.kind === "watch") await storagePart.target(null);
+      await control.handler(request, reply);
+    },
+    onProblem: (problem) => logger.event(problem.bug ? "cycle.bug" : "peer.dropped", { detail: problem.text }),
+  });
+  if (!server.ok) return describeServerError(server.error);
+  function publish(): void {
+    const document = status();
+    if (document !== null && server.ok) server.value.publish(document);
+  }
+
+  const pulse = setInterval(() => toBrain({ kind: "pulse" }), PULSE_MS);
+  settings.onLocalChange(reload, (problems) => {
+    for (const detail of problems) logger.event("config.refused", { detail });
+    alerts.raise("config", `the changed local file is refused: ${problems[0] ?? ""}`);
+  });
+  logger.event("daemon.started", { version: VERSION, policy: config.core.policy, policyNote: config.policyNote });
+  events.add("daemon.started", VERSION);
+  notify.ready();
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => exitCode?.(0));
+  const code = await ended;
+  logger.event("daemon.stopping", { code });
+  notify.stopping();
+  clearInterval(pulse);
+  // Stop is not failover: what is served stays served; only looking and deciding end.
+  storagePart.stop();
+  votes.stop();
+  signs.stop();
+  toBrain({ kind: "stop" });
+  await Promise.race([Promise.all([server.value.stop(), pool.stop()]), clock.sleep(2_000)]);
+  settings.stop();
+  logger.close();
+  process.exit(code);
+}
+
+/**
+ * A connection whose target moved is answered by the new one with a reset, but only when the initiator sends again. The
+ * kernel waits twice as long before each try; for connections with few packets in flight it can keep the pace instead
+ * (tcp_thin_linear_timeouts, ip-sysctl of Linux 2.6.34 and later), which saves up to half of the stall of a switch.
+ */
+function quickRetransmits(log: (event: string, detail: string, level?: "warn") => void): void {
+  try {
+    writeFileSync("/proc/sys/net/ipv4/tcp_thin_linear_timeouts", "1");
+  } catch (error) {
+    log(
+      "action.failed",
+      `tcp_thin_linear_timeouts could not be set: ${error instanceof Error ? error.message : String(error)}`,
+      "warn",
+    );
+  }
+}
+
+async function loadRecord(
+  loading: Promise<
+    { readonly ok: true; readonly value: DurableRecord } | { readonly ok: false; readonly error: StoreError }
+  >,
+  config: Config,
+): Promise<DurableRecord | string> {
+  const loaded = await loading;
+  if (loaded.ok) return loaded.value;
+  switch (loaded.error.kind) {
+    case "absent":
+      return {
+        poolId: config.poolId,
+        hostId: config.self.uuid,
+        ha: "off",
+        flags: { manual: false, maintenance: false },
+        peerHa: "off",
+        peerFlags: { manual: false, maintenance: false },
+        epoch: 0,
+        owner: null,
+        solo: {},
+        lastSync: {},
+        takeovers: 0,
+      };
+    case "damaged":
+      return (
+        `Cannot read the durable record ${loaded.error.path}: found ${loaded.error.found}. ` +
+        "It says who may serve; nothing is guessed. If the other host runs, move the file away and start again: " +
+        "this host then follows the other one"
+      );
+    case "io":
+      return `Cannot read the durable record ${loaded.error.path}: ${loaded.error.reason}`;
+  }
+}

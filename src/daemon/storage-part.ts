@@ -1,0 +1,181 @@
+// What the storage looks like on this host, told to the brain as it changes: DRBD by its event stream, the floating IP by
+// a look that needs no process, the target by what was done to it and by its death.
+
+import type { Findings } from "../act/execute.ts";
+import { plainViews } from "../act/execute.ts";
+import { known, unknown } from "../core/model/observation.ts";
+import type { DrbdView, Generation } from "../core/model/drbd.ts";
+import type { TargetFacts } from "../core/model/event.ts";
+import { describe } from "../drivers/driver-error.ts";
+import type { DomainsPort } from "../drivers/domains/port.ts";
+import type { DrbdPort, HandlerPort, WaitingHandler } from "../drivers/drbd/port.ts";
+import type { TargetPort, TargetState } from "../drivers/iscsi-target/port.ts";
+import type { VipPort, VipSpec } from "../drivers/vip/port.ts";
+import type { OutsideEvent } from "./messages.ts";
+
+const VIP_MS = 1_000;
+const GENERATION_MS = 2_000;
+/** Domains change rarely and by our own hand or by xapi's; a look costs a process. */
+const DOMAINS_MS = 10_000;
+
+export interface StoragePart extends Findings {
+  /** As last looked at (sessions, pid); a look is made for status, not on a timer. */
+  targetState(): TargetState | null;
+  answer(handler: string, code: 4 | 7 | 6 | 1): Promise<void>;
+  stop(): void;
+}
+
+export interface StoragePartOptions {
+  readonly drbd: DrbdPort;
+  readonly handlers: HandlerPort;
+  readonly target: TargetPort;
+  readonly vip: VipPort;
+  readonly vipSpec: VipSpec;
+  readonly resources: readonly string[];
+  readonly domains: DomainsPort;
+  readonly now: () => number;
+  readonly feed: (event: OutsideEvent) => void;
+  readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
+}
+
+export async function startStoragePart(options: StoragePartOptions): Promise<StoragePart> {
+  const { drbd, target, vip, vipSpec, domains, feed, log, now, resources } = options;
+  let views: ReadonlyMap<string, DrbdView> = new Map();
+  const generations = new Map<string, Generation>();
+  const waiting = new Map<string, WaitingHandler>();
+  let targetState: TargetState | null = null;
+
+  const tellDrbd = (): void => {
+    const full = new Map(
+      [...views].map(([name, view]) => [name, { ...view, generation: generations.get(name) ?? view.generation }]),
+    );
+    feed({ kind: "drbd", views: known(plainViews(full), now()) });
+  };
+
+  function onViews(next: ReadonlyMap<string, DrbdView>): void {
+    for (const [name, view] of next) {
+      const before = views.get(name);
+      const words = (v: DrbdView): string =>
+        `${v.role}/${v.peerRole} ${v.disk}/${v.peerDisk} ${v.connection} ${v.replication}${v.suspended ? " suspended" : ""}`;
+      if (before === undefined || words(before) !== words(view)) log("drbd.changed", `${name}: ${words(view)}`);
+      if (before?.suspended !== view.suspended && (before !== undefined || view.suspended)) {
+        log(view.suspended ? "io.suspended" : "io.resumed", name, view.suspended ? "warn" : "info");
+      }
+      // Generations change with roles and connections; D13 and A18 want the newest.
+      if (
+        before === undefined ||
+        before.role !== view.role ||
+        before.connection !== view.connection ||
+        before.disk !== view.disk
+      ) {
+        readGenerationSoon(name);
+      }
+    }
+    views = next;
+    tellDrbd();
+  }
+
+  /** After the storm of a role change: the look costs a process that a switch cannot wait for. */
+  const soon = new Map<string, NodeJS.Timeout>();
+  function readGenerationSoon(name: string): void {
+    clearTimeout(soon.get(name));
+    const delayMs = generations.has(name) ? GENERATION_MS : 0;
+    soon.set(
+      name,
+      setTimeout(() => void readGeneration(name), delayMs),
+    );
+  }
+
+  async function readGeneration(name: string): Promise<void> {
+    const read = await drbd.generation(name);
+    if (!read.ok) return;
+    generations.set(name, read.value);
+    tellDrbd();
+  }
+
+  const following = drbd.follow(onViews, (why) => {
+    views = new Map();
+    feed({ kind: "drbd", views: unknown(why, now()) });
+    log("drbd.changed", `the event stream ended: ${why}`, "warn");
+  });
+  const handlers = options.handlers.watch((handler) => {
+    waiting.set(handler.id, handler);
+    feed({ kind: "handler", resource: handler.resource, handler: handler.id });
+  });
+
+  function lookAtVip(): void {
+    const found = vip.observe(vipSpec);
+    if (found.kind === "no-interface")
+      feed({ kind: "vip", vip: unknown(`there is no interface ${found.device}`, now()) });
+    else feed({ kind: "vip", vip: known(found.kind, now()) });
+  }
+
+  let facts: TargetFacts = { running: false, filled: false, portalOpen: false };
+
+  async function lookAtTarget(verified: Partial<TargetFacts> | null): Promise<void> {
+    if (verified === null) {
+      const found = await target.observe();
+      if (!found.ok) {
+        feed({ kind: "target", target: unknown(describe(found.error), now()) });
+        return;
+      }
+      targetState = found.value;
+      const filled = resources.every((r) => found.value.exported.includes(r));
+      facts = { running: found.value.running, filled, portalOpen: found.value.portalOpen };
+    } else facts = { ...facts, ...verified };
+    feed({ kind: "target", target: known(facts, now()) });
+  }
+
+  async function lookAtDomains(): Promise<void> {
+    const list = await domains.list();
+    feed({
+      kind: "domains",
+      domains: list.ok ? known(list.value, now()) : unknown(describe(list.error), now()),
+    });
+  }
+
+  target.onDeath((why) => {
+    targetState = null;
+    facts = { running: false, filled: false, portalOpen: false };
+    feed({ kind: "target-died", detail: why });
+  });
+
+  const timers = [setInterval(lookAtVip, VIP_MS), setInterval(() => void lookAtDomains(), DOMAINS_MS)];
+  lookAtVip();
+  await Promise.all([lookAtTarget(null), lookAtDomains()]);
+
+  return {
+    targetState: () => targetState,
+    async answer(handler, code) {
+      const one = waiting.get(handler);
+      waiting.delete(handler);
+      if (one === undefined) return;
+      const answered = await options.handlers.answer(one, code);
+      if (!answered.ok)
+        log(
+          "action.failed",
+          `the handler of ${one.resource} could not be answered: ${describe(answered.error)}`,
+          "error",
+        );
+      feed({ kind: "handler-gone", handler });
+    },
+    target: lookAtTarget,
+    vip: lookAtVip,
+    domains: lookAtDomains,
+    drbd() {
+      // The event stream tells; nothing to ask.
+    },
+    done: (kind, waitedMs, tookMs) =>
+      log(
+        "action.done",
+        `${kind}: ${Math.round(tookMs)} ms${waitedMs > 2 ? ` after ${Math.round(waitedMs)} ms in its lane` : ""}`,
+      ),
+    result: (id, ok, detail) => feed({ kind: "result", id, ok, detail }),
+    stop() {
+      following.stop();
+      handlers.stop();
+      for (const timer of timers) clearInterval(timer);
+      for (const timer of soon.values()) clearTimeout(timer);
+    },
+  };
+}
