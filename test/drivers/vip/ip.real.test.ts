@@ -1,0 +1,175 @@
+// Real ip and arping on a pair of interfaces, each end in a network namespace of its own.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { connect, createServer, type AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, it } from "node:test";
+import { createExec } from "../../../src/drivers/exec/run.ts";
+import { createProbe } from "../../../src/drivers/probe/ping.ts";
+import { createVip } from "../../../src/drivers/vip/ip.ts";
+import type { VipSpec } from "../../../src/drivers/vip/port.ts";
+import { isInNamespace, runInNamespace } from "../exec/namespace.ts";
+import { realTools } from "../exec/real-tools.ts";
+
+const tools = realTools(["ip", "arping", "ping"], ["iproute2", "iputils-arping", "iputils-ping"]);
+
+/** The other host is a second namespace, named so that it can be left and entered; it ends with the mount namespace. */
+const setup = [
+  "mount -t tmpfs tmpfs /run",
+  "ip netns add other",
+  "ip link add repl type veth peer name repl netns other",
+  "ip addr add 10.10.10.1/24 dev repl",
+  "ip link set repl up",
+  "ip netns exec other ip link set lo up",
+  "ip netns exec other ip addr add 10.10.10.2/24 dev repl",
+  "ip netns exec other ip link set repl up",
+];
+
+if (!isInNamespace()) {
+  describe("floating IP and probes in a namespace", { skip: tools.skip ?? false }, () => {
+    it("pass every real test", () => {
+      const report = runInNamespace(fileURLToPath(import.meta.url), setup, {});
+      assert.equal(report, null, report ?? "");
+    });
+  });
+} else {
+  const exec = createExec({ path: tools.path, env: tools.env });
+  const vip: VipSpec = { address: "10.10.10.3", prefix: 32, device: "repl" };
+  const port = createVip(exec);
+  const env = { ...tools.env, PATH: tools.path };
+  const ip = (...args: string[]) => execFileSync("ip", args, { encoding: "utf8", env });
+  const other = (...args: string[]) => ip("netns", "exec", "other", ...args);
+  const localRoutes = () =>
+    ip("route", "show", "table", "local")
+      .split("\n")
+      .filter((line) => line.includes("10.10.10.3 "));
+
+  /** The source address of a connection from this host to its own floating IP. */
+  async function sourceOf(address: string): Promise<string> {
+    const server = createServer((socket) => socket.end(socket.remoteAddress ?? ""));
+    await new Promise<void>((resolve) => server.listen(0, address, resolve));
+    try {
+      return await new Promise((resolve, reject) => {
+        const socket = connect({ host: address, port: (server.address() as AddressInfo).port });
+        socket.once("data", (data) => {
+          socket.destroy();
+          resolve(data.toString());
+        });
+        socket.once("error", reject);
+      });
+    } finally {
+      server.close();
+    }
+  }
+
+  describe("floating IP", () => {
+    afterEach(async () => {
+      assert.equal((await port.ensureAbsent(vip)).ok, true);
+      assert.deepEqual(localRoutes(), []);
+    });
+
+    it("comes and goes, and leaves nothing behind", async () => {
+      assert.deepEqual(port.observe(vip), { kind: "absent" });
+      assert.deepEqual(await port.ensurePresent(vip), { ok: true, value: "changed" });
+      assert.deepEqual(await port.ensurePresent(vip), { ok: true, value: "already" });
+      assert.deepEqual(port.observe(vip), { kind: "present", device: "repl" });
+      other("ping", "-c", "1", "-w", "2", "10.10.10.3");
+      assert.deepEqual(await port.ensureAbsent(vip), { ok: true, value: "changed" });
+      assert.deepEqual(await port.ensureAbsent(vip), { ok: true, value: "already" });
+      assert.deepEqual(port.observe(vip), { kind: "absent" });
+      assert.deepEqual(localRoutes(), [], "a route that stays would make this host answer for the address");
+      assert.match(ip("addr", "show", "dev", "repl"), /10\.10\.10\.1\/24/, "the host's own address stays");
+    });
+
+    it("is not the source of this host's own connections to it", async () => {
+      await port.ensurePresent(vip);
+      assert.equal(await sourceOf("10.10.10.3"), "10.10.10.1");
+    });
+
+    it("would be their source without our route", async () => {
+      ip("addr", "add", "10.10.10.3/32", "dev", "repl");
+      assert.equal(await sourceOf("10.10.10.3"), "10.10.10.3");
+    });
+
+    it("clears away the route of a removal that was done by hand", async () => {
+      await port.ensurePresent(vip);
+      ip("addr", "del", "10.10.10.3/32", "dev", "repl");
+      assert.equal(
+        localRoutes().length,
+        1,
+        "the kernel no longer leaves it: the removal of ours is not needed any more",
+      );
+      assert.deepEqual(await port.ensureAbsent(vip), { ok: true, value: "changed" });
+    });
+
+    it("comes back cleanly over such a leftover", async () => {
+      await port.ensurePresent(vip);
+      ip("addr", "del", "10.10.10.3/32", "dev", "repl");
+      assert.deepEqual(await port.ensurePresent(vip), { ok: true, value: "changed" });
+      assert.equal(await sourceOf("10.10.10.3"), "10.10.10.1");
+    });
+
+    it("reports an interface that does not exist", async () => {
+      assert.deepEqual(port.observe({ ...vip, device: "gone" }), { kind: "no-interface", device: "gone" });
+      const added = await port.ensurePresent({ ...vip, device: "gone" });
+      assert.ok(!added.ok && added.error.kind === "unverified");
+    });
+
+    it("is found free, or in use with the other host's MAC address", async () => {
+      assert.deepEqual(await port.conflict(vip), { ok: true, value: { kind: "free" } });
+      other("ip", "addr", "add", "10.10.10.3/32", "dev", "repl");
+      try {
+        const mac = /ether (\S+)/.exec(other("ip", "link", "show", "repl"))?.[1];
+        assert.deepEqual(await port.conflict(vip), { ok: true, value: { kind: "answered", mac } });
+      } finally {
+        other("ip", "addr", "del", "10.10.10.3/32", "dev", "repl");
+      }
+      const failed = await port.conflict({ ...vip, device: "gone" });
+      assert.ok(!failed.ok, "silence on an interface that does not exist is not free");
+    });
+
+    it("announces itself: the other host's stale entry is corrected without a packet of its own", async () => {
+      other("ip", "neigh", "replace", "10.10.10.3", "lladdr", "02:00:00:00:00:99", "dev", "repl", "nud", "stale");
+      const mac = /ether (\S+)/.exec(ip("link", "show", "repl"))?.[1] ?? "";
+      await port.ensurePresent(vip);
+      port.announce(vip);
+      for (let round = 0; round < 200; round++) {
+        if (other("ip", "neigh", "show", "10.10.10.3").includes(mac)) return;
+        await delay(10);
+      }
+      assert.fail(other("ip", "neigh", "show", "10.10.10.3"));
+    });
+
+    it("works for an IPv6 address as far as adding and removing goes", async () => {
+      const six = { address: "fd00::3", prefix: 128, device: "repl" };
+      assert.deepEqual(await port.ensurePresent(six), { ok: true, value: "changed" });
+      assert.doesNotMatch(ip("-6", "addr", "show", "dev", "repl"), /fd00::3.*tentative/);
+      assert.deepEqual(await port.ensureAbsent(six), { ok: true, value: "changed" });
+      assert.deepEqual(port.observe(six), { kind: "absent" });
+    });
+  });
+
+  describe("probes", () => {
+    const probe = createProbe(exec);
+    it("tell an answer, silence, and a question that could not be asked", async () => {
+      assert.deepEqual(await probe.icmp("10.10.10.2", 1000), { kind: "answered" });
+      assert.deepEqual(await probe.icmp("10.10.10.77", 600), { kind: "silent" });
+      assert.equal((await probe.icmp("192.0.2.1", 600)).kind, "failed");
+      assert.deepEqual(await probe.arp("10.10.10.2", "repl", 1000), { kind: "answered" });
+      assert.deepEqual(await probe.arp("10.10.10.77", "repl", 600), { kind: "silent" });
+      assert.equal((await probe.arp("10.10.10.2", "gone", 600)).kind, "failed");
+    });
+
+    it("are answered by ARP although the other host filters ICMP", async () => {
+      other("sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=1");
+      try {
+        assert.deepEqual(await probe.icmp("10.10.10.2", 600), { kind: "silent" });
+        assert.deepEqual(await probe.arp("10.10.10.2", "repl", 1000), { kind: "answered" });
+      } finally {
+        other("sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=0");
+      }
+    });
+  });
+}

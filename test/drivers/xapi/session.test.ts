@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { createXapiClient } from "../../../src/drivers/xapi/client.ts";
+import { createXapiNode, parseRole } from "../../../src/drivers/xapi/node-files.ts";
+import { createXapiGate, isXapiAlive, openPoolAt } from "../../../src/drivers/xapi/session.ts";
+import { answer, answerError, hasOpenssl, startScriptedServer } from "./scripted-server.ts";
+import { startSimPool, XCP1, XCP2 } from "../../act/pool/sim-pool.ts";
+
+describe("a session", { timeout: 30_000 }, () => {
+  test("puts its reference first and never logs in again by itself", async (t) => {
+    const server = await startScriptedServer((received, response) => {
+      if (received.method.startsWith("session.login")) answer(response, "OpaqueRef:s1");
+      else answerError(response, "SESSION_INVALID", "OpaqueRef:s1");
+    });
+    t.after(() => server.close());
+    const gate = createXapiGate({ socketPath: server.path, secretPath: "/nonexistent", originator: "tandem" });
+    const session = await gate.openPool(1_000);
+    assert.ok(session.ok);
+    const reply = await session.value.call("VM.start", ["OpaqueRef:vm"], 1_000);
+    assert.ok(!reply.ok && reply.error.kind === "api" && reply.error.code === "SESSION_INVALID");
+    assert.deepEqual(
+      server.received.map((one) => [one.method, ...one.params]),
+      [
+        ["session.login_with_password", "root", "", "1.0", "tandem"],
+        ["VM.start", "OpaqueRef:s1", "OpaqueRef:vm"],
+      ],
+    );
+  });
+
+  test("is not made of an answer that is no reference", async (t) => {
+    const server = await startScriptedServer((_received, response) => answer(response, { Status: "Success" }));
+    t.after(() => server.close());
+    const gate = createXapiGate({ socketPath: server.path, secretPath: "/nonexistent", originator: "tandem" });
+    const session = await gate.openLocal(1_000);
+    assert.ok(!session.ok && session.error.kind === "malformed");
+  });
+
+  test("at a peer says when the pool secret cannot be read", async () => {
+    const gate = createXapiGate({ socketPath: "/x", secretPath: "/nonexistent/ptoken", originator: "tandem" });
+    const session = await gate.openPeerLocal("127.0.0.1", 1_000);
+    assert.ok(!session.ok && session.error.kind === "transport");
+    assert.match(session.error.reason, /Cannot read the pool secret/);
+  });
+});
+
+describe("the ways into a simulated pool", { timeout: 60_000 }, () => {
+  test("with a dead master the local login works, and the pool login ends at its deadline", async (t) => {
+    const { master, supporter } = await startSimPool(t);
+    await master.powerOff();
+    const local = await supporter.gate.openLocal(1_000);
+    assert.ok(local.ok);
+    const emergency = await local.value.call("host.is_in_emergency_mode", [], 1_000);
+    assert.deepEqual(emergency, { ok: true, value: false });
+    const pool = await supporter.gate.openPool(150);
+    assert.ok(!pool.ok && pool.error.kind === "timeout");
+    const again = await supporter.gate.openLocal(1_000);
+    assert.ok(again.ok);
+  });
+
+  test("a peer is reached with the pool secret, and refused with a wrong one", async (t) => {
+    const { master, supporter } = await startSimPool(t);
+    const peer = await master.gate.openPeerLocal(supporter.address, 3_000);
+    assert.ok(peer.ok);
+    await writeFile(master.secretPath, "wrong");
+    const refused = await master.gate.openPeerLocal(supporter.address, 3_000);
+    assert.ok(!refused.ok && refused.error.kind === "api");
+    assert.equal(refused.error.code, "SESSION_AUTHENTICATION_FAILED");
+  });
+
+  test("a pool session over HTTPS reads the pool at the master", async (t) => {
+    const { master, supporter } = await startSimPool(t);
+    const hosts = await master.gate.openPool(3_000);
+    assert.ok(hosts.ok);
+    const ref = await hosts.value.call("host.get_by_uuid", [XCP2], 3_000);
+    assert.ok(ref.ok && typeof ref.value === "string");
+    const options = { socketPath: "", secretPath: supporter.secretPath, originator: "t", peerPort: master.httpsPort };
+    const session = await openPoolAt(options, master.address, ref.value, 3_000);
+    assert.ok(session.ok);
+    assert.ok((await session.value.call("pool.get_all", [], 3_000)).ok);
+  });
+
+  test("a living xapi is told from a silent address, on the master and on the supporter", async (t) => {
+    const { master, supporter } = await startSimPool(t);
+    for (const host of [master, supporter]) {
+      const endpoint = { kind: "https", host: host.address, port: host.httpsPort, fingerprint: null } as const;
+      assert.deepEqual(await isXapiAlive(createXapiClient(endpoint), XCP1, 2_000), { kind: "alive" });
+    }
+    const { httpsPort: port } = master;
+    await master.powerOff();
+    const client = createXapiClient({ kind: "https", host: master.address, port, fingerprint: null });
+    assert.equal((await isXapiAlive(client, XCP1, 500)).kind, "unknown");
+  });
+});
+
+describe("following HOST_IS_SLAVE", { timeout: 30_000 }, () => {
+  test("goes to the named master once, and reports hosts that name one another", hasOpenssl, async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "tandem-xapi-"));
+    t.after(() => rm(folder, { recursive: true }));
+    const [key, cert, secretPath] = ["key", "cert", "ptoken"].map((name) => join(folder, name));
+    assert.ok(key !== undefined && cert !== undefined && secretPath !== undefined);
+    const make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", key, "-out", cert];
+    execFileSync("openssl", make, { stdio: "ignore" });
+    await writeFile(secretPath, "s");
+    const asked: string[] = [];
+    const serve = async (address: string, port: number, error: readonly string[]): Promise<number> => {
+      const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, response) => {
+        asked.push(address);
+        answerError(response, ...error);
+      });
+      await new Promise<void>((resolve) => server.listen(port, address, resolve));
+      t.after(() => void server.close());
+      const bound = server.address();
+      return typeof bound === "object" && bound !== null ? bound.port : 0;
+    };
+    const peerPort = await serve("127.0.0.11", 0, ["HOST_IS_SLAVE", "127.0.0.12"]);
+    await serve("127.0.0.12", peerPort, ["HOST_IS_SLAVE", "127.0.0.11"]);
+    const options = { socketPath: "", secretPath, originator: "t", peerPort };
+    const session = await openPoolAt(options, "127.0.0.11", "OpaqueRef:h", 3_000);
+    assert.ok(!session.ok && session.error.kind === "api" && session.error.code === "HOST_IS_SLAVE");
+    assert.deepEqual(asked, ["127.0.0.11", "127.0.0.12"]);
+  });
+});
+
+describe("the files xapi leaves on its host", () => {
+  const cases: readonly (readonly [string, unknown])[] = [
+    ["master", { ok: true, value: { kind: "master", changedAtMs: 1 } }],
+    ["slave:10.0.0.1\n", { ok: true, value: { kind: "supporter", master: "10.0.0.1", changedAtMs: 1 } }],
+    ["slave:fd00::1", { ok: true, value: { kind: "supporter", master: "fd00::1", changedAtMs: 1 } }],
+    ["broken", { ok: true, value: { kind: "broken", changedAtMs: 1 } }],
+  ];
+  for (const [content, expected] of cases) {
+    test(`read ${JSON.stringify(content)}`, () => assert.deepEqual(parseRole(content, 1), expected));
+  }
+  for (const content of ["", "slave:", "Master", "slave 10.0.0.1"]) {
+    test(`do not guess a role from ${JSON.stringify(content)}`, () => assert.equal(parseRole(content, 1).ok, false));
+  }
+
+  test("a missing cookie is null, a missing role an error", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "tandem-xapi-"));
+    t.after(() => rm(folder, { recursive: true }));
+    const node = createXapiNode({ poolConf: join(folder, "pool.conf"), initComplete: join(folder, "cookie") });
+    assert.deepEqual(await node.initCompleteAtMs(), { ok: true, value: null });
+    assert.equal((await node.role()).ok, false);
+    await writeFile(join(folder, "cookie"), "");
+    const cookie = await node.initCompleteAtMs();
+    assert.ok(cookie.ok && typeof cookie.value === "number");
+  });
+});

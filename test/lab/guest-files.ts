@@ -1,0 +1,235 @@
+// The text files of a lab node: how it starts, and its configuration as an installed host would have it.
+
+import {
+  COLLECTOR_PORT,
+  FACTS,
+  GATEWAY,
+  IQN,
+  LAB_CONTROL,
+  LUN,
+  NODES,
+  POOL_UUID,
+  RESOURCE,
+  SR_UUID,
+  VIP,
+  type NodeName,
+} from "./names.ts";
+import { BMC_PORT } from "./names.ts";
+
+/**
+ * PID 1 of a node: an overlay over the machine's own root (read-only through hostfs) and the layer of packages, with the
+ * ext4 image on ubda as upper, so that what was fsynced survives a loss of power and nothing else does.
+ */
+export const PREINIT = `#!/bin/sh
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+mount -t proc proc /proc; mount -t sysfs sys /sys
+M=$LABLAYER/usr/lib/modules/$(uname -r)
+LD_LIBRARY_PATH=$LABLAYER/usr/lib/x86_64-linux-gnu $LABLAYER/lab/insmod $M/kernel/fs/overlayfs/overlay.ko
+mount -t ext4 /dev/ubda /mnt || { echo "LABFAIL no upper image"; exec sleep 1; }
+mkdir -p /mnt/upper /mnt/work /mnt/root /mnt/layer
+# A lowerdir inside another lowerdir is refused: the layer is a hostfs mount of its own.
+mount -t hostfs -o ro,$LABLAYER none /mnt/layer
+mount -t overlay overlay -o lowerdir=/mnt/layer:/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root || { echo "LABFAIL overlay"; exec sleep 1; }
+cd /mnt/root
+mount --move /proc proc; mount --move /sys sys; mount --move /dev dev
+mkdir -p run/.lower; pivot_root . run/.lower
+exec chroot . /lab/init
+`;
+
+export interface NodeOptions {
+  readonly node: NodeName;
+  /** Folder of the bundles, and the Node that runs them, as the guest sees them through hostfs. */
+  readonly dist: string;
+  readonly nodeBinary: string;
+  readonly checkout: string;
+}
+
+export function initScript({ node, dist, nodeBinary }: NodeOptions): string {
+  const { management, replication, control } = FACTS[node];
+  return `#!/bin/bash
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH; exec </dev/null
+mount -t tmpfs tmpfs /run; mkdir -p /run/lock /run/tgtd /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts; mount -t tmpfs tmpfs /dev/shm
+ln -sfn /run /var/run
+hostname ${node}; ip link set lo up
+ip link set vec0 name mgmt; ip link set vec1 name repl; ip link set vec2 name ctl
+ip addr add ${control}/24 dev ctl; ip addr add ${management}/24 dev mgmt; ip addr add ${replication}/24 dev repl
+ip link set ctl up; ip link set mgmt up; ip link set repl mtu 9000 up; ip route add default via ${GATEWAY} dev mgmt
+# The stand-in for the hypervisor's watchdog is outside the node, at the far end of this line (A25).
+rm -f /dev/watchdog; ln -s /dev/ttyS0 /dev/watchdog
+${nodeBinary} ${dist}/node-agent.mjs ${control} &
+# PID 1 reaps what its parents left behind; a shell does, Node would not.
+while :; do wait -n 2>/dev/null || sleep 1; done
+`;
+}
+
+export function drbdConfig(checkout: string): Readonly<Record<string, string>> {
+  const hosts = NODES.map((node) => `  on ${node} { address ${FACTS[node].replication}:7789; }`).join("\n");
+  return {
+    "/etc/drbd.conf": 'include "drbd.d/global_common.conf";\ninclude "drbd.d/*.res";\n',
+    "/etc/drbd.d/global_common.conf": "global { usage-count no; }\n",
+    [`/etc/drbd.d/${RESOURCE}.res`]: `resource ${RESOURCE} {
+  device /dev/drbd1;
+  disk /dev/ubdb;
+  meta-disk internal;
+  protocol C;
+  handlers {
+    fence-peer "${checkout}/agents/drbd/fence-peer";
+  }
+  disk {
+    fencing resource-and-stonith;
+    on-io-error detach;
+    c-plan-ahead 0;
+    resync-rate 300M;
+  }
+  net {
+    allow-two-primaries no;
+    after-sb-0pri disconnect;
+    after-sb-1pri disconnect;
+    after-sb-2pri disconnect;
+    rr-conflict disconnect;
+    cram-hmac-alg sha256;
+    shared-secret "2f6c0b8e1d4a49c7a3";
+    ping-int 1;
+    ping-timeout 5;
+    timeout 9;
+    connect-int 1;
+  }
+${hosts}
+}
+`,
+  };
+}
+
+export function tandemYaml(): string {
+  const hosts = NODES.map(
+    (node) =>
+      `  - { uuid: ${FACTS[node].uuid}, name: ${node}, management: ${FACTS[node].management}, replication: ${FACTS[node].replication} }`,
+  ).join("\n");
+  return `pool:
+  uuid: ${POOL_UUID}
+hosts:
+${hosts}
+storage:
+  DRBD_RESOURCES: ${RESOURCE}
+  DRBD_VIRTUAL_IP: ${VIP}
+  DRBD_VIRTUAL_MASK: 255.255.255.0
+  DRBD_INTERFACE: repl
+  ISCSI_TARGET_SERVICE: tgtd
+  TARGET_IQN: ${IQN}
+  LUNS:
+    - { resource: ${RESOURCE}, device: /dev/drbd1, lun: ${LUN}, scsi_id: "0000000010", scsi_sn: "0000000011" }
+  WATCHDOG_DEVICE: /dev/watchdog
+`;
+}
+
+export const inventory = (node: NodeName): string =>
+  `INSTALLATION_UUID='${FACTS[node].uuid}'\nMANAGEMENT_INTERFACE='mgmt'\nPRODUCT_BRAND='XCP-ng'\nPRODUCT_VERSION='8.3.0'\n`;
+
+export interface LabVm {
+  readonly uuid: string;
+  readonly name: string;
+  readonly home: NodeName;
+  readonly kind: "plain" | "kernel";
+  readonly regionStart: number;
+  readonly regionBytes: number;
+}
+
+const REGION_BYTES = 16 * 1024 * 1024;
+
+/** Two VMs a host; with `kernelInitiator` the second one goes through the kernel's own initiator. */
+export function labVms(kernelInitiator: boolean): readonly LabVm[] {
+  const vms: LabVm[] = [];
+  const add = (home: NodeName, kind: LabVm["kind"]): void => {
+    const n = vms.length + 1;
+    vms.push({
+      uuid: `aaaaaaaa-aaaa-4aaa-8aaa-00000000000${n}`,
+      name: `vm${n}`,
+      home,
+      kind,
+      regionStart: (n - 1) * REGION_BYTES,
+      regionBytes: REGION_BYTES,
+    });
+  };
+  // One core carries a node and everything in it, so two VMs a host are what leaves room for the host itself.
+  for (const node of NODES) {
+    add(node, "plain");
+    add(node, kernelInitiator ? "kernel" : "plain");
+  }
+  return vms;
+}
+
+export const initiatorIqn = (name: string): string => `iqn.2026-11.lab.tandem:${name}`;
+export const KERNEL_DISK = `/dev/disk/by-path/ip-${VIP}:3260-iscsi-${IQN}-lun-${LUN}`;
+
+export function vmArgs(vm: LabVm): readonly string[] {
+  const common = ["--vm", vm.uuid, "--name", vm.name, "--region-start", String(vm.regionStart)];
+  common.push("--region-bytes", String(vm.regionBytes), "--collector", `${LAB_CONTROL}:${COLLECTOR_PORT}`);
+  if (vm.kind === "kernel") return [...common, "--device", KERNEL_DISK];
+  return [
+    ...common,
+    "--portal",
+    `${VIP}:3260`,
+    "--iqn",
+    IQN,
+    "--lun",
+    String(LUN),
+    "--initiator-iqn",
+    initiatorIqn(vm.name),
+    "--command-timeout-ms",
+    "500",
+  ];
+}
+
+/** The pool database an installation would have: two hosts, the iSCSI SR, the VMs. */
+export function xapiSeed(vms: readonly LabVm[], poolParameters: Readonly<Record<string, string>>): unknown {
+  return {
+    pool: {
+      uuid: POOL_UUID,
+      name: "lab",
+      otherConfig: Object.fromEntries(Object.entries(poolParameters).map(([k, v]) => [`tandem:${k}`, v])),
+    },
+    hosts: NODES.map((node) => ({
+      uuid: FACTS[node].uuid,
+      name: node,
+      address: FACTS[node].management,
+      memoryBytes: 16 * 2 ** 30,
+    })),
+    srs: [
+      {
+        uuid: SR_UUID,
+        name: "tandem",
+        type: "lvmoiscsi",
+        shared: true,
+        deviceConfig: { target: VIP, targetIQN: IQN, port: "3260", SCSIid: "lab" },
+      },
+    ],
+    vms: vms.map((vm) => ({
+      uuid: vm.uuid,
+      name: vm.name,
+      memoryBytes: 2 ** 30,
+      pvDrivers: true,
+      disks: [{ sr: SR_UUID, sizeBytes: vm.regionBytes, name: `${vm.name} disk` }],
+      args: vmArgs(vm),
+    })),
+  };
+}
+
+/** Fence agent of the lab's BMCs: bash alone, so that it costs one process. */
+export const FENCE_AGENT = `#!/bin/bash
+# LABBMC.sh HOST-UUID start|stop|reset|status : exit 0 done (status: on), 2 status: off, 1 failed
+hosts=$(dirname "$0")/LABBMC.hosts
+address=
+while IFS=: read -r uuid ip; do [ "$uuid" = "$1" ] && address=$ip; done <"$hosts"
+[ -n "$address" ] || { echo "no BMC is known for $1" >&2; exit 1; }
+exec 3<>"/dev/tcp/$address/${BMC_PORT}" || exit 1
+printf '%s\\n' "$2" >&3
+read -r -t 8 answer <&3 || exit 1
+case $answer in
+  on|ok) exit 0 ;;
+  off) exit 2 ;;
+  *) echo "$answer" >&2; exit 1 ;;
+esac
+`;
+
+export const fenceHosts = (): string => NODES.map((node) => `${FACTS[node].uuid}:${FACTS[node].bmc}\n`).join("");

@@ -1,0 +1,188 @@
+// Runs in a lab node as its init: answers commands on the control network, starts the services as systemd would
+// (Restart=always), reaps orphans by being PID 1's child reaper. One JSON object per line in, one out.
+
+import { spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { createServer } from "node:net";
+import { dirname } from "node:path";
+
+interface Service {
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly restartMs: number;
+  /** Wait for this path before the first start. */
+  readonly after?: string;
+}
+
+type Ask =
+  | { readonly op: "exec"; readonly command: string; readonly timeoutMs: number }
+  | { readonly op: "write"; readonly path: string; readonly content: string; readonly mode: number }
+  | { readonly op: "service"; readonly name: string; readonly run: boolean }
+  /** One call on this node's xapi, on its unix socket, with a login around it. */
+  | { readonly op: "xapi"; readonly method: string; readonly params: readonly unknown[]; readonly timeoutMs: number }
+  | { readonly op: "ping" };
+
+const [address = "127.0.0.1"] = process.argv.slice(2);
+const services = JSON.parse(readFileSync("/lab/services.json", "utf8")) as readonly Service[];
+const AUTOSTART = "/lab/autostart";
+const running = new Map<string, { pid: number | undefined; wanted: boolean }>();
+
+function start(service: Service): void {
+  const state = running.get(service.name) ?? { pid: undefined, wanted: true };
+  running.set(service.name, state);
+  if (!state.wanted) return;
+  mkdirSync("/var/log/lab", { recursive: true });
+  const log = openSync(`/var/log/lab/${service.name}.log`, "a");
+  const [file = "/bin/false", ...args] = service.argv;
+  const child = spawn(file, args, {
+    stdio: ["ignore", log, log],
+    detached: true,
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", NODE_COMPILE_CACHE: "/var/cache/tandem" },
+  });
+  state.pid = child.pid;
+  child.on("error", () => setTimeout(() => start(service), service.restartMs));
+  child.on("exit", () => {
+    state.pid = undefined;
+    setTimeout(() => start(service), service.restartMs);
+  });
+}
+
+/** A group may be gone between the look and the signal; as PID 1 this program must not end over it. */
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "ESRCH") console.error(thrown);
+  }
+}
+
+function exec(command: string, timeoutMs: number): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root" };
+    const child = spawn("bash", ["-c", command], { stdio: ["ignore", "pipe", "pipe"], detached: true, env });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (d: Buffer) => (stdout += d.toString("utf8")));
+    child.stderr.on("data", (d: Buffer) => (stderr += d.toString("utf8")));
+    let done = false;
+    const end = (code: number): void => {
+      if (done) return;
+      done = true;
+      clearTimeout(timer);
+      // A daemon the command left behind may hold the pipes for ever.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      resolve({ code, stdout, stderr });
+    };
+    const timer = setTimeout(() => {
+      if (child.pid !== undefined) signalGroup(child.pid, "SIGKILL");
+      stderr += "\nno answer before the deadline";
+      end(124);
+    }, timeoutMs);
+    child.on("error", (error) => {
+      stderr += error.message;
+      end(127);
+    });
+    child.on("exit", (code) => setTimeout(() => end(code ?? 137), 20));
+  });
+}
+
+function post(method: string, params: readonly unknown[], timeoutMs: number): Promise<unknown> {
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+  return new Promise((resolve, reject) => {
+    const call = request(
+      {
+        socketPath: "/var/lib/xcp/xapi",
+        path: "/jsonrpc",
+        method: "POST",
+        headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
+        signal: AbortSignal.timeout(timeoutMs),
+      },
+      (response) => {
+        let text = "";
+        response.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));
+        response.on("end", () => {
+          const reply = JSON.parse(text) as { readonly error?: unknown; readonly result?: unknown };
+          if (reply.error !== undefined && reply.error !== null) reject(new Error(JSON.stringify(reply.error)));
+          else resolve(reply.result);
+        });
+      },
+    );
+    call.on("error", reject);
+    call.end(body);
+  });
+}
+
+async function xapi(method: string, params: readonly unknown[], timeoutMs: number): Promise<unknown> {
+  try {
+    const session = await post("session.login_with_password", ["root", "", "1.0", "lab"], timeoutMs);
+    const result = await post(method, [session, ...params], timeoutMs);
+    await post("session.logout", [session], timeoutMs);
+    return { code: 0, stdout: JSON.stringify(result), stderr: "" };
+  } catch (error) {
+    return { code: 1, stdout: "", stderr: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function answer(ask: Ask): Promise<unknown> {
+  switch (ask.op) {
+    case "xapi":
+      return xapi(ask.method, ask.params, ask.timeoutMs);
+    case "ping":
+      return { ok: true, wallMs: Date.now() };
+    case "exec":
+      return exec(ask.command, ask.timeoutMs);
+    case "write":
+      mkdirSync(dirname(ask.path), { recursive: true });
+      writeFileSync(ask.path, ask.content, { mode: ask.mode });
+      chmodSync(ask.path, ask.mode);
+      return { code: 0, stdout: "", stderr: "" };
+    case "service": {
+      const service = services.find((s) => s.name === ask.name);
+      if (service === undefined) return { code: 1, stdout: "", stderr: `no service ${ask.name}` };
+      const state = running.get(ask.name) ?? { pid: undefined, wanted: false };
+      state.wanted = ask.run;
+      running.set(ask.name, state);
+      if (ask.run) {
+        // From now on the node starts its services at boot, as an installed host does.
+        writeFileSync(AUTOSTART, "");
+        spawn("sync", { stdio: "ignore" });
+      }
+      if (ask.run && state.pid === undefined) start(service);
+      if (!ask.run && state.pid !== undefined) signalGroup(state.pid, "SIGTERM");
+      return { code: 0, stdout: "", stderr: "" };
+    }
+  }
+}
+
+/**
+ * The watchdog's line is a terminal, which a real watchdog is not: the first session leader to open it would own it, and
+ * its end would hang the line up for everybody else who feeds it. So it gets an owner that never ends. Raw, so that
+ * bytes go through as they are.
+ */
+function ownWatchdogLine(): void {
+  spawn("setsid", ["bash", "-c", "exec 0<>/dev/ttyS0 && stty raw -echo -hupcl && exec sleep infinity"], {
+    stdio: "ignore",
+  });
+}
+
+ownWatchdogLine();
+createServer((socket) => {
+  socket.on("error", () => socket.destroy());
+  let text = "";
+  socket.on("data", (chunk) => {
+    text += chunk.toString("utf8");
+    let end: number;
+    while ((end = text.indexOf("\n")) >= 0) {
+      const line = text.slice(0, end);
+      text = text.slice(end + 1);
+      void answer(JSON.parse(line) as Ask).then(
+        (reply) => socket.writable && socket.write(`${JSON.stringify(reply)}\n`),
+      );
+    }
+  });
+}).listen(7000, address, () => {
+  writeFileSync("/dev/console", "LABREADY\n");
+  if (existsSync(AUTOSTART)) for (const service of services) start(service);
+});

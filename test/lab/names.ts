@@ -1,0 +1,51 @@
+// The fixed names and addresses of the lab's pool.
+
+export type NodeName = "xcp1" | "xcp2";
+export const NODES: readonly NodeName[] = ["xcp1", "xcp2"];
+export const otherNode = (node: NodeName): NodeName => (node === "xcp1" ? "xcp2" : "xcp1");
+
+export interface NodeFacts {
+  readonly number: 1 | 2;
+  readonly uuid: string;
+  readonly management: string;
+  readonly replication: string;
+  readonly control: string;
+  readonly bmc: string;
+}
+
+export const FACTS: Readonly<Record<NodeName, NodeFacts>> = {
+  xcp1: {
+    number: 1,
+    uuid: "11111111-1111-4111-8111-111111111111",
+    management: "192.168.1.241",
+    replication: "10.10.10.1",
+    control: "10.79.0.1",
+    bmc: "192.168.1.231",
+  },
+  xcp2: {
+    number: 2,
+    uuid: "22222222-2222-4222-8222-222222222222",
+    management: "192.168.1.242",
+    replication: "10.10.10.2",
+    control: "10.79.0.2",
+    bmc: "192.168.1.232",
+  },
+};
+
+export const POOL_UUID = "99999999-9999-4999-8999-999999999999";
+export const GATEWAY = "192.168.1.253";
+export const VIP = "10.10.10.3";
+export const LAB_CONTROL = "10.79.0.254";
+export const COLLECTOR_PORT = 7900;
+export const AGENT_PORT = 7000;
+export const BMC_PORT = 623;
+export const RESOURCE = "iscsi1";
+export const IQN = "iqn.2026-11.lab.tandem:iscsi1";
+export const LUN = 10;
+export const SR_UUID = "55555555-5555-4555-8555-555555555555";
+
+export type NetworkName = "mgmt" | "repl" | "ctl";
+export const NETWORKS: readonly NetworkName[] = ["mgmt", "repl", "ctl"];
+/** Storage links carry jumbo frames, as a direct cable between two hosts does. */
+export const MTU: Readonly<Record<NetworkName, number>> = { mgmt: 1500, repl: 9000, ctl: 1500 };
+export const tap = (network: NetworkName, node: NodeName): string => `${network}${FACTS[node].number}`;

@@ -1,0 +1,34 @@
+// The lab's wires, in the network namespace that this process runs in: three bridges, a tap per node and network, the
+// gateway and BMC addresses on the management bridge. Faults act on the bridge ports: taking a tap down would kill the
+// guest's network card for good.
+
+import { FACTS, GATEWAY, LAB_CONTROL, MTU, NETWORKS, NODES, tap, type NetworkName, type NodeName } from "./names.ts";
+import { must } from "./run-command.ts";
+
+export async function layWires(): Promise<void> {
+  const commands: string[] = ["link set lo up"];
+  for (const network of NETWORKS) {
+    commands.push(`link add br-${network} type bridge stp_state 0 forward_delay 0`, `link set br-${network} up`);
+    for (const node of NODES) {
+      const name = tap(network, node);
+      commands.push(
+        `tuntap add dev ${name} mode tap`,
+        `link set ${name} master br-${network}`,
+        `link set ${name} mtu ${MTU[network]} up`,
+      );
+    }
+  }
+  commands.push(`addr add ${GATEWAY}/24 dev br-mgmt`, `addr add ${LAB_CONTROL}/24 dev br-ctl`);
+  for (const node of NODES) commands.push(`addr add ${FACTS[node].bmc}/24 dev br-mgmt`);
+  for (const command of commands) await must("ip", command.split(" "));
+}
+
+/** Both directions of one port. */
+export async function setPort(network: NetworkName, node: NodeName, up: boolean): Promise<void> {
+  await must("bridge", ["link", "set", "dev", tap(network, node), "state", up ? "3" : "0"]);
+}
+
+/** The switch itself: no port forwards and the gateway behind it is gone. */
+export async function setSwitch(up: boolean): Promise<void> {
+  for (const node of NODES) await setPort("mgmt", node, up);
+}

@@ -1,0 +1,25 @@
+// The failover policies of a lab run as pool parameters.
+
+import { GATEWAY } from "./names.ts";
+
+export const POLICIES = ["vote", "strict", "witness", "strict+vote"] as const;
+export type PolicyName = (typeof POLICIES)[number];
+
+export function policyParameters(policy: PolicyName): Readonly<Record<string, string>> {
+  const common = {
+    FENCE_ENABLED: "1",
+    FENCE_MIN_HOSTS: "2",
+    FENCE_HEURISTICS_IPS: GATEWAY,
+    FENCE_USE_IP_HEURISTICS: "1",
+  };
+  switch (policy) {
+    case "vote":
+      return { ...common, FENCE_METHOD: "POOL" };
+    case "strict":
+      return { ...common, FENCE_METHOD: "LABBMC", FENCE_HA_ONFAIL: "0" };
+    case "strict+vote":
+      return { ...common, FENCE_METHOD: "LABBMC", FENCE_HA_ONFAIL: "1" };
+    case "witness":
+      throw new Error("Cannot run with the policy witness: the witness daemon is not part of this version");
+  }
+}

