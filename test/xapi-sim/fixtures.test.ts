@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { eventually, must, type Pair, type PairHost, post, type RpcReply, startPair } from "./pair.ts";
 import { methodNames } from "./registry.ts";
 import { asRec, asText, isRec, type Json } from "./types.ts";
+import { FIRST, SECOND } from "./addresses.ts";
 
 const FOLDER = resolve(import.meta.dirname, "../../../shared/fixtures/xapi");
 const skip = existsSync(join(FOLDER, "master.json")) ? false : `no recorded exchanges in ${FOLDER}`;
@@ -34,14 +35,14 @@ const SEED = {
     {
       uuid: HOST2,
       name: "host2",
-      address: "127.0.0.12",
+      address: SECOND,
       controlDomainUuid: "8f2b1f2e-0000-4000-8000-0000000000d2",
       pifs: [{ device: "lo" }],
     },
     {
       uuid: HOST1,
       name: "host1",
-      address: "127.0.0.11",
+      address: FIRST,
       controlDomainUuid: "8f2b1f2e-0000-4000-8000-0000000000d1",
       pifs: [{ device: "lo" }],
     },
@@ -133,7 +134,7 @@ const learn = (known: Map<string, string>, recorded: Json | undefined, ours: Jso
 };
 
 const translate = (known: Map<string, string>, text: string): string => {
-  let result = text.replaceAll("10.66.0.2", "127.0.0.12").replaceAll("10.66.0.1", "127.0.0.11");
+  let result = text.replaceAll("10.66.0.2", SECOND).replaceAll("10.66.0.1", FIRST);
   for (const [from, to] of known) result = result.replaceAll(from, to);
   return result;
 };

@@ -13,10 +13,11 @@ import {
 } from "./start.ts";
 import { startXapi, type Timings, type XapiOptions } from "./start.ts";
 import { asText, type Json, sleep } from "./types.ts";
+import { FIRST, SECOND } from "./addresses.ts";
 
 export const HOSTS = [
-  { uuid: "11111111-1111-4111-8111-111111111111", name: "xcp1", address: "127.0.0.11" },
-  { uuid: "22222222-2222-4222-8222-222222222222", name: "xcp2", address: "127.0.0.12" },
+  { uuid: "11111111-1111-4111-8111-111111111111", name: "xcp1", address: FIRST },
+  { uuid: "22222222-2222-4222-8222-222222222222", name: "xcp2", address: SECOND },
 ] as const;
 export const SR_UUID = "aaaaaaaa-0000-4000-8000-000000000001";
 export const VM_UUIDS = ["bbbbbbbb-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"] as const;

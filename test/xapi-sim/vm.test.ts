@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import { refFor } from "./db.ts";
 import { eventually, HOSTS, login, must, type Pair, rpc, SR_UUID, startPair, VM_UUIDS } from "./pair.ts";
 import { asList, asRec, asText, asTexts, type Json } from "./types.ts";
+import { SECOND } from "./addresses.ts";
 
 const VM1 = refFor("VM", VM_UUIDS[0]);
 const VM2 = refFor("VM", VM_UUIDS[1]);
@@ -49,7 +50,7 @@ test("a VM does not start where its SR is not plugged", async () => {
 
 test("plugging an SR whose portal is dead is the iSCSI login failure", async () => {
   await call("PBD.unplug", PBD2);
-  await call("PBD.set_device_config", PBD2, { target: "127.0.0.12", port: "1" });
+  await call("PBD.set_device_config", PBD2, { target: SECOND, port: "1" });
   assert.equal((await failure("PBD.plug", PBD2))[0], "SR_BACKEND_FAILURE_68");
   await call("PBD.set_device_config", PBD2, {});
   await call("PBD.plug", PBD2);

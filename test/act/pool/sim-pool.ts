@@ -21,6 +21,7 @@ import {
   type Storage,
   type Timings,
 } from "../../xapi-sim/start.ts";
+import { FIRST, SECOND } from "../../xapi-sim/addresses.ts";
 
 export const XCP1 = "11111111-1111-4111-8111-111111111111";
 export const XCP2 = "22222222-2222-4222-8222-222222222222";
@@ -82,8 +83,8 @@ export async function startSimPool(
   const seed: Seed = {
     pool: { uuid: "99999999-9999-4999-8999-999999999999" },
     hosts: [
-      { uuid: XCP1, name: "xcp1", address: "127.0.0.11", memoryBytes },
-      { uuid: XCP2, name: "xcp2", address: "127.0.0.12", memoryBytes },
+      { uuid: XCP1, name: "xcp1", address: FIRST, memoryBytes },
+      { uuid: XCP2, name: "xcp2", address: SECOND, memoryBytes },
     ],
     srs: [sr],
     vms: options.vms ?? [],
@@ -101,7 +102,7 @@ export async function startSimPool(
     await mkdir(at, { recursive: true });
     const file = (name: string): string => join(at, name);
     await writeFile(file("ptoken"), "the-pool-secret");
-    await writeFile(file("pool.conf"), index === 0 ? "master" : "slave:127.0.0.11");
+    await writeFile(file("pool.conf"), index === 0 ? "master" : `slave:${FIRST}`);
     const hypervisor = createMemoryHypervisor();
     const broken = { broken: null as string | null };
     const xapi = await startXapi({

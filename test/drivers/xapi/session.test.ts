@@ -11,6 +11,7 @@ import { createXapiNode, parseRole } from "../../../src/drivers/xapi/node-files.
 import { createXapiGate, isXapiAlive, openPoolAt } from "../../../src/drivers/xapi/session.ts";
 import { answer, answerError, hasOpenssl, startScriptedServer } from "./scripted-server.ts";
 import { startSimPool, XCP1, XCP2 } from "../../act/pool/sim-pool.ts";
+import { FIRST, SECOND } from "../../xapi-sim/addresses.ts";
 
 describe("a session", { timeout: 30_000 }, () => {
   test("puts its reference first and never logs in again by itself", async (t) => {
@@ -118,12 +119,12 @@ describe("following HOST_IS_SLAVE", { timeout: 30_000 }, () => {
       const bound = server.address();
       return typeof bound === "object" && bound !== null ? bound.port : 0;
     };
-    const peerPort = await serve("127.0.0.11", 0, ["HOST_IS_SLAVE", "127.0.0.12"]);
-    await serve("127.0.0.12", peerPort, ["HOST_IS_SLAVE", "127.0.0.11"]);
+    const peerPort = await serve(FIRST, 0, ["HOST_IS_SLAVE", SECOND]);
+    await serve(SECOND, peerPort, ["HOST_IS_SLAVE", FIRST]);
     const options = { socketPath: "", secretPath, originator: "t", peerPort };
-    const session = await openPoolAt(options, "127.0.0.11", "OpaqueRef:h", 3_000);
+    const session = await openPoolAt(options, FIRST, "OpaqueRef:h", 3_000);
     assert.ok(!session.ok && session.error.kind === "api" && session.error.code === "HOST_IS_SLAVE");
-    assert.deepEqual(asked, ["127.0.0.11", "127.0.0.12"]);
+    assert.deepEqual(asked, [FIRST, SECOND]);
   });
 });
 
