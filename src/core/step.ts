@@ -3,6 +3,7 @@
 
 import { absorb } from "./absorb/absorb.ts";
 import { progressActivity } from "./decide/activity.ts";
+import { watchSuspension } from "./decide/alarms.ts";
 import { progressCommands } from "./decide/commands.ts";
 import { trackEpisode } from "./decide/episode.ts";
 import { decideFencing } from "./decide/fencing.ts";
@@ -43,5 +44,6 @@ export function step(state: State, event: Event, now: Instant): Step {
   recoverPool(turn);
   repair(turn);
   progressCommands(turn);
+  watchSuspension(turn);
   return { state: turn.state, actions: turn.actions };
 }

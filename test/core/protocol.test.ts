@@ -239,3 +239,23 @@ test("a fence device that lies never proves anything", () => {
   assert.match(world.state("b").blocked ?? "", /fencing failed/);
   safe(world);
 });
+
+test("V10: a STRICT owner whose I/O waits without a vote tells a person", () => {
+  const world = servingWorld({ policy: "strict" });
+  world.gateway = false;
+  world.powerOff("b");
+  world.run(20_000);
+  const alarms = world.log.filter(
+    (line) => line.event === "alert.raised" && line.detail.startsWith("I/O is suspended"),
+  );
+  assert.equal(alarms.length, 1);
+  assert.match(alarms[0]?.detail ?? "", /no vote/);
+  safe(world);
+});
+
+test("D7: the permission is still there when the start of the lost VMs takes a while", () => {
+  const world = servingWorld({ policy: "strict", latencyMs: (kind) => (kind === "recover-peer" ? 8_000 : 50) });
+  world.powerOff("b");
+  world.until("the lost VM runs on a", () => world.hosts.a.domains.has("vm-b"), 25_000);
+  safe(world);
+});

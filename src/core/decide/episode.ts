@@ -27,7 +27,8 @@ export function trackEpisode(turn: Turn, tick: boolean): void {
 /** Is a vote or a probe of use to anything that may still happen? Then every T_h, else rarely, for display only. */
 function undecided(state: State, now: Instant): boolean {
   if (state.peer.contactAt === null && !isOwner(state)) return false;
-  if (isOwner(state)) return !isSolo(state) || (serving(state) && state.recovery === null);
+  // While VMs are being started the permission is asked again and again, with fresh probes (D7).
+  if (isOwner(state)) return !isSolo(state) || (serving(state) && state.recovery?.phase !== "done");
   const domains = valueOf(state.domains) ?? [];
   return domains.length > 0 || notEligible(state, now) === undefined || state.votes.latched;
 }

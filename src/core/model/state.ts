@@ -158,6 +158,8 @@ export interface State {
   /** D16: the peer's initiators are kept out of the target. */
   readonly barred: boolean;
   readonly blocked: string | null;
+  /** V10: since when DRBD holds I/O back here, and whether a person was told. */
+  readonly suspension: { readonly since: Instant; readonly alarmed: boolean } | null;
   readonly commands: readonly PendingCommand[];
   readonly owed: readonly OwedAnswer[];
   /** The peer's requests that wait for the durable write in flight. */
@@ -232,6 +234,7 @@ export function initialState(
     retryAt: now,
     barred: false,
     blocked: null,
+    suspension: null,
     commands: [],
     owed: [],
     deferred: [],

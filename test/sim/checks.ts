@@ -1,0 +1,128 @@
+// The invariants of protocol.md 10 on the simulated world. Safety after every event; V10 once per kernel period.
+// V4 and V9's second half are checked where DRBD promotes and demotes, V6's durability where an effect happens.
+
+import { inContact } from "../../src/core/facts.ts";
+import type { Event } from "../../src/core/model/event.ts";
+import type { State } from "../../src/core/model/state.ts";
+import type { Action } from "../../src/core/plan/action.ts";
+import { readable } from "./drbd.ts";
+import { reachesGateway } from "./network.ts";
+import { NAMES, other } from "./settings.ts";
+import { awake, localNow, serves, sideOf, type Host, type Sim } from "./sim.ts";
+
+export function checkStep(sim: Sim, h: Host, before: State, after: State, event: Event): void {
+  if (before === after) return;
+  if (after.durable.epoch < before.durable.epoch) sim.violate(`V6 ${h.name} forgot epoch ${before.durable.epoch}`);
+  const proven = before.fence.verifiedAt === null && after.fence.verifiedAt !== null;
+  if (proven && !(event.kind === "result" && event.ok && event.id === before.fence.pending))
+    sim.violate(`V8 ${h.name} takes the other host for off without a verified power-off`);
+}
+
+/** What the decision function asks for, judged by what it knows and by what is true. */
+export function checkAction(sim: Sim, h: Host, action: Action): void {
+  const { state } = h;
+  if (state === null) return;
+  switch (action.kind) {
+    case "fence": {
+      const peer = sim.hosts[other(h.name)];
+      const { peerHa, peerFlags } = state.durable;
+      const leaves = state.peer.body?.intent === "leaving" || state.peer.body?.intent === "paused";
+      if (action.hostId === h.name) sim.violate(`V7 ${h.name} fences itself`);
+      if (inContact(state, localNow(sim, h))) sim.violate(`V7 ${h.name} fences a host in contact`);
+      if (leaves) sim.violate(`V7 ${h.name} fences a leaving host`);
+      if (peerHa !== "on" || peerFlags.maintenance || peer.disk.record.ha === "off")
+        sim.violate(`V7 ${h.name} fences a host that is disabled or in maintenance`);
+      return automatic(sim, h, "fences");
+    }
+    case "recover-peer":
+      return automatic(sim, h, "starts the other host's VMs");
+    case "xapi-promote":
+      return automatic(sim, h, "promotes its toolstack");
+    case "persist": {
+      const takes = action.record.owner === h.name && state.durable.owner !== h.name;
+      const alone = sim.resources.every((r) => action.record.solo[r] === true);
+      if (!takes || !alone || state.commands.length > 0) return;
+      automatic(sim, h, "takes over");
+      const last = sim.takeover;
+      if (last !== null && sim.now - last.at < state.config.timers.flap)
+        sim.violate(`V12 ${h.name} takes over ${sim.now - last.at} ms after ${last.host} did`);
+      sim.takeover = { at: sim.now, host: h.name };
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+function automatic(sim: Sim, h: Host, what: string): void {
+  const { ha, flags, peerFlags } = h.disk.record;
+  if (ha !== "on") sim.violate(`V5 ${h.name} ${what} although HA is ${ha} there`);
+  if (flags.manual || peerFlags.manual) sim.violate(`V5 ${h.name} ${what} in manual mode`);
+  if (flags.maintenance) sim.violate(`V5 ${h.name} ${what} in maintenance`);
+}
+
+export function checkWorld(sim: Sim): void {
+  const { a, b } = sim.hosts;
+  const aServes = serves(sim, a);
+  const bServes = serves(sim, b);
+  if (aServes && bServes) sim.violate("V1 both serve");
+  if (aServes) checkData(sim, a);
+  if (bServes) checkData(sim, b);
+  for (const [uuid, domain] of a.domains) {
+    const there = b.domains.get(uuid);
+    if (!domain.paused && there !== undefined && !there.paused) sim.violate(`V2 ${uuid} runs on both hosts`);
+  }
+}
+
+function checkData(sim: Sim, h: Host): void {
+  for (const resource of sim.resources) {
+    const acked = sim.acked[resource] ?? 0;
+    const has = readable(sim, h, resource);
+    if (has < acked) sim.violate(`V3 ${h.name} serves ${resource} with write ${has}, write ${acked} was acknowledged`);
+  }
+}
+
+/** Once per kernel period: invariants about durations. */
+export function createWatch(sim: Sim): () => void {
+  let votesSince = 0;
+  let beatAt = 0;
+  const armedSince: Partial<Record<Host["name"], number>> = {};
+  sim.heartbeatArrived = () => {
+    beatAt = sim.now;
+  };
+
+  function h1(): void {
+    const voting = NAMES.every((name) => awake(sim, sim.hosts[name]) && reachesGateway(sim.network, name));
+    if (!voting) votesSince = sim.now;
+    if (sim.now - Math.max(votesSince, beatAt) > sim.hosts.a.config.timers.dead) sim.h1Broken = true;
+  }
+
+  return () => {
+    h1();
+    for (const name of NAMES) {
+      const h = sim.hosts[name];
+      if (!awake(sim, h)) h.awakeSince = sim.now;
+      if (!h.power) continue;
+      for (const resource of sim.resources) {
+        const side = sideOf(h, resource);
+        if (h.vip && side.role !== "Primary") sim.violate(`V9 ${name} has the floating IP and is not Primary`);
+        if (!side.suspended) side.suspendedSince = sim.now;
+        else checkSuspended(sim, h, side.suspendedSince);
+      }
+      // The watchdog follows the mode within the time of a repair and its first repetitions.
+      const wrong = h.watchdog.armed && h.disk.record.ha === "off";
+      if (!wrong) armedSince[name] = sim.now;
+      const since = Math.max(armedSince[name] ?? sim.now, h.awakeSince, h.handsUntil);
+      if (wrong && sim.now - since > 10_000) sim.violate(`V5 ${name} keeps its watchdog armed although HA is off`);
+    }
+  };
+}
+
+/** V10: resumed, failed over, or alarmed. */
+function checkSuspended(sim: Sim, h: Host, since: number): void {
+  const { timers } = h.config;
+  const began = Math.max(since, h.awakeSince, h.handsUntil);
+  if (sim.now - began <= timers.take + 5_000 || serves(sim, sim.hosts[other(h.name)])) return;
+  if (h.alertedAt >= since || (h.state?.blocked ?? null) !== null) return;
+  sim.violate(`V10 I/O is suspended on ${h.name} for ${Math.round(sim.now - began)} ms and nobody was told`);
+}

@@ -1,0 +1,265 @@
+// Effects of the decision function on the simulated host: each takes time in its lane and may fail, be slow, be done
+// although it is reported as failed, or be done long after it was given up.
+
+import { restartRefusal } from "../../src/core/decide/recovery.ts";
+import type { Effect } from "../../src/core/plan/action.ts";
+import { assertNever } from "../../src/util/assert.ts";
+import { demote, observeDrbd, outdate, promote, resume } from "./drbd.ts";
+import { onSwitch } from "./network.ts";
+import { observeDomains, observeTarget, observeVip, observeXapi } from "./observe.ts";
+import { other } from "./settings.ts";
+import {
+  freshTarget,
+  frozen,
+  localNow,
+  sideOf,
+  type ActionFault,
+  type EffectKind,
+  type Host,
+  type Sim,
+} from "./sim.ts";
+
+const LATENCY: Partial<Record<EffectKind, number>> = {
+  persist: 20,
+  promote: 80,
+  demote: 80,
+  outdate: 60,
+  "target-fill": 100,
+  "vip-add": 40,
+  "vip-remove": 40,
+  fence: 200,
+  "xapi-promote": 14000,
+  "recover-peer": 3000,
+};
+/** Drivers give up on a hanging tool after this. */
+const DEADLINE_MS = 5_000;
+/** A BMC that answers switches off this soon; reading the power state back takes the rest (A14, I-h). */
+const OFF_AFTER_MS = 200;
+
+type Outcome = true | string;
+
+function laneOf({ kind }: Effect): string {
+  if (kind.startsWith("target") || kind === "portal-open") return "target";
+  if (kind.endsWith("-portal")) return "firewall";
+  if (kind.startsWith("vip")) return "vip";
+  if (kind.endsWith("domains")) return "domains";
+  if (kind.startsWith("xapi") || kind === "recover-peer") return "pool";
+  if (kind.startsWith("watchdog")) return "watchdog";
+  if (kind === "persist" || kind === "fence") return kind;
+  return "drbd";
+}
+
+export function startEffect(sim: Sim, h: Host, action: Effect): void {
+  const fault = takeFault(sim, h, action.kind);
+  const base = sim.latency?.(action.kind) ?? LATENCY[action.kind] ?? 10;
+  const varied = sim.noisy ? base * sim.random.between(0.5, 1.8) : base;
+  const slowness = action.kind === "fence" ? 1 : h.slowness;
+  const slow = fault === "slow" ? sim.random.between(500, 4_000) : 0;
+  const takes = fault === "late" ? DEADLINE_MS : varied * slowness + slow;
+  const lane = laneOf(action);
+  const begins = Math.max(sim.now, h.laneFreeAt.get(lane) ?? 0);
+  h.laneFreeAt.set(lane, begins + takes);
+  const { boots, daemons } = h;
+  // The child process of a daemon that died may be through already, or die with it.
+  const outlives = sim.noisy && sim.random.chance(0.3);
+  const same = (): boolean => h.power && h.boots === boots && (h.daemons === daemons || outlives);
+  const report = (outcome: Outcome): void => {
+    if (!same() || h.daemons !== daemons || h.state === null) return;
+    lookAgain(sim, h, action.kind);
+    const ok = outcome === true;
+    sim.feed(h, { kind: "result", id: action.id, ok, detail: ok ? action.kind : outcome });
+  };
+  sim.after(begins + takes - sim.now, () =>
+    whenHandsAwake(sim, h, () => {
+      if (!same()) return;
+      if (fault === "fails") return report("made to fail");
+      if (fault === "late") {
+        sim.after(sim.random.between(200, 6_000), () => {
+          if (same()) apply(sim, h, action, () => undefined);
+        });
+        return report("gave up after its deadline");
+      }
+      apply(sim, h, action, (outcome) => {
+        report(fault === "done-but-failed" && outcome === true ? "made to look failed" : outcome);
+      });
+    }),
+  );
+}
+
+function takeFault(sim: Sim, h: Host, kind: EffectKind): ActionFault | null {
+  const set = h.actionFaults.get(kind);
+  if (set === undefined) return null;
+  if (!set.always) h.actionFaults.delete(kind);
+  sim.note(h.name, "fault", `${kind} ${set.fault}`);
+  return set.fault;
+}
+
+function whenHandsAwake(sim: Sim, h: Host, run: () => void): void {
+  const until = Math.max(h.handsUntil, h.frozenUntil);
+  if (until <= sim.now) return run();
+  sim.after(until - sim.now, () => whenHandsAwake(sim, h, run));
+}
+
+/** The same looks as the executor's (src/act/execute.ts), before the result is told. */
+function lookAgain(sim: Sim, h: Host, kind: EffectKind): void {
+  switch (kind) {
+    case "target-warm":
+    case "target-withdraw":
+    case "target-fill":
+    case "portal-open":
+    case "target-bar-peer":
+      return observeTarget(sim, h);
+    case "vip-add":
+    case "vip-remove":
+      return observeVip(sim, h);
+    case "pause-domains":
+    case "unpause-domains":
+    case "recover-peer":
+      return observeDomains(sim, h);
+    case "watchdog-arm":
+    case "watchdog-disarm":
+      return sim.feed(h, { kind: "watchdog", armed: h.watchdog.armed });
+    case "xapi-promote":
+    case "xapi-designate":
+      return observeXapi(sim, h);
+    default:
+      return;
+  }
+}
+
+/** DRBD tells every change by itself, to both ends of a connection. */
+function drbdChanged(sim: Sim, h: Host, outcome: Outcome): Outcome {
+  observeDrbd(sim, h);
+  if (sim.resources.some((r) => sideOf(h, r).connected)) observeDrbd(sim, sim.hosts[other(h.name)]);
+  return outcome;
+}
+
+/** The world's side of an effect; `done` hears true, or why it failed. */
+function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => void): void {
+  const peer = sim.hosts[other(h.name)];
+  switch (action.kind) {
+    case "persist":
+      return done(persist(sim, h, action.record));
+    case "drbd-up":
+      sideOf(h, action.resource).up = true;
+      return done(drbdChanged(sim, h, true));
+    case "drbd-connect":
+      sideOf(h, action.resource).standAlone = false;
+      return done(true);
+    case "promote":
+      if (h.disk.record.owner !== h.name)
+        sim.violate(`V6 ${h.name} promotes ${action.resource} although its durable owner is ${h.disk.record.owner}`);
+      return promote(sim, h, action.resource, (outcome) => done(drbdChanged(sim, h, outcome)));
+    case "demote":
+      return done(drbdChanged(sim, h, demote(sim, h, action.resource)));
+    case "outdate":
+      return done(drbdChanged(sim, h, outdate(h, action.resource)));
+    case "resume-io":
+      if (h.disk.record.solo[action.resource] !== true)
+        sim.violate(`V6 ${h.name} resumes I/O before the other copy is durably barred`);
+      resume(sim, h, action.resource);
+      return done(drbdChanged(sim, h, true));
+    case "target-warm":
+      h.target.running = true;
+      return done(true);
+    case "target-fill":
+      if (sim.resources.some((r) => sideOf(h, r).role !== "Primary")) return done("not primary");
+      h.target = { ...h.target, running: true, filled: true, barred: action.bar };
+      return done(true);
+    case "target-bar-peer":
+      h.target.barred = true;
+      return done(true);
+    case "portal-open":
+      if (!h.target.running) return done("the target does not run");
+      h.target.portalOpen = true;
+      return done(true);
+    case "target-withdraw":
+      h.target = freshTarget();
+      return done(true);
+    case "hush-portal":
+      // Best effort and not verified: sometimes nothing happens, and it is told as done.
+      if (!sim.noisy || action.what === "off" || !sim.random.chance(0.02)) h.hush = action.what;
+      return done(true);
+    case "block-portal":
+      h.blocked = true;
+      return done(true);
+    case "unblock-portal":
+      h.blocked = false;
+      return done(true);
+    case "vip-add":
+      if (sim.resources.some((r) => sideOf(h, r).role !== "Primary") || !h.target.filled)
+        sim.violate(`V9 floating IP added early on ${h.name}`);
+      h.vip = true;
+      return done(true);
+    case "vip-remove":
+      h.vip = false;
+      return done(true);
+    case "pause-domains":
+      for (const d of h.domains.values()) d.paused = true;
+      return done(true);
+    case "unpause-domains":
+      for (const uuid of action.destroy) h.domains.delete(uuid);
+      for (const d of h.domains.values()) d.paused = false;
+      return done(true);
+    case "fence":
+      return fence(sim, h, peer, action.hostId, done);
+    case "watchdog-arm":
+      h.watchdog = { armed: true, fedAt: sim.now, fired: false };
+      return done(true);
+    case "watchdog-disarm":
+      h.watchdog = { armed: false, fedAt: sim.now, fired: false };
+      return done(true);
+    case "xapi-promote":
+      h.disk.xapi = "master";
+      return done(true);
+    case "xapi-designate":
+      h.disk.xapi = "supporter";
+      peer.disk.xapi = "master";
+      if (peer.power) observeXapi(sim, peer);
+      return done(true);
+    case "recover-peer":
+      return done(recover(sim, h));
+    default:
+      return assertNever(action);
+  }
+}
+
+function persist(sim: Sim, h: Host, record: Host["disk"]["record"]): Outcome {
+  if (record.epoch < h.disk.record.epoch) sim.violate(`V6 epoch went back on ${h.name}`);
+  if (record.owner !== null) {
+    const known = sim.epochOwners.get(record.epoch);
+    if (known !== undefined && known !== record.owner)
+      sim.violate(`V6 epoch ${record.epoch} has two owners: ${known} and, on ${h.name}, ${record.owner}`);
+    sim.epochOwners.set(record.epoch, record.owner);
+  }
+  h.disk.record = record;
+  return true;
+}
+
+/** Off, then the power state read back twice; either half may fail on the way. */
+function fence(sim: Sim, h: Host, peer: Host, hostId: string, done: (outcome: Outcome) => void): void {
+  if (hostId === h.name) sim.violate("V7 fenced itself");
+  const reached = (): boolean => onSwitch(sim.network, h.name) && sim.bmc[peer.name] !== "dead";
+  if (!reached()) return done("the BMC does not answer");
+  // On its way the command outlives the host that sent it.
+  sim.after(sim.noisy ? OFF_AFTER_MS : 0, () => {
+    if (sim.bmc[peer.name] === "lies") return done("power state was read back as on");
+    sim.powerOff(peer, "fence");
+    const reading = !sim.noisy ? 0 : sim.bmc[peer.name] === "slow" ? sim.random.between(3_000, 12_000) : 400;
+    sim.after(reading, () => {
+      if (!reached()) return done("the BMC does not answer");
+      done(peer.power ? "power state was read back as on" : reading > 10_000 ? "no answer in time" : true);
+    });
+  });
+}
+
+/** Starts what the pool database says ran on the lost host; permission is asked again before each start (D7). */
+function recover(sim: Sim, h: Host): Outcome {
+  for (const [uuid, where] of sim.residence) {
+    if (where !== other(h.name) || frozen(sim, h)) continue;
+    if (h.state === null || restartRefusal(h.state, localNow(sim, h)) !== undefined) return "permission was withdrawn";
+    h.domains.set(uuid, { paused: false });
+    sim.residence.set(uuid, h.name);
+  }
+  return true;
+}

@@ -1,0 +1,101 @@
+// Two DRBD sides meet again: who has the newer data (generation UUIDs), who is synchronised from whom, or nobody.
+
+import { NAMES, other, type HostName } from "./settings.ts";
+import { sideOf, ZERO, type Side, type Sim } from "./sim.ts";
+
+type Verdict = HostName | "equal" | "split";
+
+/** DRBD's comparison of generations (drbd_uuid_compare), for the cases two nodes can get into. */
+function compare(a: Side, b: Side): Verdict {
+  if (a.disk === "Diskless" || b.disk === "Diskless") return "equal";
+  if (a.disk === "Inconsistent" && b.disk !== "Inconsistent") return "b";
+  if (b.disk === "Inconsistent" && a.disk !== "Inconsistent") return "a";
+  const x = a.generation;
+  const y = b.generation;
+  if (x.current === y.current) {
+    // Unfinished writes of a Primary that died are resent from its side.
+    if (a.role === "Primary" || b.role === "Primary") return "equal";
+    if (a.crashedPrimary !== b.crashedPrimary) return a.crashedPrimary ? "a" : "b";
+    return a.crashedPrimary ? "a" : "equal";
+  }
+  const past = (side: Side): readonly string[] =>
+    side.generation.bitmap === ZERO ? side.generation.history : [side.generation.bitmap, ...side.generation.history];
+  if (past(a).includes(y.current)) return "a";
+  if (past(b).includes(x.current)) return "b";
+  return "split";
+}
+
+export function handshake(sim: Sim, resource: string): void {
+  const a = sideOf(sim.hosts.a, resource);
+  const b = sideOf(sim.hosts.b, resource);
+  // Two primaries are refused; both keep trying.
+  if (a.role === "Primary" && b.role === "Primary") return;
+  const verdict = compare(a, b);
+  if (verdict === "split") {
+    sim.violate(`V3 two generations of ${resource} grew apart: one copy will lose writes`);
+    a.standAlone = true;
+    b.standAlone = true;
+    return;
+  }
+  const source = verdict === "equal" ? (b.role === "Primary" ? "b" : "a") : verdict;
+  const from = sideOf(sim.hosts[source], resource);
+  const to = sideOf(sim.hosts[other(source)], resource);
+  if (verdict !== "equal" && to.role === "Primary") {
+    // "I shall become SyncTarget, but I am primary!": rr-conflict disconnect.
+    if (to.data > from.data) sim.violate(`V3 ${other(source)} is Primary of ${resource} on older data`);
+    to.standAlone = true;
+    return;
+  }
+  for (const name of NAMES) {
+    const side = sideOf(sim.hosts[name], resource);
+    side.connected = true;
+    side.answeredAt = sim.now;
+    side.suspended = false;
+    side.peerInconsistent = false;
+  }
+  const whole = from.disk !== "Diskless" && to.disk !== "Diskless" && from.disk !== "Inconsistent";
+  if (!whole) return;
+  if (verdict === "equal" && to.disk !== "Inconsistent") return inSync(sim, resource, from, to);
+  from.resync = "source";
+  to.resync = "target";
+  to.disk = "Inconsistent";
+  if (from.disk === "Consistent" || from.disk === "Outdated") from.disk = "UpToDate";
+  const ms = sim.noisy ? sim.random.between(100, 6_000) : 0;
+  syncEnds.set(to, sim.now + ms);
+  if (ms === 0) inSync(sim, resource, from, to);
+}
+
+/** When the resync that fills this side will be through. */
+const syncEnds = new WeakMap<Side, number>();
+
+/** Ends the resyncs whose time has come; true when one ended. */
+export function finishResync(sim: Sim): boolean {
+  let ended = false;
+  for (const name of NAMES) {
+    for (const resource of sim.resources) {
+      const to = sideOf(sim.hosts[name], resource);
+      if (to.resync !== "target" || !to.connected || sim.now < (syncEnds.get(to) ?? 0)) continue;
+      inSync(sim, resource, sideOf(sim.hosts[other(name)], resource), to);
+      ended = true;
+    }
+  }
+  return ended;
+}
+
+function inSync(sim: Sim, resource: string, from: Side, to: Side): void {
+  if (to.data > from.data && to.data <= (sim.acked[resource] ?? 0))
+    sim.violate(`V3 the resync of ${resource} overwrites an acknowledged write`);
+  to.data = from.data;
+  to.generation = { current: from.generation.current, bitmap: ZERO, history: pastOf(from) };
+  from.generation = { current: from.generation.current, bitmap: ZERO, history: pastOf(from) };
+  for (const side of [from, to]) {
+    side.resync = null;
+    side.disk = "UpToDate";
+    side.peerOutdated = false;
+    side.syncedThisBoot = true;
+    if (side.role === "Secondary") side.crashedPrimary = false;
+  }
+}
+
+const pastOf = ({ generation }: Side): readonly string[] =>
+  (generation.bitmap === ZERO ? generation.history : [generation.bitmap, ...generation.history]).slice(0, 2);

@@ -1,0 +1,25 @@
+// What a host's drivers see of it and tell the brain.
+
+import { known } from "../../src/core/model/observation.ts";
+import { other } from "./settings.ts";
+import { localNow, type Host, type Sim } from "./sim.ts";
+
+export function observeTarget(sim: Sim, h: Host): void {
+  const { running, filled, portalOpen } = h.target;
+  sim.feed(h, { kind: "target", target: known({ running, filled, portalOpen }, localNow(sim, h)) });
+}
+
+export function observeVip(sim: Sim, h: Host): void {
+  sim.feed(h, { kind: "vip", vip: known(h.vip ? "present" : "absent", localNow(sim, h)) });
+}
+
+export function observeDomains(sim: Sim, h: Host): void {
+  const list = [...h.domains].map(([uuid, { paused }], i) => ({ uuid, domId: i + 1, name: uuid, paused }));
+  sim.feed(h, { kind: "domains", domains: known(list, localNow(sim, h)) });
+}
+
+export function observeXapi(sim: Sim, h: Host): void {
+  const role = h.disk.xapi;
+  const masterId = role === "master" ? h.name : other(h.name);
+  sim.feed(h, { kind: "xapi", xapi: known({ role, masterId }, localNow(sim, h)) });
+}

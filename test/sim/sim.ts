@@ -1,0 +1,328 @@
+// The words of the simulated world: hosts, DRBD sides, what every part of the simulator can reach. Data and types only.
+
+import type { CoreConfig, Policy } from "../../src/core/model/config.ts";
+import type { DiskState, Generation } from "../../src/core/model/drbd.ts";
+import type { DurableRecord } from "../../src/core/model/durable.ts";
+import type { Event } from "../../src/core/model/event.ts";
+import type { HeartbeatBody, Link, PeerReply } from "../../src/core/model/peer.ts";
+import type { State } from "../../src/core/model/state.ts";
+import type { Action, Effect } from "../../src/core/plan/action.ts";
+import type { Network } from "./network.ts";
+import type { EventQueue } from "./queue.ts";
+import type { Random } from "./random.ts";
+import { type HostName, R, testRecord } from "./settings.ts";
+
+export type EffectKind = Effect["kind"];
+export type Silent = { readonly kind: "silent"; readonly reason: string };
+
+/** A fence-peer handler that waits in the kernel; `promote` while a promotion waits for it. */
+export interface Handler {
+  readonly id: string;
+  readonly promote: ((allowed: boolean) => void) | null;
+}
+
+/** One host's half of a DRBD resource. `disk`, generation and flags are metadata: they survive a loss of power. */
+export interface Side {
+  up: boolean;
+  role: "Primary" | "Secondary";
+  disk: DiskState;
+  peerOutdated: boolean;
+  /** The peer's last known disk state was Inconsistent: losing it needs no fencing. */
+  peerInconsistent: boolean;
+  generation: Generation;
+  /** Primary when it was last seen alive: its unfinished writes are resent at the next handshake. */
+  crashedPrimary: boolean;
+  /** Newest write on this disk. */
+  data: number;
+  connected: boolean;
+  standAlone: boolean;
+  suspended: boolean;
+  resync: "source" | "target" | null;
+  /** A write that was sent and not acknowledged. */
+  inFlight: number | null;
+  handlers: Handler[];
+  /** In sync with the peer at some instant of this boot. */
+  syncedThisBoot: boolean;
+  /** When the peer's kernel last answered, and how long silence is taken for it. */
+  answeredAt: number;
+  patience: number;
+  suspendedSince: number;
+}
+
+/** What an effect does instead of what it should. */
+export type ActionFault =
+  /** Refused, nothing was done. */
+  | "fails"
+  /** Done, but its result was lost: told as a failure (fsync that fails after the rename is one). */
+  | "done-but-failed"
+  /** Takes seconds. */
+  | "slow"
+  /** Told as failed at its deadline, done afterwards (a process that hangs in the kernel). */
+  | "late";
+
+export interface Packet {
+  readonly from: HostName;
+  readonly link: Link;
+  readonly session: number;
+  readonly nonce: number;
+  readonly knows: readonly number[];
+  readonly seq: number;
+  /** The newest packet that the sender heard, as the receiver numbered it. */
+  readonly echo: { readonly session: number; readonly seq: number } | null;
+  readonly body: HeartbeatBody;
+}
+
+/** The conversation of heartbeats with the peer, of one life of the daemon. */
+export interface Session {
+  readonly id: number;
+  nonce: number;
+  seq: number;
+  readonly sentAt: Map<number, number>;
+  peerNonces: readonly number[];
+  peer: {
+    readonly session: number;
+    newest: Record<Link, number>;
+    body: { seq: number; value: HeartbeatBody };
+    heardSeq: number;
+  } | null;
+}
+
+export interface Target {
+  running: boolean;
+  filled: boolean;
+  portalOpen: boolean;
+  barred: boolean;
+}
+
+/** Survives a loss of power. */
+export interface Disk {
+  record: DurableRecord;
+  xapi: "master" | "supporter";
+  /** DRBD's disk state of the first resource. */
+  drbd: DiskState;
+  /** The copy cannot be read or written any more. */
+  broken: boolean;
+}
+
+export interface Host {
+  readonly name: HostName;
+  readonly disk: Disk;
+  readonly sides: Record<string, Side>;
+  power: boolean;
+  /** The daemon; null while it is down. */
+  state: State | null;
+  boots: number;
+  daemons: number;
+  /** Durable record as this boot found it. */
+  bootRecord: DurableRecord;
+  target: Target;
+  blocked: boolean;
+  hush: "off" | "requests" | "all";
+  vip: boolean;
+  domains: Map<string, { paused: boolean }>;
+  watchdog: { armed: boolean; fedAt: number; fired: boolean };
+  /** Since when the daemon runs undisturbed. */
+  awakeSince: number;
+  downBy: "fault" | "watchdog" | "fence" | null;
+  session: Session;
+  beatAt: number;
+  /** Stalls, each until an instant: the brain's thread, the hands' thread, the whole dom0 with its kernel. */
+  stalledUntil: number;
+  handsUntil: number;
+  frozenUntil: number;
+  /** Events that wait for the brain to wake up. */
+  inbox: (() => void)[];
+  /** This host's monotonic clock: `base + rate × world time`. */
+  clock: { base: number; rate: number };
+  config: CoreConfig;
+  laneFreeAt: Map<string, number>;
+  /** Next effect of this kind goes wrong in this way (`always`: every one until healed). */
+  actionFaults: Map<EffectKind, { fault: ActionFault; always: boolean }>;
+  slowness: number;
+  alertedAt: number;
+  role: "Primary" | "Secondary";
+  suspended: boolean;
+}
+
+export interface LogLine {
+  readonly at: number;
+  readonly host: HostName | "-";
+  readonly event: string;
+  readonly detail: string;
+}
+
+export interface CommandReply {
+  readonly host: HostName;
+  readonly action: Action & { kind: "command-reply" };
+}
+
+export interface Sim {
+  now: number;
+  readonly policy: Policy;
+  readonly resources: readonly string[];
+  readonly hosts: Record<HostName, Host>;
+  readonly network: Network;
+  readonly queue: EventQueue;
+  readonly random: Random;
+  /** Latencies, delays and periods vary; off for scenarios written by hand. */
+  readonly noisy: boolean;
+  readonly tickMs: number;
+  readonly bmc: Record<HostName, "ok" | "dead" | "lies" | "slow">;
+  /** A third machine answers for the floating IP. */
+  vipConflict: boolean;
+  /** Where the pool database says that each VM runs. */
+  readonly residence: Map<string, HostName | null>;
+  /** Newest acknowledged and newest issued write per resource. */
+  readonly acked: Record<string, number>;
+  readonly issued: Record<string, number>;
+  readonly log: LogLine[];
+  readonly violations: string[];
+  readonly replies: CommandReply[];
+  readonly epochOwners: Map<number, string>;
+  /** When each host was last powered off by its peer, and the last automatic takeover. */
+  readonly fencedAt: Record<HostName, number>;
+  takeover: { at: number; host: HostName } | null;
+  /** The votes of both hosts passed for T_dead and no heartbeat arrived anywhere: outside the fault hypothesis of VOTE. */
+  h1Broken: boolean;
+  /** Faults injected so far. */
+  faults: number;
+  heartbeatArrived(): void;
+  /** Steps of the decision function so far. */
+  steps: number;
+  nextId: number;
+  readonly latency: ((kind: EffectKind) => number | undefined) | null;
+  after(ms: number, run: () => void): void;
+  feed(host: Host, event: Event): void;
+  powerOff(host: Host, by: NonNullable<Host["downBy"]>): void;
+  note(host: HostName | "-", event: string, detail: string): void;
+  violate(text: string): void;
+}
+
+export type ReplyTo = (reply: PeerReply) => void;
+
+/** A fresh data generation, in DRBD's own spelling. */
+export const freshGeneration = (sim: Sim): string => (sim.nextId++).toString(16).toUpperCase().padStart(16, "0");
+export const ZERO = "0000000000000000";
+
+export const localNow = (sim: Sim, host: Host): number => host.clock.base + host.clock.rate * sim.now;
+
+export const frozen = (sim: Sim, host: Host): boolean => host.frozenUntil > sim.now;
+
+/** The daemon runs and its brain is awake. */
+export const awake = (sim: Sim, host: Host): boolean =>
+  host.power && host.state !== null && Math.max(host.stalledUntil, host.frozenUntil) <= sim.now;
+
+/** V1's words: Primary and not suspended and exported and reachable under the floating IP. */
+export function serves(sim: Sim, host: Host): boolean {
+  if (!host.vip || !host.power || host.blocked || host.hush !== "off" || frozen(sim, host)) return false;
+  if (!host.target.portalOpen || !host.target.filled) return false;
+  for (const resource of sim.resources) {
+    const side = host.sides[resource];
+    if (side === undefined || side.role !== "Primary" || side.suspended) return false;
+  }
+  return true;
+}
+
+export function sideOf(host: Host, resource: string): Side {
+  const side = host.sides[resource];
+  if (side === undefined) throw new Error(`no resource ${resource} on ${host.name}`);
+  return side;
+}
+
+function createSide(current: string): Side {
+  return {
+    up: false,
+    role: "Secondary",
+    disk: "UpToDate",
+    peerOutdated: false,
+    peerInconsistent: false,
+    generation: { current, bitmap: ZERO, history: [] },
+    crashedPrimary: false,
+    data: 0,
+    connected: false,
+    standAlone: false,
+    suspended: false,
+    resync: null,
+    inFlight: null,
+    handlers: [],
+    syncedThisBoot: false,
+    answeredAt: 0,
+    patience: 1400,
+    suspendedSince: 0,
+  };
+}
+
+export const freshTarget = (): Target => ({ running: false, filled: false, portalOpen: false, barred: false });
+
+export const freshSession = (id: number, nonce: number): Session => ({
+  id,
+  nonce,
+  seq: 0,
+  sentAt: new Map(),
+  peerNonces: [],
+  peer: null,
+});
+
+export interface HostStart {
+  readonly config: CoreConfig;
+  readonly record?: Partial<DurableRecord>;
+  readonly clock: { base: number; rate: number };
+}
+
+export function createHost(name: HostName, resources: readonly string[], start: HostStart): Host {
+  const sides = Object.fromEntries(resources.map((r, i) => [r, createSide(`${i + 1}`.padStart(16, "F"))]));
+  const first = sides[resources[0] ?? R] ?? createSide(ZERO);
+  const record = testRecord(name, start.record);
+  return {
+    name,
+    sides,
+    disk: {
+      record,
+      xapi: name === "a" ? "master" : "supporter",
+      broken: false,
+      get drbd() {
+        return first.disk;
+      },
+      set drbd(state) {
+        first.disk = state;
+      },
+    },
+    power: false,
+    state: null,
+    boots: 0,
+    daemons: 0,
+    bootRecord: record,
+    target: freshTarget(),
+    blocked: false,
+    hush: "off",
+    vip: false,
+    domains: new Map(),
+    watchdog: { armed: false, fedAt: 0, fired: false },
+    awakeSince: 0,
+    downBy: null,
+    session: freshSession(0, 0),
+    beatAt: 0,
+    stalledUntil: 0,
+    handsUntil: 0,
+    frozenUntil: 0,
+    inbox: [],
+    clock: start.clock,
+    config: start.config,
+    laneFreeAt: new Map(),
+    actionFaults: new Map(),
+    slowness: 1,
+    alertedAt: -Infinity,
+    get role() {
+      return first.role;
+    },
+    set role(role) {
+      first.role = role;
+    },
+    get suspended() {
+      return first.suspended;
+    },
+    set suspended(suspended) {
+      first.suspended = suspended;
+    },
+  };
+}
