@@ -63,6 +63,10 @@ export interface FoundResource {
   readonly devices: readonly string[];
 }
 
+/** udev's names of a resource's volumes. */
+const isByName = (device: string, resource: string): boolean =>
+  device === `/dev/drbd/by-res/${resource}` || device.startsWith(`/dev/drbd/by-res/${resource}/`);
+
 /** Every resource and device named in tandem.yaml must be in DRBD's configuration. */
 export function checkResources(storage: StorageConfig, found: readonly FoundResource[]): readonly Problem[] {
   const names = found.map((one) => one.name).join(", ") || "none";
@@ -78,7 +82,7 @@ export function checkResources(storage: StorageConfig, found: readonly FoundReso
     );
   const devices = storage.target.luns.flatMap((lun) => {
     const resource = found.find((one) => one.name === lun.resource);
-    if (resource === undefined || resource.devices.includes(lun.device)) return [];
+    if (resource === undefined || resource.devices.includes(lun.device) || isByName(lun.device, resource.name)) return [];
     return [
       problem(
         `storage.LUNS (LUN ${lun.lun})`,

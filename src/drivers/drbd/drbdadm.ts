@@ -9,6 +9,7 @@ import type { DriverError } from "../driver-error.ts";
 import { succeeded } from "../exec/outcome.ts";
 import type { ExecPort } from "../exec/port.ts";
 import { createFollower, viewsOf } from "./follower.ts";
+import { parseDump } from "./parse-dump.ts";
 import { parseEvents2 } from "./parse-events2.ts";
 import { parseGeneration } from "./parse-generation.ts";
 import type { SeenResource } from "./picture.ts";
@@ -232,6 +233,15 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
       return generation.ok
         ? generation
         : err({ kind: "parse", command: `get-gi ${resource}`, sample: generation.error });
+    },
+
+    async configured() {
+      // What it prints holds the shared secret of the connection: it goes to the parser and nowhere else.
+      const command = "drbdadm dump";
+      const done = succeeded(command, await exec.run("drbdadm", ["dump"], { timeoutMs: lookTimeoutMs }));
+      if (!done.ok) return done;
+      const resources = parseDump(done.value.stdout);
+      return resources.ok ? resources : err({ kind: "parse", command, sample: resources.error });
     },
 
     async version() {

@@ -1,6 +1,7 @@
 // DRBD 8.4 and 9 as the daemon uses it. Real driver: drbdadm/drbdsetup; parsers: parse-*.ts.
 
 import type { DrbdView, Generation } from "../../core/model/drbd.ts";
+import type { Millis } from "../../core/model/time.ts";
 import type { Result } from "../../util/result.ts";
 import type { DriverError } from "../driver-error.ts";
 
@@ -26,8 +27,25 @@ export interface DrbdPort {
   /** Lifts a suspension that no handler answers any more (A15); only with D3/D4 proof. */
   resumeIo(resource: string): Promise<Result<"changed" | "already", DriverError>>;
   generation(resource: string): Promise<Result<Generation, DriverError>>;
+  /** The resources of DRBD's configuration files, up or not. */
+  configured(): Promise<Result<readonly ConfiguredResource[], DriverError>>;
   /** Module and tool versions for status. */
   version(): Promise<Result<{ readonly module: string; readonly utils: string }, DriverError>>;
+}
+
+/** How soon DRBD itself notices a dead peer (drbd.conf(5)); the inequalities are about these. */
+export interface ConfiguredTimings {
+  readonly timeoutMs: Millis;
+  readonly pingIntMs: Millis;
+  readonly pingTimeoutMs: Millis;
+  readonly connectIntMs: Millis;
+}
+
+export interface ConfiguredResource {
+  readonly name: string;
+  /** Of all its volumes, on this host and others. */
+  readonly devices: readonly string[];
+  readonly timings: ConfiguredTimings;
 }
 
 /** A fence-peer handler that DRBD waits for (agents/drbd/fence-peer); it stays until it is answered, over restarts of the daemon. */

@@ -14,7 +14,7 @@ import type { VipConflict, VipPort, VipSpec, VipState } from "./port.ts";
 
 /** What the kernel says, without a process; replaced in tests. */
 export interface NetworkView {
-  /** Addresses by interface; an interface without any address or link is absent. */
+  /** Addresses by interface; an interface that is down or has no carrier is absent (libuv leaves it out). */
   interfaces(): ReturnType<typeof networkInterfaces>;
   /** True when the interface exists, with or without addresses. */
   exists(device: string): boolean;
@@ -41,8 +41,13 @@ export function createVip(exec: ExecPort, settings: VipSettings = {}): VipPort {
   let waiting: LineFeed | null = null;
 
   function observe(vip: VipSpec): VipState {
-    for (const [device, addresses] of Object.entries(view.interfaces())) {
+    const listed = view.interfaces();
+    for (const [device, addresses] of Object.entries(listed)) {
       if (addresses?.some((one) => one.address === vip.address) === true) return { kind: "present", device };
+    }
+    // Not listed at all: a device without carrier (a pulled cable) keeps its addresses, but only the routes show them.
+    if (listed[vip.device] === undefined && !isIPv6(vip.address) && hasLocalRoute(view.routes(), vip.address)) {
+      return { kind: "present", device: vip.device };
     }
     return view.exists(vip.device) ? { kind: "absent" } : { kind: "no-interface", device: vip.device };
   }

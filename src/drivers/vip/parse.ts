@@ -6,6 +6,14 @@ export function parseArpingMac(text: string): string | null {
   return mac === undefined ? null : mac.toLowerCase();
 }
 
+/** `ip -o addr show dev X`: one address a line. With a peer address the own one comes first, its prefix with the peer. */
+export function parseAddresses(text: string): readonly { readonly address: string; readonly prefix: number }[] {
+  return [...text.matchAll(/\binet6?\s+([0-9A-Fa-f.:]+)(?:\s+peer\s+[0-9A-Fa-f.:]+)?\/(\d{1,3})\b/g)].map((found) => ({
+    address: found[1] ?? "",
+    prefix: Number(found[2]),
+  }));
+}
+
 /** True when the kernel delivers packets for this IPv4 address to itself: the tree shows `|-- ADDRESS`, then its routes. */
 export function hasLocalRoute(fibTrie: string, address: string): boolean {
   let isOurs = false;

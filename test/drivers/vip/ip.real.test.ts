@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, it } from "node:test";
 import { createExec } from "../../../src/drivers/exec/run.ts";
 import { createProbe } from "../../../src/drivers/probe/ping.ts";
+import { addressesOf } from "../../../src/drivers/vip/addresses.ts";
 import { createVip } from "../../../src/drivers/vip/ip.ts";
 import type { VipSpec } from "../../../src/drivers/vip/port.ts";
 import { isInNamespace, runInNamespace } from "../exec/namespace.ts";
@@ -68,6 +69,41 @@ if (!isInNamespace()) {
     afterEach(async () => {
       assert.equal((await port.ensureAbsent(vip)).ok, true);
       assert.deepEqual(localRoutes(), []);
+    });
+
+    it("is seen, added and removed on a device whose cable is pulled", async () => {
+      const cable = (state: "up" | "down"): string => other("ip", "link", "set", "repl", state);
+      assert.deepEqual(await port.ensurePresent(vip), { ok: true, value: "changed" });
+      cable("down");
+      try {
+        await delay(200);
+        assert.deepEqual(port.observe(vip), { kind: "present", device: "repl" });
+        assert.deepEqual(await port.ensurePresent(vip), { ok: true, value: "already" });
+        const found = await addressesOf(exec, "repl");
+        assert.ok(found.ok);
+        assert.deepEqual(
+          found.value?.filter((one) => !one.address.includes(":")),
+          [
+            { address: "10.10.10.1", prefix: 24 },
+            { address: "10.10.10.3", prefix: 32 },
+          ],
+        );
+        assert.deepEqual(await port.ensureAbsent(vip), { ok: true, value: "changed" });
+        assert.deepEqual(port.observe(vip), { kind: "absent" });
+        assert.deepEqual(localRoutes(), []);
+        assert.deepEqual(await port.ensurePresent(vip), { ok: true, value: "changed" });
+      } finally {
+        cable("up");
+      }
+      await delay(200);
+      assert.deepEqual(port.observe(vip), { kind: "present", device: "repl" });
+    });
+
+    it("knows a device without addresses from one that does not exist", async () => {
+      ip("link", "add", "name", "bare", "type", "veth", "peer", "name", "bare1");
+      assert.deepEqual(await addressesOf(exec, "bare"), { ok: true, value: [] });
+      assert.deepEqual(await addressesOf(exec, "nothing"), { ok: true, value: null });
+      ip("link", "del", "bare");
     });
 
     it("comes and goes, and leaves nothing behind", async () => {
