@@ -7,15 +7,11 @@ import { canonicalText, type Canonical } from "./hash.ts";
 
 export type ReloadPlan =
   | { readonly kind: "now" }
-  /**
-   * The other host may still decide by the old values: until it shows the new hash, `meanwhile` holds. It keeps the
-   * inequalities against the old values and the new ones alike; the differing hash disarms automatic takeover (I-f).
-   */
-  | { readonly kind: "staged"; readonly meanwhile: CoreConfig }
+  /** The other host may still decide by the old values: until it shows the new hash, `cautious` of both holds. */
+  | { readonly kind: "staged" }
   | { readonly kind: "refused"; readonly reasons: readonly string[] };
 
-const same = (left: unknown, right: unknown): boolean =>
-  canonicalText(plain(left)) === canonicalText(plain(right));
+const same = (left: unknown, right: unknown): boolean => canonicalText(plain(left)) === canonicalText(plain(right));
 
 /** What a Config holds is plain data (numbers, texts, lists); undefined fields do not count. */
 const plain = (value: unknown): Canonical => JSON.parse(JSON.stringify(value ?? null)) as Canonical;
@@ -55,14 +51,17 @@ export function planReload(running: Config, next: Config, haIsOn: boolean): Relo
   );
   if (restart.length + haOff.length > 0) return { kind: "refused", reasons: [...restart, ...haOff] };
   if (!haIsOn || running.core.cfgHash === next.core.cfgHash) return { kind: "now" };
-  return { kind: "staged", meanwhile: meanwhile(running.core, next.core) };
+  return { kind: "staged" };
 }
 
-/** Give up early, act late: safe against a peer that decides by `old` and against one that decides by `next`. */
-function meanwhile(old: CoreConfig, next: CoreConfig): CoreConfig {
+/**
+ * Gives up early, acts late: keeps the inequalities against a peer that decides by `old` and against one that decides by
+ * `next`. Shows the hash of `next`, which differs from the peer's and so disarms automatic takeover (I-f).
+ */
+export function cautious(old: CoreConfig, next: CoreConfig): CoreConfig {
   return {
     ...next,
-    timers: cautious(old.timers, next.timers),
+    timers: cautiousTimers(old.timers, next.timers),
     heuristics: [...new Set([...old.heuristics, ...next.heuristics])],
     mayTakeOver: old.mayTakeOver && next.mayTakeOver,
     mayRestart: old.mayRestart && next.mayRestart,
@@ -73,7 +72,7 @@ function meanwhile(old: CoreConfig, next: CoreConfig): CoreConfig {
 /** What a host allows itself, and how soon it tells and notices: the shorter of the two. All other waits: the longer. */
 const SHORTER: ReadonlySet<keyof Timers> = new Set(["hb", "echo", "suspect", "sample", "lease", "soft", "lag"]);
 
-function cautious(old: Timers, next: Timers): Timers {
+function cautiousTimers(old: Timers, next: Timers): Timers {
   const choose = (name: keyof Timers): number => (SHORTER.has(name) ? Math.min : Math.max)(old[name], next[name]);
   // The keys of Timers, all of them numbers.
   const names = Object.keys(next) as (keyof Timers)[];

@@ -82,7 +82,8 @@ export function checkResources(storage: StorageConfig, found: readonly FoundReso
     );
   const devices = storage.target.luns.flatMap((lun) => {
     const resource = found.find((one) => one.name === lun.resource);
-    if (resource === undefined || resource.devices.includes(lun.device) || isByName(lun.device, resource.name)) return [];
+    if (resource === undefined || resource.devices.includes(lun.device) || isByName(lun.device, resource.name))
+      return [];
     return [
       problem(
         `storage.LUNS (LUN ${lun.lun})`,

@@ -34,44 +34,16 @@ export function watchLocalFile(
 ): LocalFileWatch {
   const path = options.path ?? LOCAL_FILE;
   const inventoryPath = options.inventoryPath ?? INVENTORY_FILE;
-  const settleMs = options.settleMs ?? 200;
-  let timer: NodeJS.Timeout | undefined;
-  let isReading = false;
-  let isStale = false;
-  let isStopped = false;
   let last = current === null ? null : fingerprint(ok(current));
-
-  const read = async (): Promise<void> => {
-    if (isReading) {
-      isStale = true;
-      return;
-    }
-    isReading = true;
-    do {
-      isStale = false;
-      const outcome = await readLocalFile(path, inventoryPath);
-      const print = fingerprint(outcome);
-      if (isStopped) break;
-      const isNews = print !== last;
-      last = print;
-      if (!isNews) continue;
-      if (outcome.ok) onFile(outcome.value);
-      else onProblems(outcome.error);
-    } while (isStale);
-    isReading = false;
+  const read = async (isStopped: () => boolean): Promise<void> => {
+    const outcome = await readLocalFile(path, inventoryPath);
+    const print = fingerprint(outcome);
+    if (isStopped() || print === last) return;
+    last = print;
+    if (outcome.ok) onFile(outcome.value);
+    else onProblems(outcome.error);
   };
-
-  const wake = (): void => {
-    clearTimeout(timer);
-    timer = setTimeout(() => void read(), settleMs);
-  };
-
-  const watcher = watch(path, { ignoreInitial: true, atomic: false });
-  watcher.on("all", wake);
-  // `change` does not come for a chmod, but a file refused for its permissions must be taken up once they are right.
-  watcher.on("raw", wake);
-  watcher.on("error", (error) => {
-    const found = error instanceof Error ? error.message : String(error);
+  const onError = (found: string): void =>
     onProblems([
       {
         path,
@@ -82,8 +54,48 @@ export function watchLocalFile(
         action: "changes are not noticed; restart tandemd after editing it",
       },
     ]);
-  });
-  void read();
+  return watchSettled(path, options.settleMs ?? 200, read, onError);
+}
+
+/**
+ * Calls `read` at once, and after each change of `path` on which nothing followed for `settleMs`; one call at a time, and
+ * another one after it when something changed meanwhile.
+ */
+export function watchSettled(
+  path: string,
+  settleMs: number,
+  read: (isStopped: () => boolean) => Promise<void>,
+  onError: (found: string) => void,
+): LocalFileWatch {
+  let timer: NodeJS.Timeout | undefined;
+  let isReading = false;
+  let isStale = false;
+  let isStopped = false;
+
+  const readInTurn = async (): Promise<void> => {
+    if (isReading) {
+      isStale = true;
+      return;
+    }
+    isReading = true;
+    do {
+      isStale = false;
+      await read(() => isStopped);
+    } while (isStale && !isStopped);
+    isReading = false;
+  };
+
+  const wake = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void readInTurn(), settleMs);
+  };
+
+  const watcher = watch(path, { ignoreInitial: true, atomic: false });
+  watcher.on("all", wake);
+  // `change` does not come for a chmod, but a file refused for its permissions must be taken up once they are right.
+  watcher.on("raw", wake);
+  watcher.on("error", (error) => onError(error instanceof Error ? error.message : String(error)));
+  void readInTurn();
 
   return {
     async stop(): Promise<void> {

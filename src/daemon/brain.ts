@@ -156,6 +156,8 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
       switch (message.kind) {
         case "event":
           return feed(message.event);
+        case "keys":
+          return link.setKeys(message.keys);
         case "pulse":
           pulseAt = now();
           return;

@@ -1,7 +1,7 @@
 // Answers the command-line tools: status and parameters from what is known here, commands through the brain, whose
 // one reply ends them.
 
-import { insertable, POOL_KEY_PREFIX, refusalsOfChanges, type EffectiveInput } from "../config/effective.ts";
+import { insertable, POOL_KEY_PREFIX } from "../config/effective.ts";
 import { findParameter } from "../config/parameters.ts";
 import { enableRefusals } from "../config/policy.ts";
 import type { TimerFacts } from "../config/timers.ts";
@@ -11,15 +11,16 @@ import type { StatusDocument } from "../core/model/status.ts";
 import type { OuterAction, OutsideEvent } from "./messages.ts";
 import type { ControlHandler, ControlReply, ControlRequest, ParameterValue } from "../drivers/control/port.ts";
 import type { PoolPart } from "./pool-part.ts";
+import type { Settings } from "./settings.ts";
 
 export interface ControlParts {
   readonly feed: (event: OutsideEvent) => void;
   readonly status: () => StatusDocument | null;
   readonly config: () => Config;
-  readonly configInput: () => EffectiveInput;
-  readonly pool: PoolPart;
-  /** Measured timings that the inequalities are checked with at `enable` (A14). */
-  readonly facts: () => Partial<TimerFacts>;
+  readonly settings: Pick<Settings, "input" | "refusalsOf" | "reconsider">;
+  readonly pool: Pick<PoolPart, "setOtherConfig">;
+  /** Measured timings that the inequalities are checked with at `enable` (A14): they must hold with each of these. */
+  readonly facts: () => readonly Partial<TimerFacts>[];
   readonly peerName: () => string;
 }
 
@@ -76,8 +77,12 @@ export function createControl(parts: ControlParts): Control {
       }
       case "enable":
       case "disable": {
+        // What was wrong at the start may be mended by now, and what was right may not be any more.
+        if (request.kind === "enable") await parts.settings.reconsider();
         const against =
-          request.kind === "enable" && !request.force ? enableRefusals(parts.config(), parts.facts()) : [];
+          request.kind === "enable" && !request.force
+            ? [...new Set(parts.facts().flatMap((facts) => enableRefusals(parts.config(), facts)))]
+            : [];
         if (against.length > 0)
           return {
             kind: "refused",
@@ -130,7 +135,7 @@ export function createControl(parts: ControlParts): Control {
   async function set(name: string, value: string): Promise<ControlReply> {
     const known = findParameter("pool", name);
     const lists = "'ha-cfg get' lists names and values";
-    const refusals = refusalsOfChanges(parts.configInput(), { [known?.name ?? name]: value });
+    const refusals = [...parts.settings.refusalsOf({ [known?.name ?? name]: value })];
     if (/\s/.test(value))
       refusals.push(
         `Cannot set ${name}: found white space in the value, expected none; use tandem.yaml for such a value`,
@@ -151,10 +156,13 @@ export function createControl(parts: ControlParts): Control {
   }
 
   async function insert(overwrite: boolean): Promise<ControlReply> {
-    const present = parts.configInput().pool;
+    const present = parts.settings.input().pool;
     if (present === null)
       return { kind: "failed", reason: "the pool database is not readable just now", next: "see 'ha-cfg status'" };
     const changes = insertable(present, overwrite);
+    const names = Object.entries(changes).map(([key, value]) => [key.slice(POOL_KEY_PREFIX.length), value]);
+    const refusals = parts.settings.refusalsOf(Object.fromEntries(names));
+    if (refusals.length > 0) return { kind: "failed", reason: refusals.join("\n"), next: "see 'ha-cfg status'" };
     const written = await parts.pool.setOtherConfig(changes);
     if (!written.ok) return { kind: "failed", reason: written.error, next: "see 'ha-cfg status'" };
     return { kind: "done", text: `${Object.keys(changes).length} parameters written to the pool` };

@@ -30,6 +30,8 @@ export interface BrainStart {
 
 export type ToBrain =
   | { readonly kind: "event"; readonly event: OutsideEvent }
+  /** The pool secret was rotated, or the old key is given up. */
+  | { readonly kind: "keys"; readonly keys: PeerKeys }
   /** The hands are alive; without this the brain's tokens stop (a hung executor must not look healthy). */
   | { readonly kind: "pulse" }
   | { readonly kind: "stop" };

@@ -27,9 +27,10 @@ import { createFirewall } from "../drivers/firewall/iptables.ts";
 import { createTgtd } from "../drivers/iscsi-target/tgtd.ts";
 import { createNotifier } from "../drivers/notify/sd-notify.ts";
 import { readIdentity } from "../drivers/peer/identity.ts";
-import { derivePeerKey, peerKeys, readPoolSecret } from "../drivers/peer/keys.ts";
+import { derivePeerKey, readPoolSecret } from "../drivers/peer/keys.ts";
 import { createFileStore, statePath } from "../drivers/store/file-store.ts";
 import type { StoreError } from "../drivers/store/port.ts";
+import { addressesOf } from "../drivers/vip/addresses.ts";
 import { createVip } from "../drivers/vip/ip.ts";
 import { isEventName, type EventName } from "../report/events.ts";
 import { createLogger, type Logger } from "../report/logger.ts";
@@ -39,9 +40,11 @@ import { createAlerts } from "./alerts.ts";
 import { createControl } from "./control.ts";
 import { createEventsLog } from "./events-log.ts";
 import type { BrainStart, FromBrain, OuterAction, OutsideEvent, Snapshot, ToBrain } from "./messages.ts";
-import { openConfig } from "./open-config.ts";
+import { followPoolKey } from "./pool-key.ts";
 import { startPoolPart } from "./pool-part.ts";
+import { openSettings, type Settings } from "./settings.ts";
 import { statusDocument } from "./status.ts";
+import { lookAtStorage } from "./storage-facts.ts";
 import { startStoragePart } from "./storage-part.ts";
 
 const LOG_PATH = "/var/log/tandem/tandemd.log";
@@ -63,7 +66,10 @@ export async function runDaemon(configPath: string | undefined): Promise<number>
   };
   const secret = await readPoolSecret(XAPI.secret);
   if (!secret.ok) return fail(secret.error);
-  const opened = await openConfig(configPath, secret.value);
+  const opened = await openSettings({
+    ...(configPath === undefined ? {} : { path: configPath }),
+    keyIdOf: (poolId) => String(derivePeerKey(secret.value, poolId).keyId),
+  });
   if (!opened.ok) return fail(opened.error.join("\n"));
   const identity = await readIdentity();
   if (!identity.ok) return fail(identity.error);
@@ -73,11 +79,7 @@ export async function runDaemon(configPath: string | undefined): Promise<number>
 }
 
 async function startDaemon(
-  settings: Awaited<ReturnType<typeof openConfig>> extends infer R
-    ? R extends { ok: true; value: infer V }
-      ? V
-      : never
-    : never,
+  settings: Settings,
   identity: { readonly bootId: string; readonly incarnation: number },
   secret: Uint8Array,
   logger: Logger,
@@ -85,7 +87,6 @@ async function startDaemon(
   let config: Config = settings.config();
   const { storage } = config;
   if (storage === null) return "Cannot start: found no storage section in tandem.yaml; see the commented example";
-  for (const problem of config.problems) logger.event("config.refused", { detail: describeProblem(problem) });
 
   const clock = systemClock();
   const exec = createExec();
@@ -123,8 +124,19 @@ async function startDaemon(
   votes.watch(config.core.heuristics);
   const lanes = createLanes((error) => logger.event("cycle.bug", { detail: String(error) }));
 
+  const poolKey = followPoolKey({
+    path: XAPI.secret,
+    poolId: config.poolId,
+    secret,
+    onKeys(keys, keyId) {
+      toBrain({ kind: "keys", keys });
+      settings.keyChanged(keyId);
+      log("config.changed", `the key of the peer link is ${keys.previous === null ? "the new one alone" : "rotated"}`);
+    },
+    onProblem: (reason) => log("config.refused", reason, "error"),
+  });
   const start: BrainStart = {
-    config: config.core,
+    config: settings.core(),
     durable,
     bootId: identity.bootId,
     incarnation: identity.incarnation,
@@ -132,7 +144,7 @@ async function startDaemon(
       { link: "management", local: config.self.management, remote: config.peer.management, port: config.peerPort },
       { link: "replication", local: config.self.replication, remote: config.peer.replication, port: config.peerPort },
     ],
-    keys: peerKeys(derivePeerKey(secret, config.poolId), null),
+    keys: poolKey.keys(),
     watchdogDevice: config.watchdogDevice,
   };
   // The bundle has the worker beside it as .mjs; run from source it is this folder's .ts.
@@ -160,7 +172,7 @@ async function startDaemon(
     snapshot: () => snapshot,
     feed,
     onView(view) {
-      if (view.kind === "known") void settings.poolChanged(view.value.otherConfig).then(reload);
+      if (view.kind === "known") settings.poolChanged(view.value.otherConfig);
     },
     log,
     paths: XAPI,
@@ -204,14 +216,23 @@ async function startDaemon(
     onDurable: () => undefined,
   };
 
-  function reload(next: Config | null): void {
-    if (next === null) return;
-    const problemsBefore = config.problems.length;
-    config = next;
-    for (const problem of next.problems.slice(problemsBefore))
-      logger.event("config.refused", { detail: describeProblem(problem) });
-    votes.watch(next.core.heuristics);
-    feed({ kind: "config", config: next.core });
+  function reload(): void {
+    const core = settings.core();
+    config = settings.config();
+    tellProblems();
+    votes.watch(core.heuristics);
+    feed({ kind: "config", config: core });
+  }
+
+  const told = new Set<string>();
+  function tellProblems(): void {
+    const problems = config.problems.map(describeProblem);
+    for (const one of problems) if (!told.has(one)) logger.event("config.refused", { detail: one });
+    told.clear();
+    for (const one of problems) told.add(one);
+    if (problems.length === 0) return alerts.clear("config-problems");
+    const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
+    alerts.raise("config-problems", `${problems[0] ?? ""}${more}`);
   }
 
   function perform(action: OuterAction): void {
@@ -223,7 +244,7 @@ async function startDaemon(
       case "alert-over":
         return alerts.clear(action.id);
       case "sample": {
-        const { heuristics: addresses, timers } = config.core;
+        const { heuristics: addresses, timers } = settings.core();
         void votes.sample(addresses, timers.sample * 0.85).then((passed) => {
           feed({ kind: "sample", id: action.id, passed });
         });
@@ -267,6 +288,11 @@ async function startDaemon(
         snapshot = message.snapshot;
         // A snapshot is what a finished turn of the brain left: the service manager may know that it lives.
         notify.alive();
+        if (before !== null && before.state.durable.ha !== snapshot.state.durable.ha) void settings.reconsider();
+        if (snapshot.inContact && snapshot.state.peer.body !== null) {
+          settings.peerShows(snapshot.state.peer.body.cfgHash);
+          if (snapshot.state.peer.body.cfgHash === config.core.cfgHash) poolKey.agreed();
+        }
         if (before?.hostState !== snapshot.hostState || before.inContact !== snapshot.inContact) {
           log("state.changed", `${snapshot.hostState}: ${snapshot.outcome}`);
           notify.status(snapshot.outcome);
@@ -327,11 +353,13 @@ async function startDaemon(
     feed,
     status,
     config: () => config,
-    configInput: () => settings.input(),
+    settings,
     pool,
     facts: () => {
       const measuredOffMs = fence.worstAnswerMs();
-      return measuredOffMs === null ? {} : { measuredOffMs };
+      const measured = measuredOffMs === null ? {} : { measuredOffMs };
+      const timings = settings.timings();
+      return timings.length === 0 ? [measured] : timings.map((one) => ({ ...one, ...measured }));
     },
     peerName: () => config.peer.name,
   });
@@ -350,9 +378,17 @@ async function startDaemon(
   }
 
   const pulse = setInterval(() => toBrain({ kind: "pulse" }), PULSE_MS);
-  settings.onLocalChange(reload, (problems) => {
-    for (const detail of problems) logger.event("config.refused", { detail });
-    alerts.raise("config", `the changed local file is refused: ${problems[0] ?? ""}`);
+  tellProblems();
+  settings.start({
+    look: (next) => lookAtStorage(next, { drbd, addressesOf: (device) => addressesOf(exec, device) }),
+    haIsOn: () => (snapshot?.state.durable ?? durable).ha !== "off",
+    onChange: reload,
+    onRefused(reasons) {
+      for (const detail of reasons) logger.event("config.refused", { detail });
+      if (reasons.length === 0) return alerts.clear("config");
+      alerts.raise("config", `a changed configuration is not in force: ${reasons.join("; ")}`);
+    },
+    onOpenSecrets: () => undefined,
   });
   logger.event("daemon.started", { version: VERSION, policy: config.core.policy, policyNote: config.policyNote });
   events.add("daemon.started", VERSION);
@@ -369,7 +405,7 @@ async function startDaemon(
   signs.stop();
   toBrain({ kind: "stop" });
   await Promise.race([Promise.all([server.value.stop(), pool.stop()]), clock.sleep(2_000)]);
-  settings.stop();
+  await Promise.race([Promise.all([settings.stop(), poolKey.stop()]), clock.sleep(1_000)]);
   logger.close();
   process.exit(code);
 }

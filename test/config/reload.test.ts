@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
 import { effectiveConfig } from "../../src/config/effective.ts";
-import { planReload } from "../../src/config/reload.ts";
+import { cautious, planReload } from "../../src/config/reload.ts";
 import { checkTimers } from "../../src/config/timers.ts";
 import { SAMPLE, sampleFile } from "./sample.ts";
 
@@ -29,7 +29,11 @@ const restarts: readonly (readonly [string, string, RegExp])[] = [
   ["another floating IP", SAMPLE.replace("10.10.10.3", "10.10.10.4"), /DRBD_VIRTUAL_IP/],
   ["another LUN", SAMPLE.replace("lun: 10", "lun: 11"), /LUNS/],
   ["another port", SAMPLE.replace("storage:\n", "storage:\n  PEER_PORT: 7695\n"), /PEER_PORT/],
-  ["another watchdog", SAMPLE.replace("storage:\n", "storage:\n  WATCHDOG_DEVICE: /dev/watchdog1\n"), /WATCHDOG_DEVICE/],
+  [
+    "another watchdog",
+    SAMPLE.replace("storage:\n", "storage:\n  WATCHDOG_DEVICE: /dev/watchdog1\n"),
+    /WATCHDOG_DEVICE/,
+  ],
 ];
 for (const [name, text, expected] of restarts) {
   test(`${name} waits for a restart, and the reason says so`, () => {
@@ -66,9 +70,10 @@ for (const [name, before, after] of pairs) {
   test(`${name}: until the other host has them too, no pair of old, new and meanwhile breaks an inequality`, () => {
     const [old, next] = [config(before), config(after)];
     const plan = planReload(old, next, true);
-    assert.ok(plan.kind === "staged");
-    assert.equal(plan.meanwhile.cfgHash, next.core.cfgHash);
-    const here = plan.meanwhile.timers;
+    assert.deepEqual(plan, { kind: "staged" });
+    const meanwhile = cautious(old.core, next.core);
+    assert.equal(meanwhile.cfgHash, next.core.cfgHash);
+    const here = meanwhile.timers;
     for (const there of [old.core.timers, next.core.timers, here]) {
       // One of the two serves and gives up by its own lease; the other one takes over by its own T_TAKE (I-c, I-g).
       for (const [serves, takes] of [[here, there] as const, [there, here] as const]) {
@@ -80,13 +85,13 @@ for (const [name, before, after] of pairs) {
 }
 
 test("both lists of heuristic addresses must answer until the other host asks the new one too", () => {
-  const plan = planReload(config(), config({ FENCE_HEURISTICS_IPS: "192.168.1.1:192.168.1.253" }), true);
-  assert.ok(plan.kind === "staged");
-  assert.deepEqual([...plan.meanwhile.heuristics].sort(), ["192.168.1.1", "192.168.1.253"]);
+  const [old, next] = [config(), config({ FENCE_HEURISTICS_IPS: "192.168.1.1" })];
+  assert.deepEqual(planReload(old, next, true), { kind: "staged" });
+  assert.deepEqual(cautious(old.core, next.core).heuristics.toSorted(), ["192.168.1.1", "192.168.1.253"]);
 });
 
 test("a new key of the peer link is staged: it changes the hash and nothing else", () => {
-  const plan = planReload(config(), config({}, SAMPLE, "key-2"), true);
-  assert.ok(plan.kind === "staged");
-  assert.deepEqual(plan.meanwhile.timers, config().core.timers);
+  const [old, next] = [config(), config({}, SAMPLE, "key-2")];
+  assert.deepEqual(planReload(old, next, true), { kind: "staged" });
+  assert.deepEqual(cautious(old.core, next.core), next.core);
 });

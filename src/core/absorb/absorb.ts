@@ -249,7 +249,12 @@ function absorbReply(turn: Turn, id: number, reply: (Event & { kind: "reply" })[
   change(turn, {
     commands: turn.state.commands.map((c) =>
       c.pending === id
-        ? { ...c, pending: null, phase: `${c.phase}:${reply.kind === "done" ? "yes" : silent ? "silent" : "no"}` }
+        ? {
+            ...c,
+            pending: null,
+            phase: `${c.phase}:${reply.kind === "done" ? "yes" : silent ? "silent" : "no"}`,
+            ...(reply.kind === "refused" ? { said: reply.reason } : {}),
+          }
         : c,
     ),
   });

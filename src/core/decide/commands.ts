@@ -291,8 +291,9 @@ function progressEnable(turn: Turn, command: PendingCommand, waitedMs: number): 
       if (persist(turn, { ha: "on", peerHa: "on" }, "HA on") !== undefined) to(turn, command, "arm");
       return;
     case "prepare:no":
+      return end(turn, command, "refused", `the other host did not agree: ${command.said ?? ""}`, "mend this there");
     case "prepare:silent":
-      return end(turn, command, "refused", "the other host did not agree", "is its daemon running?");
+      return end(turn, command, "refused", "the other host did not answer", "is its daemon running?");
     case "arm": {
       if (state.persisting !== null) return;
       if (state.durable.ha !== "on")

@@ -67,6 +67,8 @@ export function acceptRequest(turn: Turn, id: number, request: PeerRequest): voi
       return acceptHandOver(turn, id);
     case "prepare-mode":
     case "commit-mode": {
+      const { disarmed } = turn.state.config;
+      if (request.ha === "on" && disarmed !== undefined) return refuse(turn, id, disarmed);
       const write = persist(
         turn,
         { ha: request.ha, peerHa: request.ha },

@@ -49,6 +49,8 @@ export interface CoreConfig {
   readonly mayTakeOver: boolean;
   readonly mayRestart: boolean;
   readonly rebootLoneHost: boolean;
+  /** Why this host must not fence, take over or restart the peer's VMs (its configuration is in doubt); absent: it may. */
+  readonly disarmed?: string;
   /** Watchdog handled by the separate holder process (k = 1). */
   readonly watchdogUsed: boolean;
   /** Rules taken out by the mutation gate; always empty in production (the configuration cannot set it). */

@@ -106,6 +106,8 @@ export interface PendingCommand {
   readonly startedAt: Instant;
   readonly phase: string;
   readonly pending: number | null;
+  /** What the other host gave as its reason against it. */
+  readonly said?: string;
 }
 
 /** Work for the peer that ends with an answer to its request. */

@@ -6,7 +6,7 @@ import type { Millis } from "../../core/model/time.ts";
 import { decodeHeartbeat, encodeHeartbeat } from "./codec.ts";
 import { createDropCounter } from "./drop-counter.ts";
 import { createKeyring } from "./keyring.ts";
-import type { PeerAddress, PeerKeys, PeerLink, PeerLinkOptions } from "./port.ts";
+import type { PeerAddress, PeerLink, PeerLinkOptions } from "./port.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { createRpcAnswers } from "./rpc-answers.ts";
 import { createRpcClient } from "./rpc-client.ts";
@@ -27,8 +27,6 @@ export interface TandemPeerLinkOptions extends Omit<PeerLinkOptions, "onHeartbea
 }
 
 export interface TandemPeerLink extends PeerLink {
-  /** Takes over rotated keys without a new session; `previous` stays accepted until the next call. */
-  setKeys(keys: PeerKeys): void;
   /** Links whose sockets are open at this moment, for the status page. */
   boundLinks(): readonly PeerAddress[];
 }

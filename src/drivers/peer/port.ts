@@ -38,6 +38,8 @@ export interface PeerLink {
   stop(): Promise<void>;
   /** Sends one heartbeat with this body on every link, now. */
   beat(body: HeartbeatBody): void;
+  /** Takes over rotated keys without a new session; `previous` stays accepted until the next call. */
+  setKeys(keys: PeerKeys): void;
   /** Tries every link in turn or together; a refusal by the peer is an answer, silence is not. */
   request(
     request: PeerRequest,
