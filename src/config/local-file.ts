@@ -2,7 +2,7 @@
 // Pure: reads no file. Reports every problem at once; a file with an error yields nothing at all.
 
 import { isIP } from "node:net";
-import { z } from "zod";
+import * as z from "zod";
 import { err, ok, type Result } from "../util/result.ts";
 import type { HostEntry } from "./config.ts";
 import type { Inventory } from "./inventory.ts";

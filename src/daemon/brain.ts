@@ -16,6 +16,8 @@ import type { WatchdogPort } from "../drivers/watchdog/port.ts";
 import type { BrainStart, FromBrain, InnerAction, OuterAction, Snapshot, ToBrain } from "./messages.ts";
 
 const TICK_MS = 50;
+/** While the peer answers and nothing is under way: as many turns as heartbeats, twice over. */
+const CALM_TICK_MS = 125;
 /** The hands must have shown a pulse this recently for a token to go out. */
 const PULSE_MS = 2_000;
 /** Snapshots for display are sent on every change of the sentence, else at most this often. */
@@ -144,10 +146,13 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     parts.send({ kind: "snapshot", snapshot: snapshot(at) });
   }
 
-  const tick = setInterval(() => {
+  let tick: NodeJS.Timeout;
+  function turn(): void {
     feed({ kind: "tick" });
     if (now() - beatAt >= state.config.timers.hb - TICK_MS / 2) beat();
-  }, TICK_MS);
+    tick = setTimeout(turn, isCalm(state) ? CALM_TICK_MS : TICK_MS);
+  }
+  tick = setTimeout(turn, TICK_MS);
 
   await link.start();
   parts.send({ kind: "ready" });
@@ -162,12 +167,25 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
           pulseAt = now();
           return;
         case "stop":
-          clearInterval(tick);
+          clearTimeout(tick);
           void link.stop();
           return;
       }
     },
   };
+}
+
+function isCalm(state: State): boolean {
+  return (
+    state.peer.contactAt !== null &&
+    !state.suspected &&
+    state.activity === null &&
+    state.solo === null &&
+    state.claim === null &&
+    state.handover === null &&
+    state.handlers.length === 0 &&
+    state.commands.length === 0
+  );
 }
 
 function isInner(action: Action): action is InnerAction {

@@ -373,8 +373,9 @@ async function startDaemon(
   });
   if (!server.ok) return describeServerError(server.error);
   function publish(): void {
+    if (!server.ok || !server.value.connected()) return;
     const document = status();
-    if (document !== null && server.ok) server.value.publish(document);
+    if (document !== null) server.value.publish(document);
   }
 
   const pulse = setInterval(() => toBrain({ kind: "pulse" }), PULSE_MS);

@@ -374,9 +374,24 @@ async function judge(j: Judging): Promise<ScenarioResult> {
     ackedWritesLost: lost,
     doubleRuns: doubles.length,
     twoWriters,
-    timeline: [...timeline, ...stalled].toSorted((a, b) => a.atMs - b.atMs),
+    timeline: [...timeline, ...stalled, ...sessionEvents(lab, faultAt, nameOf)].toSorted((a, b) => a.atMs - b.atMs),
     why: problems.length === 0 ? null : problems.join("; "),
   };
+}
+
+/** What the plain initiators met between the fault and the end: sessions lost and found again. */
+function sessionEvents(lab: Lab, faultAt: number, nameOf: (uuid: string) => string): ScenarioResult["timeline"] {
+  return lab.collector
+    .processes()
+    .flatMap((process) =>
+      process.events.map(({ mono, what, detail }) => ({
+        atMs: Math.round(mono + process.offsetMs - faultAt),
+        node: "vm",
+        event: `session.${what}`,
+        detail: `${nameOf(process.hello.vm)}: ${detail}`,
+      })),
+    )
+    .filter((event) => event.atMs >= 0);
 }
 
 async function failure(

@@ -45,6 +45,8 @@ export type ControlReply =
 
 export interface ControlServer {
   stop(): Promise<void>;
+  /** Whether any tool is connected: without one a status document is made for nobody. */
+  connected(): boolean;
   /** Pushes to every watcher. */
   publish(status: StatusDocument): void;
 }

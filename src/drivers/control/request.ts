@@ -1,6 +1,6 @@
 // Turns one line of the control socket into a ControlRequest. Refuses everything else with a sentence; never guesses.
 
-import { z } from "zod";
+import * as z from "zod";
 import { err, ok } from "../../util/result.ts";
 import type { Result } from "../../util/result.ts";
 import type { ControlRequest } from "./port.ts";

@@ -65,13 +65,18 @@ export async function startControlServer(
     }
     const client = createClient(socket, options, () => latest);
     clients.add(client);
-    socket.on("close", () => clients.delete(client));
+    socket.on("close", () => {
+      clients.delete(client);
+      // Nothing is published to nobody, so what was published last grows old.
+      if (clients.size === 0) latest = null;
+    });
   });
 
   const listening = await listen(server, path);
   if (!listening.ok) return listening;
   server.on("error", (error) => options.onProblem({ bug: false, text: `control socket: ${error.message}` }));
   return ok({
+    connected: () => clients.size > 0,
     publish: (status) => {
       latest = status;
       const line = clients.size === 0 ? "" : encode({ kind: "status", status });

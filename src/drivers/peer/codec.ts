@@ -1,7 +1,7 @@
 // Heartbeats between data and bytes. Pure; decodes any bytes without throwing. Fields it does not know are ignored, so
 // that two neighbouring releases understand one another; a field it knows must be right.
 
-import { z } from "zod";
+import * as z from "zod";
 import type { HeartbeatBody, Link } from "../../core/model/peer.ts";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok, type Result } from "../../util/result.ts";

@@ -4,7 +4,7 @@
 //   client → server  request  { id, nonce, clientNonce, … }   an old request can't be played again: the nonce differs
 //   server → client  answer   { id, clientNonce, reply }      an old answer can't be played again: the client's differs
 
-import { z } from "zod";
+import * as z from "zod";
 import type { PeerReply, PeerRequest } from "../../core/model/peer.ts";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok, type Result } from "../../util/result.ts";

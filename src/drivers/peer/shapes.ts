@@ -1,6 +1,6 @@
 // Shapes that several messages share. Pure.
 
-import { z } from "zod";
+import * as z from "zod";
 
 /** UUIDs and resource names. `__proto__` has the form of a name but must never become a key of an object. */
 export const nameShape = z

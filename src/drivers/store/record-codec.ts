@@ -4,7 +4,7 @@
 //   crc32 1a2b3c4d
 
 import { crc32 } from "node:zlib";
-import { z } from "zod";
+import * as z from "zod";
 import type { DurableRecord } from "../../core/model/durable.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 
