@@ -36,6 +36,7 @@ const forbidden: readonly (readonly [from: RegExp, to: RegExp, why: string])[] =
   [/^src\/config\//, /^src\/(act|daemon|cli|bin)\//, "configuration never looks up"],
   [/^src\/report\//, /^src\/(act|daemon|cli|bin|drivers)\//, "reporting never looks up"],
   [/^src\/cli\//, /^src\/(act|daemon|bin)\//, "the tools talk to the daemon by its socket"],
+  [/^src\/fence-agents\//, /^src\/(?!fence-agents\/|util\/)/, "a fence agent is a program of its own"],
   [/^src\//, /^test\//, "production never loads a fake"],
 ];
 
@@ -54,6 +55,8 @@ test("an npm package has one home", () => {
     yaml: /^src\/config\//,
     commander: /^src\/cli\//,
     "log-update": /^src\/cli\//,
+    ssh2: /^src\/fence-agents\//,
+    nodemailer: /^src\/drivers\/notify\//,
   };
   const wrong = imports.filter(({ from, to, npm }) => npm && homes[to] !== undefined && !homes[to].test(from));
   assert.deepEqual(

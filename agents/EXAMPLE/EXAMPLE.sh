@@ -10,12 +10,12 @@
 #     ha-cfg check
 #
 # How it is called:
-#     <METHOD>.sh <UUID of the host> <start | stop | status>
+#     <METHOD>.sh <UUID of the host> <start | stop | status | monitor>
 # with nothing but these in the environment: PATH, LC_ALL, FENCE_METHOD,
 # FENCE_FILE_LOC, FENCE_IPADDRESS, FENCE_HOSTS_FILE. On stdin come lines of
-# key=value: action, host, method, address, hosts_file and, when FENCE_PASSWD is
-# set, password. A password must never be put on a command line: every user of
-# the host could read it there.
+# key=value: action, host, method, address, hosts_file, when FENCE_PASSWD is set
+# password, and timeout_ms: what this call may take. A password must never be put
+# on a command line: every user of the host could read it there.
 #
 # How it must answer:
 #     start, stop   exit 0  done, or already so
@@ -23,6 +23,9 @@
 #     status        exit 0  the host is on;  print "on"
 #                   exit 2  the host is off; print "off"
 #                   exit 1  cannot tell;     the last line of stderr says why
+#     monitor       as status, and it fails when "stop" would not be allowed.
+#                   Asked for all the time while all is well; changes nothing.
+#     any other     exit 3; without "monitor" the self-test is "status"
 # A host counts as fenced only when "stop" ended with 0 and "status" then said
 # off twice. In doubt answer 1: "off" is a promise that the host writes nothing
 # any more, and its disks are taken over on the strength of it.
@@ -85,7 +88,7 @@ case $action in
   start)
     power_on || fail "the device of $uuid refused to switch on"
     ;;
-  status)
+  status | monitor)
     state=$(power_state) || fail "the device of $uuid does not answer"
     case $state in
       on) echo on; exit 0 ;;
@@ -94,7 +97,8 @@ case $action in
     esac
     ;;
   *)
-    fail "unknown action: $action"
+    echo "unknown action: $action" >&2
+    exit 3
     ;;
 esac
 exit 0

@@ -228,6 +228,7 @@ read -r -t 8 answer <&3 || exit 1
 case $answer in
   on|ok) exit 0 ;;
   off) exit 2 ;;
+  "unknown word"*) exit 3 ;;
   *) echo "$answer" >&2; exit 1 ;;
 esac
 `;

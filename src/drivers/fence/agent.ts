@@ -48,13 +48,16 @@ export interface FenceAgents extends FencePort {
   stop(): void;
 }
 
-type Action = "start" | "stop" | "status";
+type Action = "start" | "stop" | "status" | "monitor";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const POLL_MS: Millis = 250;
 const START_AFTER_MS: Millis = 15_000;
 const SAMPLES = 50;
 const OFF_READINGS = 2;
+const POOL_HAS_NONE = "FENCE_METHOD=POOL has no device: it is a vote, not fencing";
+/** An agent's exit code for an action it does not know. */
+const UNKNOWN_ACTION = 3;
 
 const failed = (reason: string): { readonly kind: "failed"; readonly reason: string } => ({ kind: "failed", reason });
 
@@ -84,18 +87,19 @@ export function createFence(dependencies: FenceDependencies): FenceAgents {
     timeoutMs: Millis,
   ): Promise<ExecResult> {
     const password = passwordOf(settings);
+    const budgetMs = Math.max(1, Math.floor(timeoutMs));
     const facts = {
       action,
       host: hostId,
       method: settings.fence.method,
       address: settings.fence.ipAddress,
       hosts_file: agent.hostsFile ?? "",
+      ...(password === null ? {} : { password }),
+      timeout_ms: budgetMs,
     };
-    const lines = Object.entries(password === null ? facts : { ...facts, password }).map(
-      ([key, value]) => `${key}=${value}\n`,
-    );
+    const lines = Object.entries(facts).map(([key, value]) => `${key}=${value}\n`);
     return exec.run(agent.path, [hostId, action], {
-      timeoutMs: Math.max(1, timeoutMs),
+      timeoutMs: budgetMs,
       lane: `fence:${hostId}`,
       cwd: agent.folder,
       // By stdin: an environment would be inherited by everything the agent starts.
@@ -220,7 +224,7 @@ export function createFence(dependencies: FenceDependencies): FenceAgents {
     // A start that overtakes a running fencing would undo its proof.
     if (inFlight.has(hostId)) return failed(`Cannot start ${hostId}: found a fencing in flight`);
     const deadline = clock.now() + settings.fence.timeoutMs;
-    if (settings.fence.method === "POOL") return failed("FENCE_METHOD=POOL has no device");
+    if (settings.fence.method === "POOL") return failed(POOL_HAS_NONE);
     const agent = await prepare(settings, hostId);
     if (!agent.ok) return failed(agent.error);
     const started = await command(agent.value, settings, hostId, "start", deadline);
@@ -231,7 +235,7 @@ export function createFence(dependencies: FenceDependencies): FenceAgents {
 
   async function status(hostId: string): Promise<StatusResult> {
     const settings = dependencies.config();
-    if (settings.fence.method === "POOL") return failed("FENCE_METHOD=POOL has no device: it is a vote, not fencing");
+    if (settings.fence.method === "POOL") return failed(POOL_HAS_NONE);
     const agent = await prepare(settings, hostId);
     if (!agent.ok) return failed(agent.error);
     return readStatus(
@@ -240,9 +244,19 @@ export function createFence(dependencies: FenceDependencies): FenceAgents {
     );
   }
 
+  async function selfTest(hostId: string): Promise<StatusResult> {
+    const settings = dependencies.config();
+    if (settings.fence.method === "POOL") return failed(POOL_HAS_NONE);
+    const agent = await prepare(settings, hostId);
+    if (!agent.ok) return failed(agent.error);
+    const result = await call(agent.value, settings, hostId, "monitor", settings.fence.timeoutMs);
+    if (result.kind === "exited" && result.code === UNKNOWN_ACTION) return status(hostId);
+    return readStatus(result, passwordOf(settings), "monitor");
+  }
+
   async function check(hostId: string): Promise<StatusResult> {
     const began = clock.now();
-    const result = await status(hostId);
+    const result = await selfTest(hostId);
     if (result.kind === "power") {
       answers.push(clock.now() - began);
       if (answers.length > SAMPLES) answers.shift();

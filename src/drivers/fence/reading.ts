@@ -44,8 +44,12 @@ export function abnormalEnd(result: ExecResult, action: string): string | null {
  * Exit 2 alone is not enough: bash ends with 2 on a syntax error, and many scripts on an action they do not know. Both
  * print something; so 2 means off only when the agent says "off" or nothing at all.
  */
-export function readStatus(result: ExecResult, password: string | null): StatusResult {
-  const abnormal = abnormalEnd(result, "status");
+export function readStatus(
+  result: ExecResult,
+  password: string | null,
+  action: "status" | "monitor" = "status",
+): StatusResult {
+  const abnormal = abnormalEnd(result, action);
   if (abnormal !== null || result.kind !== "exited") return failed(abnormal ?? "no result");
   const said = result.stdout.trim();
   const words = lastWords(said === "" ? result.stderr : said, password);
@@ -55,9 +59,9 @@ export function readStatus(result: ExecResult, password: string | null): StatusR
       ? failed("the agent says off but exits with 0 (on); a contradiction proves nothing")
       : { kind: "power", state: "on" };
   }
-  if (result.code !== 2) return failed(`"status" ended with ${result.code}${heard}; ${STATUS_CONTRACT}`);
+  if (result.code !== 2) return failed(`"${action}" ended with ${result.code}${heard}; ${STATUS_CONTRACT}`);
   if (OFF.test(said)) return { kind: "power", state: "off" };
   if (ON.test(said)) return failed("the agent says on but exits with 2 (off); a contradiction proves nothing");
   if (said === "" && result.stderr.trim() === "") return { kind: "power", state: "off" };
-  return failed(`"status" ended with 2 but did not say off${heard}; ${STATUS_CONTRACT}`);
+  return failed(`"${action}" ended with 2 but did not say off${heard}; ${STATUS_CONTRACT}`);
 }
