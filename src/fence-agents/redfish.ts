@@ -1,7 +1,7 @@
 // Redfish (DMTF DSP0266): PowerState of the one ComputerSystem, and its action ComputerSystem.Reset with ForceOff and On.
 // iLO 4 and later, iDRAC 7 and later, iRMC S4 and later, XCC, OpenBMC, Supermicro.
 
-import { z } from "zod";
+import * as z from "zod";
 import { err, ok, type Result } from "../util/result.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Device, PowerState, Target } from "./device.ts";
