@@ -25,6 +25,8 @@ export interface PoolProcedures {
   promote(): Promise<Result<string, string>>;
   designatePeer(): Promise<Result<string, string>>;
   recoverPeer(): Promise<Result<string, string>>;
+  /** A22: starts VMs of the living peer that it confirmed to be gone there. */
+  startConfirmed(uuids: readonly string[]): Promise<Result<string, string>>;
 }
 
 export interface Hands {
@@ -81,12 +83,14 @@ const laneOf = (effect: OuterEffect): string => {
       return "vip";
     case "pause-domains":
     case "unpause-domains":
+    case "destroy-domains":
       return "domains";
     case "fence":
       return "fence";
     case "xapi-promote":
     case "xapi-designate":
     case "recover-peer":
+    case "start-confirmed":
       return "pool";
     default:
       return assertNever(effect);
@@ -144,7 +148,9 @@ async function lookAgain(effect: OuterEffect, findings: Findings, ok: boolean): 
       return findings.vip();
     case "pause-domains":
     case "unpause-domains":
+    case "destroy-domains":
     case "recover-peer":
+    case "start-confirmed":
       return findings.domains();
     case "promote":
     case "demote":
@@ -209,6 +215,8 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
       return pauseAll(hands.domains);
     case "unpause-domains":
       return unpauseAll(hands.domains, effect.destroy);
+    case "destroy-domains":
+      return destroyAll(hands.domains, effect.domains);
     case "fence": {
       const result = await hands.fence.off(effect.hostId);
       switch (result.kind) {
@@ -227,6 +235,8 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
       return procedure(await hands.pool.designatePeer());
     case "recover-peer":
       return procedure(await hands.pool.recoverPeer());
+    case "start-confirmed":
+      return procedure(await hands.pool.startConfirmed(effect.domains));
     default:
       return assertNever(effect);
   }
@@ -242,15 +252,20 @@ async function pauseAll(domains: DomainsPort): Promise<Outcome> {
   );
 }
 
+async function destroyAll(domains: DomainsPort, uuids: readonly string[]): Promise<Outcome> {
+  const list = await domains.list();
+  if (!list.ok) return driver("list the domains", list);
+  const gone = await Promise.all(list.value.filter((d) => uuids.includes(d.uuid)).map((d) => domains.destroy(d.domId)));
+  const failed = gone.map((r) => driver("destroy a domain", r)).find((o) => !o.ok);
+  return failed ?? { ok: true, detail: "domains destroyed" };
+}
+
 /** Domains that the other host runs by now are destroyed here, never unpaused (V2). */
 async function unpauseAll(domains: DomainsPort, destroy: readonly string[]): Promise<Outcome> {
   const list = await domains.list();
   if (!list.ok) return driver("list the domains", list);
-  const gone = await Promise.all(
-    list.value.filter((d) => destroy.includes(d.uuid)).map((d) => domains.destroy(d.domId)),
-  );
-  const failed = gone.map((r) => driver("destroy a domain that the other host runs", r)).find((o) => !o.ok);
-  if (failed !== undefined) return failed;
+  const destroyed = await destroyAll(domains, destroy);
+  if (!destroyed.ok) return destroyed;
   const mine = list.value.filter((d) => d.paused && !destroy.includes(d.uuid));
   const results = await Promise.all(mine.map((d) => domains.unpause(d.domId)));
   return (

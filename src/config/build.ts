@@ -214,6 +214,7 @@ export function buildConfig(parts: Parts): Config {
     mayTakeOver: pool.flag("PROMOTE_SLAVE"),
     mayRestart: pool.flag("SLAVE_HA"),
     rebootLoneHost: pool.flag("FENCE_REBOOT_LONE_HOST"),
+    isolatedVms: vm.isolatedVmPolicy,
     watchdogUsed: watchdogDevice !== null,
     removedRules: [],
   };

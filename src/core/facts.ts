@@ -1,10 +1,11 @@
 // What follows from the state at an instant. Pure predicates, no opinions: the rules are in decide/.
 
-import type { DrbdView } from "./model/drbd.ts";
+import type { CoreConfig } from "./model/config.ts";
+import type { DiskState, DrbdView } from "./model/drbd.ts";
 import { valueOf } from "./model/observation.ts";
 import type { State } from "./model/state.ts";
 import type { Instant, Millis } from "./model/time.ts";
-import { demands } from "./rules.ts";
+import { demands, inForce } from "./rules.ts";
 
 export function view(state: State, resource: string): DrbdView | undefined {
   return valueOf(state.drbd)?.[resource];
@@ -31,6 +32,8 @@ export const inContact = (state: State, now: Instant): boolean =>
 /** DRBD has at least one established connection to the peer's kernel. */
 export const drbdConnected = (state: State): boolean => views(state).some((v) => v?.connection === "Connected");
 
+export const allConnected = (state: State): boolean => views(state).every((v) => v?.connection === "Connected");
+
 export const allInSync = (state: State): boolean =>
   views(state).every(
     (v) =>
@@ -44,18 +47,28 @@ export const allInSync = (state: State): boolean =>
 export const episodeMs = (state: State, now: Instant): Millis =>
   now - Math.max(state.peer.contactAt ?? state.startedAt, state.drbdConnectedAt ?? -Infinity);
 
-/** How much every wait of a non-owner is stretched because this host itself is slow (A8); 1 for an owner. */
-export function stretch(state: State, now: Instant): number {
-  if (isOwner(state) || now - state.lag.at > 10_000) return 1;
+/** How slow this host itself is, from its late ticks: 1 (well) to 3. */
+function lagFactor(state: State, now: Instant): number {
+  if (now - state.lag.at > 10_000) return 1;
   return Math.min(3, 1 + Math.floor(state.lag.ms / state.config.timers.lag) / 2);
 }
+
+/** A8: a slow host waits longer before it acts, but an owner's own limits never stretch. */
+export const stretch = (state: State, now: Instant): number =>
+  isOwner(state) && inForce(state.config, "A8") ? 1 : lagFactor(state, now);
 
 export const deadAfterMs = (state: State, now: Instant): Millis => state.config.timers.dead * stretch(state, now);
 
 export const takeAfterMs = (state: State, now: Instant): Millis => state.config.timers.take * stretch(state, now);
 
-export const leaseLeftMs = (state: State, now: Instant): Millis =>
-  state.leaseFrom === null ? 0 : Math.max(0, state.leaseFrom + state.config.timers.lease - now);
+/** D7 waits are stretched on the owner too (A8): starting VMs late harms nobody. */
+export const restartAfterMs = (state: State, now: Instant): Millis => state.config.timers.take * lagFactor(state, now);
+
+export function leaseLeftMs(state: State, now: Instant): Millis {
+  if (state.leaseFrom === null) return 0;
+  const factor = inForce(state.config, "A8") ? 1 : lagFactor(state, now);
+  return Math.max(0, state.leaseFrom + state.config.timers.lease * factor - now);
+}
 
 /** The newest vote sample passed and is not stale. */
 export const votePasses = (state: State, now: Instant): boolean =>
@@ -102,34 +115,67 @@ export function moveForbidden(state: State): string | undefined {
   return undefined;
 }
 
-/** D1, A4: may this host fence, take over without contact, or restart the peer's VMs? */
-export function takeoverForbidden(state: State): string | undefined {
+/** D1, A20: may this host act on the loss of the other one (fence it, restart its VMs)? Manual mode is about storage. */
+export function hostLossForbidden(state: State): string | undefined {
   const { durable, config } = state;
   if (!demands(config, "D1", durable.ha === "on")) return `HA is ${durable.ha} on this host`;
-  if (!demands(config, "A4", durable.peerHa === "on"))
+  if (!demands(config, "D1", durable.peerHa === "on"))
     return `HA was ${durable.peerHa} on the other host when last heard`;
-  if (config.disarmed !== undefined) return config.disarmed;
   if (!config.fenceEnabled) return "FENCE_ENABLED is 0";
   if (config.hosts < config.minHosts)
     return `FENCE_MIN_HOSTS is ${config.minHosts}, the pool has ${config.hosts} hosts`;
-  if (!demands(config, "A4", state.peer.body === null || state.peer.body.cfgHash === config.cfgHash))
+  if (!demands(config, "D1", state.peer.body === null || state.peer.body.cfgHash === config.cfgHash))
     return "the two hosts have different configurations (timers, policy or heuristics)";
-  return moveForbidden(state);
+  if (!demands(config, "D1", !durable.flags.maintenance)) return "this host is in maintenance";
+  if (!demands(config, "D1", !durable.peerFlags.maintenance)) return "the other host is in maintenance";
+  return paused(state);
 }
 
-/** D6, A2: is this copy known to hold every acknowledged write? Undefined when it is, else the reason. */
+/** A7: while a daemon is stopped in an orderly way nobody acts for its host, and it does not act for the other one. */
+export function paused(state: State): string | undefined {
+  if (!inForce(state.config, "A7")) return undefined;
+  if (state.stopping?.intent === "paused") return "this daemon is about to stop for an upgrade (A7)";
+  if (state.peer.body?.intent === "paused") return "the other host's daemon was stopped in an orderly way (A7)";
+  return undefined;
+}
+
+/** D1, A20: may this host take the storage over without contact? */
+export const takeoverForbidden = (state: State): string | undefined =>
+  hostLossForbidden(state) ??
+  moveForbidden(state) ??
+  (state.stopping === null ? undefined : "this host is about to leave");
+
+/** May this disk be promoted? From `Consistent` never: DRBD does not know whether it is the newest (D12). */
+export const promotable = (config: CoreConfig, disk: DiskState): boolean =>
+  disk === "UpToDate" || (disk === "Consistent" && !inForce(config, "D12"));
+
+/** D6, D12, A2, A16: is this copy known to hold every acknowledged write? Undefined when it is, else the reason. */
 export function notEligible(state: State, now: Instant): string | undefined {
   const { config, durable } = state;
-  for (const resource of config.resources) {
+  for (const resource of inForce(config, "A16") ? config.resources : config.resources.slice(0, 1)) {
     const v = view(state, resource);
     if (v === undefined) return `the state of ${resource} is unknown`;
-    if (v.disk !== "UpToDate") return `the disk of ${resource} is ${v.disk}`;
+    if (!promotable(config, v.disk)) return `the disk of ${resource} is ${v.disk}`;
   }
   if (isOwner(state) && isSolo(state)) return undefined;
-  if (!demands(config, "A2", state.syncedEpoch !== null && state.syncedEpoch === durable.epoch))
-    return "this copy was not confirmed in sync by the owner since this host joined";
+  if (!demands(config, "D12", state.syncedEpoch !== null))
+    return "this copy was not confirmed in sync by the owner since this host started";
+  if (!demands(config, "A2", state.syncedEpoch === null || state.syncedEpoch === durable.epoch))
+    return "this copy was not confirmed in sync by the owner of this epoch";
   const needsVote = config.policy === "vote" || config.policy === "strict+vote";
   if (needsVote && !inContact(state, now) && !demands(config, "D6", voteHeld(state, now)))
     return "this host lost the vote of the heuristic addresses during the outage";
   return undefined;
+}
+
+/**
+ * A13: the peer said that it leaves, and its digest shows that it gave everything back: it is neither fenced nor missed
+ * until that word is too old.
+ */
+export function leftCleanly(state: State, now: Instant): boolean {
+  const { body, heardAt } = state.peer;
+  if (body?.intent !== "leaving") return false;
+  if (!inForce(state.config, "A13")) return true;
+  const released = body.owner !== state.config.peerId && body.domains.length === 0;
+  return released && heardAt !== null && now - heardAt < state.config.timers.leave;
 }

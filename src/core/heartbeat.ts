@@ -37,11 +37,12 @@ export function heartbeatOf(state: State, now: Instant): HeartbeatBody {
     eligible: notEligible(state, now) === undefined || (inContact(state, now) && isSolo(state)),
     watchdogArmed: state.watchdogArmed,
     intent:
-      state.activity?.kind === "release" || state.handover !== null
+      state.stopping?.intent ??
+      (state.activity?.kind === "release" || state.handover !== null
         ? "releasing"
         : state.fence.pending !== null
           ? "fencing"
-          : "none",
+          : "none"),
     management: state.management,
     domains: (valueOf(state.domains) ?? []).map((d) => d.uuid).toSorted(),
     xapi: valueOf(state.xapi)?.role ?? "unknown",

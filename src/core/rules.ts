@@ -5,7 +5,7 @@ import type { CoreConfig } from "./model/config.ts";
 
 export type RuleId =
   | `D${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18}`
-  | `A${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 13 | 14 | 15 | 16 | 17 | 22}`;
+  | `A${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 13 | 15 | 16 | 17 | 18 | 19 | 22 | 23 | 27 | 28}`;
 
 /** The condition a rule demands; true without looking when the rule is removed (mutation runs only). */
 export function demands(config: CoreConfig, rule: RuleId, condition: boolean): boolean {

@@ -4,7 +4,7 @@
 import { becomeMaster } from "../act/pool/become-master.ts";
 import { designateMaster } from "../act/pool/designate-master.ts";
 import { describePoolFailure, type NodeContext } from "../act/pool/procedure.ts";
-import { recoverPeerVms } from "../act/pool/recover-vms.ts";
+import { recoverPeerVms, startConfirmedVms } from "../act/pool/recover-vms.ts";
 import type { PoolProcedures } from "../act/execute.ts";
 import type { Config } from "../config/config.ts";
 import { unknown, valueOf, type Observation } from "../core/model/observation.ts";
@@ -116,6 +116,11 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
     return hosts.find((h) => h.management === address)?.uuid ?? null;
   }
 
+  async function localDomains(): Promise<ReadonlySet<string> | null> {
+    const list = await options.domains.list();
+    return list.ok ? new Set(list.value.map((d) => d.uuid)) : null;
+  }
+
   const timer = setInterval(() => void role(), ROLE_MS);
   void role();
 
@@ -166,15 +171,22 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
         async remember(uuids) {
           for (const uuid of uuids) lastSeen.set(uuid, peer.uuid);
         },
-        async localDomains() {
-          const list = await options.domains.list();
-          return list.ok ? new Set(list.value.map((d) => d.uuid)) : null;
-        },
+        localDomains,
       });
       if (!done.ok) return err(describePoolFailure(done.error));
       const { starts } = done.value;
       for (const start of starts) options.log("vm.started", JSON.stringify(start));
       return ok(`${starts.length} VMs of ${peer.name} were to be started here`);
+    },
+    async startConfirmed(uuids) {
+      const mayStart = (): boolean => {
+        const snapshot = options.snapshot();
+        return snapshot !== null && snapshot.inContact && snapshot.serving;
+      };
+      const order = { ownUuid: options.config().self.uuid, vmUuids: uuids, localDomains };
+      const done = await startConfirmedVms(context(mayStart), order);
+      if (!done.ok) return err(describePoolFailure(done.error));
+      return ok(`${uuids.length} VMs that stalled on the other host were to be started here`);
     },
     async setOtherConfig(changes) {
       const session = await gate.openPool(options.config().xapi.timeoutMs, abort.signal);

@@ -57,7 +57,8 @@ export function checkAction(sim: Sim, h: Host, action: Action): void {
 function automatic(sim: Sim, h: Host, what: string): void {
   const { ha, flags, peerFlags } = h.disk.record;
   if (ha !== "on") sim.violate(`V5 ${h.name} ${what} although HA is ${ha} there`);
-  if (flags.manual || peerFlags.manual) sim.violate(`V5 ${h.name} ${what} in manual mode`);
+  // A20: manual mode is about the storage; HA goes on restarting VMs and fencing for that.
+  if (what === "takes over" && (flags.manual || peerFlags.manual)) sim.violate(`V5 ${h.name} ${what} in manual mode`);
   if (flags.maintenance) sim.violate(`V5 ${h.name} ${what} in maintenance`);
 }
 

@@ -114,7 +114,9 @@ function lookAgain(sim: Sim, h: Host, kind: EffectKind): void {
       return observeVip(sim, h);
     case "pause-domains":
     case "unpause-domains":
+    case "destroy-domains":
     case "recover-peer":
+    case "start-confirmed":
       return observeDomains(sim, h);
     case "watchdog-arm":
     case "watchdog-disarm":
@@ -219,6 +221,15 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       return done(true);
     case "recover-peer":
       return done(recover(sim, h));
+    case "destroy-domains":
+      for (const uuid of action.domains) h.domains.delete(uuid);
+      return done(true);
+    case "start-confirmed":
+      for (const uuid of action.domains) {
+        h.domains.set(uuid, { paused: false });
+        sim.residence.set(uuid, h.name);
+      }
+      return done(true);
     default:
       return assertNever(action);
   }

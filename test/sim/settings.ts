@@ -49,6 +49,7 @@ export function testConfig(host: HostName, policy: Policy, patch: Partial<CoreCo
     mayTakeOver: true,
     mayRestart: true,
     rebootLoneHost: false,
+    isolatedVms: "restart",
     watchdogUsed: true,
     removedRules: [],
     ...patch,

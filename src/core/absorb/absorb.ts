@@ -1,7 +1,8 @@
 // Takes one event into the state: what was seen or what ended. Decides nothing.
 
 import { assertNever } from "../../util/assert.ts";
-import { drbdConnected, inContact } from "../facts.ts";
+import { drbdConnected, inContact, silenceMs } from "../facts.ts";
+import type { DurableRecord } from "../model/durable.ts";
 import type { Event } from "../model/event.ts";
 import type { HeardHeartbeat } from "../model/peer.ts";
 import { freshFence, freshProbes, freshVotes, type State } from "../model/state.ts";
@@ -10,7 +11,11 @@ import { acceptCommand } from "../decide/commands.ts";
 import { acceptRequest } from "../decide/requests.ts";
 import { inForce } from "../rules.ts";
 
+/** Pause before the peer is asked again for its consent (D3) after it refused. */
+const CONSENT_RETRY_MS = 250;
+
 export function absorb(turn: Turn, event: Event): void {
+  noteStall(turn);
   switch (event.kind) {
     case "tick":
       return absorbTick(turn);
@@ -39,7 +44,12 @@ export function absorb(turn: Turn, event: Event): void {
     case "xapi":
       return change(turn, { xapi: event.xapi });
     case "management":
-      return change(turn, { management: event.up });
+      return change(turn, {
+        management: event.up,
+        managementLostAt: event.up ? null : (turn.state.managementLostAt ?? turn.now),
+      });
+    case "toolstack":
+      return change(turn, { toolstackLost: event.beyondRepair });
     case "watchdog":
       return change(turn, { watchdogArmed: event.armed });
     case "handler":
@@ -70,6 +80,17 @@ export function absorb(turn: Turn, event: Event): void {
   }
 }
 
+/**
+ * D10, A28: samples that were due while this host stood still count as failed, those of an outage that began meanwhile
+ * too; and the first event after the stall need not be a tick.
+ */
+function noteStall(turn: Turn): void {
+  const { state, now } = turn;
+  const { hb, suspect } = state.config.timers;
+  if (now - state.lastTick <= 2 * hb || !inForce(state.config, "D10")) return;
+  if (state.suspected || silenceMs(state, now) >= suspect) failVote(turn, "samples were skipped by a stall");
+}
+
 function absorbTick(turn: Turn): void {
   const { state, now } = turn;
   const gap = now - state.lastTick;
@@ -78,8 +99,6 @@ function absorbTick(turn: Turn): void {
   if (gap > 2 * hb) {
     const worse = gap >= state.lag.ms || now - state.lag.at > 10_000;
     if (worse) change(turn, { lag: { ms: gap, at: now } });
-    // D10: samples that were due while this host stood still count as failed.
-    if (state.suspected && inForce(state.config, "D10")) failVote(turn, "samples were skipped by a stall");
   }
   if (drbdConnected(turn.state)) noteDrbdEvidence(turn);
 }
@@ -102,9 +121,11 @@ function absorbHeartbeat(turn: Turn, heard: HeardHeartbeat): void {
   const stale = known !== null && known.bootId === heard.body.bootId && heard.body.incarnation < known.incarnation;
   if (stale) return;
   const wasInContact = inContact(state, now);
+  // D2: with the rule taken out, an outage that began goes on although the other host answers again.
+  const ends = contact && (!state.suspected || inForce(config, "D2"));
   change(turn, {
     peer: {
-      contactAt: contact ? now : peer.contactAt,
+      contactAt: ends ? now : peer.contactAt,
       heardAt: now,
       linkHeardAt: { ...peer.linkHeardAt, [heard.link]: now },
       linkContactAt: contact ? { ...peer.linkContactAt, [heard.link]: now } : peer.linkContactAt,
@@ -112,9 +133,18 @@ function absorbHeartbeat(turn: Turn, heard: HeardHeartbeat): void {
       signAt: now,
     },
   });
-  if (!contact || heard.echoSentAt === null) return;
+  if (!contact) return noteOneWay(turn);
+  if (!ends || heard.echoSentAt === null) return;
   change(turn, { leaseFrom: Math.max(state.leaseFrom ?? -Infinity, heard.echoSentAt) });
   if (!wasInContact) beginContact(turn);
+  else if (!state.votes.latched) change(turn, { votes: freshVotes });
+}
+
+/** A27: one heartbeat that does not echo mine voids the vote until contact: the other host may act as if I were dead. */
+function noteOneWay(turn: Turn): void {
+  if (turn.state.peer.contactAt === null || !inForce(turn.state.config, "A27")) return;
+  failVote(turn, "the other host is heard, and does not hear this one (D9)");
+  change(turn, { votes: { ...turn.state.votes, oneWay: true } });
 }
 
 /** D2: contact resets silence, lease and latch; proofs of death are spent. */
@@ -146,6 +176,8 @@ function absorbSample(turn: Turn, id: number, passed: boolean): void {
   if (votes.pending?.id !== id) return;
   if (!passed || (config.heuristics.length === 0 && inForce(config, "A3")))
     return failVote(turn, passed ? "no heuristic address is configured (A3)" : "a heuristic address did not answer");
+  if (turn.now - votes.pending.sentAt > config.timers.sample && inForce(config, "D10"))
+    return failVote(turn, "a vote sample came too late");
   change(turn, {
     votes: { ...votes, runSince: votes.runSince ?? turn.now, lastPassedAt: turn.now, lastOk: true, pending: null },
   });
@@ -170,7 +202,7 @@ function absorbProbe(turn: Turn, event: Event & { kind: "probe" }): void {
 function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void {
   const { state, now } = turn;
   if (state.persisting?.id === id) {
-    if (ok) change(turn, { durable: state.persisting.record });
+    if (ok) noteDurable(turn, state.persisting.record);
     else log(turn, "action.failed", `the durable record could not be written: ${detail}`, "error");
     change(turn, { persisting: null });
   }
@@ -196,10 +228,21 @@ function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void
     change(turn, { recovery: { ...state.recovery, phase: ok ? "done" : "failed", at: now } });
     log(turn, ok ? "vm.started" : "vm.failed", detail, ok ? "info" : "error");
   }
+  if (state.isolated?.phase === "starting" && state.isolated.id === id) {
+    change(turn, { isolated: { ...state.isolated, phase: ok ? "done" : "failed", at: now } });
+    log(turn, ok ? "vm.started" : "vm.failed", detail, ok ? "info" : "error");
+  }
   if (state.promotion?.phase === "running" && state.promotion.id === id) {
     change(turn, { promotion: { ...state.promotion, phase: ok ? "done" : "failed", at: now } });
     log(turn, ok ? "xapi.promoted" : "action.failed", detail, ok ? "info" : "error");
   }
+}
+
+/** D15: a takeover counts from the moment it is durable. */
+function noteDurable(turn: Turn, record: DurableRecord): void {
+  const { state } = turn;
+  const counted = record.takeovers > state.durable.takeovers;
+  change(turn, { durable: record, moves: counted ? [...state.moves, turn.now] : state.moves });
 }
 
 function absorbRepair(turn: Turn, id: number, ok: boolean, detail: string): void {
@@ -231,6 +274,7 @@ function absorbReply(turn: Turn, id: number, reply: (Event & { kind: "reply" })[
   const silent = reply.kind === "silent";
   if (state.solo?.phase === "asking" && state.solo.pending === id) {
     change(turn, { solo: reply.kind === "done" ? { ...state.solo, phase: "persisting", pending: -1 } : null });
+    if (reply.kind !== "done") change(turn, { consentAfter: turn.now + CONSENT_RETRY_MS });
     if (reply.kind !== "done")
       log(turn, "action.failed", `the other host did not outdate its copy: ${reply.reason}`, "warn");
   }
@@ -244,6 +288,7 @@ function absorbReply(turn: Turn, id: number, reply: (Event & { kind: "reply" })[
     change(turn, { claim: reply.kind === "done" ? { ...state.claim, phase: "persisting", id: -1 } : null });
     if (reply.kind !== "done") log(turn, "action.failed", `the claim was not granted: ${reply.reason}`, "warn");
   }
+  if (state.isolated?.phase === "asking" && state.isolated.id === id) absorbConfirmation(turn, reply);
   if (state.handover?.pending === id)
     absorbHandoverReply(turn, reply.kind === "done", silent, silent ? "" : "reason" in reply ? reply.reason : "");
   change(turn, {
@@ -258,6 +303,17 @@ function absorbReply(turn: Turn, id: number, reply: (Event & { kind: "reply" })[
         : c,
     ),
   });
+}
+
+/** A22: only the peer's own word that the domains are gone starts them here. */
+function absorbConfirmation(turn: Turn, reply: (Event & { kind: "reply" })["reply"]): void {
+  const { isolated } = turn.state;
+  if (isolated === null) return;
+  if (reply.kind !== "done") {
+    log(turn, "vm.failed", `the other host did not give up its stalled VMs: ${reply.reason}`, "warn");
+    return change(turn, { isolated: { ...isolated, phase: "failed", at: turn.now } });
+  }
+  change(turn, { isolated: { ...isolated, phase: "starting", id: -1 } });
 }
 
 /** A9: a refused offer or an acknowledged cancel takes the storage back; silence leaves nobody the owner until the deadline. */

@@ -85,16 +85,13 @@ function finish(turn: Turn, activity: Activity): void {
   change(turn, { activity: null });
   switch (activity.kind) {
     case "activate":
-      change(turn, {
-        softFenced: false,
-        lastTakeoverAt: activity.why.startsWith("takeover") ? turn.now : turn.state.lastTakeoverAt,
-      });
+      change(turn, { softFenced: false });
       log(turn, "storage.activated", `${activity.why}: ${Math.round(turn.now - activity.startedAt)} ms`);
       turn.actions.push({ kind: "kick-initiators" }, { kind: "beat" });
       return;
     case "release":
       log(turn, "storage.released", `${activity.why}: ${Math.round(turn.now - activity.startedAt)} ms`);
-      if (activity.to === "peer") offer(turn);
+      if (activity.to === "peer") offer(turn, activity.record?.takeovers !== undefined);
       else turn.actions.push({ kind: "beat" });
       return;
     case "stand-down":

@@ -6,30 +6,20 @@ import type { Command } from "../model/event.ts";
 import { valueOf } from "../model/observation.ts";
 import type { PendingCommand } from "../model/state.ts";
 import { ask, change, log, persist, type Turn } from "../turn.ts";
+import { inForce } from "../rules.ts";
 import { begin } from "./begin.ts";
+import { end, reply, to, wait } from "./command-reply.ts";
+import { forgetMoves } from "./flap.ts";
 import { claim, releaseRefusal } from "./ownership.ts";
-
-type Outcome = "done" | "refused" | "failed";
-
-function reply(turn: Turn, id: number, outcome: Outcome, text: string, next = "", rule: string | null = null): void {
-  turn.actions.push({ kind: "command-reply", id, outcome, rule, text, next });
-}
+import { expirePause, leave, pause, progressLeave, progressPause } from "./stopping.ts";
 
 const seeStatus = "see 'iscsi-cfg status'";
 
-function wait(
-  turn: Turn,
-  id: number,
-  kind: PendingCommand["kind"],
-  phase: string,
-  pending: number | null = null,
-): void {
-  change(turn, { commands: [...turn.state.commands, { id, kind, startedAt: turn.now, phase, pending }] });
-}
-
 export function acceptCommand(turn: Turn, id: number, command: Command): void {
-  if (turn.state.commands.length > 0 && command.kind !== "confirm-peer-off")
+  const stops = command.kind === "leave" || command.kind === "pause";
+  if (turn.state.commands.length > 0 && command.kind !== "confirm-peer-off" && !stops)
     return reply(turn, id, "refused", "another command is still running", "wait for it to end, then try again");
+  if (!stops) forgetMoves(turn);
   switch (command.kind) {
     case "enable":
       return enable(turn, id, command.force);
@@ -40,7 +30,6 @@ export function acceptCommand(turn: Turn, id: number, command: Command): void {
     case "maintenance":
       if (command.on && isOwner(turn.state))
         return reply(turn, id, "refused", "this host owns the storage (A11)", "run 'iscsi-cfg switch' first", "A11");
-      change(turn, {});
       return wait(turn, id, "maintenance", command.on ? "on" : "off");
     case "become-primary":
       return becomePrimary(turn, id, command.force);
@@ -48,6 +37,10 @@ export function acceptCommand(turn: Turn, id: number, command: Command): void {
       return becomeSecondary(turn, id);
     case "switch":
       return switchOver(turn, id, command.storageOnly);
+    case "leave":
+      return leave(turn, id);
+    case "pause":
+      return pause(turn, id);
     case "confirm-peer-off":
       if (inContact(turn.state, turn.now))
         return reply(turn, id, "refused", "the other host answers: it is not off", seeStatus, "D14");
@@ -91,6 +84,7 @@ function enable(turn: Turn, id: number, force: boolean): void {
 function disable(turn: Turn, id: number, force: boolean): void {
   if (turn.state.durable.ha === "off" && turn.state.durable.peerHa === "off")
     return reply(turn, id, "done", "HA is disabled");
+  if (!inForce(turn.state.config, "A4")) return wait(turn, id, "disable", "prepare:yes");
   wait(turn, id, "disable", force ? "forbid-forced" : "forbid");
 }
 
@@ -217,17 +211,8 @@ function switchOver(turn: Turn, id: number, storageOnly: boolean): void {
 }
 
 export function progressCommands(turn: Turn): void {
+  expirePause(turn);
   for (const command of turn.state.commands) progress(turn, command);
-}
-
-function end(turn: Turn, command: PendingCommand, outcome: Outcome, text: string, next = ""): void {
-  change(turn, { commands: turn.state.commands.filter((c) => c.id !== command.id) });
-  const tookMs = Math.round(turn.now - command.startedAt);
-  reply(turn, command.id, outcome, outcome === "done" ? `${text} (${tookMs} ms)` : text, next);
-}
-
-function to(turn: Turn, command: PendingCommand, phase: string, pending: number | null = null): void {
-  change(turn, { commands: turn.state.commands.map((c) => (c.id === command.id ? { ...c, phase, pending } : c)) });
 }
 
 function progress(turn: Turn, command: PendingCommand): void {
@@ -253,6 +238,10 @@ function progress(turn: Turn, command: PendingCommand): void {
     }
     case "switch":
       return progressSwitch(turn, command, waitedMs);
+    case "leave":
+      return progressLeave(turn, command, waitedMs);
+    case "pause":
+      return progressPause(turn, command, waitedMs);
     case "become-primary":
       if (isOwner(turn.state) && serving(turn.state))
         return end(turn, command, "done", "storage is primary on this host");
@@ -328,8 +317,10 @@ function progressDisable(turn: Turn, command: PendingCommand): void {
       persist(turn, { ha: "leaving" }, "HA is leaving (A4)");
       return;
     case "prepare:no":
-    case "prepare:silent":
-      if (persist(turn, { ha: "on" }, "disable was not agreed") === undefined) return;
+    case "prepare:silent": {
+      // A4: nobody knows whether the other host heard it: it counts as not enabled until it says otherwise.
+      const peerHa = command.phase === "prepare:silent" ? ("leaving" as const) : state.durable.peerHa;
+      if (persist(turn, { ha: "on", peerHa }, "disable was not agreed") === undefined) return;
       return end(
         turn,
         command,
@@ -337,6 +328,7 @@ function progressDisable(turn: Turn, command: PendingCommand): void {
         "the other host did not agree: HA stays enabled",
         "add --force if it is off for good",
       );
+    }
     case "prepare-forced:no":
     case "prepare-forced:silent":
     case "prepare:yes":

@@ -4,11 +4,13 @@ import {
   deadAfterMs,
   drbdConnected,
   episodeMs,
+  hostLossForbidden,
   inContact,
   isOwner,
   isSolo,
+  leftCleanly,
+  moveForbidden,
   notEligible,
-  takeoverForbidden,
   voteHeld,
 } from "../facts.ts";
 import type { State } from "../model/state.ts";
@@ -20,15 +22,14 @@ const MAX_ATTEMPTS = 3;
 
 /** Why the peer is not fenced now; undefined = fence it. */
 export function fenceForbidden(state: State, now: Instant): string | undefined {
-  const { config, peer, fence } = state;
+  const { config, fence } = state;
   if (config.policy !== "strict" && config.policy !== "strict+vote") return "this policy has no fence device";
-  const forbidden = takeoverForbidden(state);
+  const forbidden = hostLossForbidden(state);
   if (forbidden !== undefined) return forbidden;
   if (!demands(config, "D14", !inContact(state, now) && state.suspected)) return "the other host answers";
   if (drbdConnected(state)) return "DRBD is connected to the other host";
-  if (peer.body !== null && !demands(config, "D14", peer.body.intent !== "leaving" && peer.body.intent !== "paused"))
-    return "the other host announced that it leaves";
-  if (!demands(config, "D14", !state.durable.peerFlags.maintenance)) return "the other host is in maintenance";
+  if (!demands(config, "D14", !leftCleanly(state, now)))
+    return "the other host announced that it leaves and gave everything back (A13)";
   const needsVote = config.policy !== "strict" || config.quorumRequired;
   if (needsVote && !demands(config, "D14", voteHeld(state, now)))
     return "this host has no vote of the heuristic addresses";
@@ -53,7 +54,7 @@ export function decideFencing(turn: Turn): void {
   // A solo owner needs no proof any more for its storage, only for the peer's VMs (D5, D7).
   if (isOwner(state) && isSolo(state) && state.recovery !== null) return;
   // A host that could not take over gains nothing by shooting the owner, and one fault must not take both down (V14).
-  if (!isOwner(state) && notEligible(state, now) !== undefined) return;
+  if (!isOwner(state) && (notEligible(state, now) ?? moveForbidden(state)) !== undefined) return;
   if (fenceForbidden(state, now) !== undefined) return;
   const pending = effect(turn, { kind: "fence", hostId: config.peerId });
   change(turn, { fence: { ...turn.state.fence, pending, attempts: fence.attempts + 1 } });

@@ -2,16 +2,17 @@
 
 import { inContact } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
+import { inForce } from "../rules.ts";
 import { ask, change, effect, log, type Turn } from "../turn.ts";
 import { begin } from "./begin.ts";
 
-/** Everything is withdrawn and durable: give the storage away. */
-export function offer(turn: Turn): void {
+/** Everything is withdrawn and durable: give the storage away. `automatic`: no operator asked for it (D15). */
+export function offer(turn: Turn, automatic: boolean): void {
   const { state, now } = turn;
   const { config, durable } = state;
   const token = `${config.hostId}:${state.bootId}:${durable.epoch}:${state.nextId}`;
   const deadlineMs = config.timers.release;
-  const pending = ask(turn, { kind: "acquire", token, epoch: durable.epoch, deadlineMs }, 1_000);
+  const pending = ask(turn, { kind: "acquire", token, epoch: durable.epoch, deadlineMs, automatic }, 1_000);
   change(turn, {
     handover: {
       token,
@@ -49,6 +50,11 @@ export function decideHandover(turn: Turn): void {
     return begin(turn, { kind: "activate", why: "hand-over taken back (A9)", record });
   }
   if (handover.pending !== null || turn.now < handover.deadline) return;
+  if (!inForce(config, "A9")) {
+    change(turn, { handover: null });
+    const record = { epoch: handover.epoch + 1, owner: config.hostId };
+    return begin(turn, { kind: "activate", why: "hand-over taken back without the other host's word", record });
+  }
   const pending = ask(turn, { kind: "cancel", token: handover.token, epoch: handover.epoch + 2 }, 1_000);
   change(turn, { handover: { ...handover, phase: "cancelling", pending, deadline: turn.now + 1_000 } });
 }

@@ -1,6 +1,6 @@
 // Who owns the storage when the hosts can talk (D11, D13, D17), and the lone start of a solo owner (D12).
 
-import { inContact, isOwner, isSolo, looked, moveForbidden, serving, view } from "../facts.ts";
+import { inContact, isOwner, isSolo, looked, moveForbidden, promotable, serving, view } from "../facts.ts";
 import type { DrbdView, Generation } from "../model/drbd.ts";
 import { valueOf } from "../model/observation.ts";
 import type { HeartbeatBody } from "../model/peer.ts";
@@ -11,10 +11,13 @@ import { begin } from "./begin.ts";
 
 export function decideOwnership(turn: Turn): void {
   if (higherEpoch(turn) || splitBrain(turn)) return;
-  noteMaster(turn);
   writeClaim(turn);
   const { state, now } = turn;
-  if (state.activity !== null || state.claim !== null || state.handover !== null || state.blocked !== null) return;
+  // Between the word that this host leaves and its end nothing is taken up again.
+  if (state.stopping?.intent === "leaving") return;
+  if (state.activity !== null || state.claim !== null || state.handover !== null) return;
+  // What blocks a takeover or a claim does not keep an owner from serving what is its own.
+  if (state.blocked !== null && !isOwner(state)) return;
   if (!looked(state) || now < state.retryAt) return;
   if (inContact(state, now)) return inCompany(turn);
   return alone(turn);
@@ -53,18 +56,6 @@ function splitBrain(turn: Turn): boolean {
   return true;
 }
 
-/** D17: the pool master moved while both hosts can talk: the storage follows by a planned release. */
-function noteMaster(turn: Turn): void {
-  const { state } = turn;
-  const masterId = valueOf(state.xapi)?.masterId ?? null;
-  if (masterId === null || masterId === state.lastMasterId) return;
-  const moved = state.lastMasterId === state.config.hostId && masterId === state.config.peerId;
-  change(turn, { lastMasterId: masterId });
-  if (!moved || !isOwner(state) || !inForce(state.config, "D17") || moveForbidden(state) !== undefined) return;
-  if (releaseRefusal(turn.state, turn.now) !== undefined || turn.state.activity !== null) return;
-  begin(turn, { kind: "release", why: "the pool master moved to the other host (D17)", to: "peer" });
-}
-
 /** Why the storage can't be handed to the other host now; undefined = it can (protocol.md 7). */
 export function releaseRefusal(state: State, now: number): string | undefined {
   const body = state.peer.body;
@@ -72,6 +63,7 @@ export function releaseRefusal(state: State, now: number): string | undefined {
   if (!inContact(state, now) || body === null) return "the other host does not answer";
   if (!body.joined) return "the daemon of the other host has not looked at its storage yet";
   if (body.busy) return "the other host is changing its own state";
+  if (body.intent === "leaving" || body.intent === "paused") return "the daemon of the other host is about to stop";
   if (body.epoch !== state.durable.epoch) return "the other host has not followed to this epoch yet";
   if (body.cfgHash !== state.config.cfgHash) return "the two hosts have different configurations";
   for (const resource of state.config.resources) {
@@ -100,9 +92,37 @@ function inCompany(turn: Turn): void {
   }
   if (state.durable.owner !== null || body.owner !== null || body.busy) return;
   if (moveForbidden(state) !== undefined || now < state.retryAt) return;
+  const apart = unrelated(state, body);
+  if (apart !== undefined) {
+    const text = `${SPLIT_DATA}: ${apart} holds data on each host that the other one never had`;
+    change(turn, { blocked: text });
+    return alert(turn, "split-brain", `${text}; nothing is served until you choose`);
+  }
   if (choose(state, body) !== state.config.hostId) return;
   claim(turn, false);
 }
+
+export const SPLIT_DATA = "split brain of the data";
+
+/** A18: the resource whose two copies come from neither one another: D11, a person picks. Undefined: there is none. */
+export function unrelated(state: State, body: HeartbeatBody): string | undefined {
+  if (!inForce(state.config, "A18")) return undefined;
+  return state.config.resources.find((resource) => {
+    const mine = view(state, resource);
+    const theirs = body.resources[resource];
+    if (mine === undefined || theirs === undefined || mine.connection === "Connected") return false;
+    if (usable(mine.disk) === 0 || usable(theirs.disk) === 0) return false;
+    const { generation } = mine;
+    if (generation === null || theirs.generation === null) return false;
+    if (isNew(generation) || isNew(theirs.generation)) return false;
+    return generation.current !== theirs.generation.current && newer(generation, theirs.generation) === 0;
+  });
+}
+
+/** A disk that holds nothing yet: DRBD's UUID_JUST_CREATED, or none. */
+const isNew = ({ current }: Generation): boolean => /^0*4?$/.test(current);
+
+const usable = (disk: DrbdView["disk"]): number => (disk === "UpToDate" ? 2 : disk === "Consistent" ? 1 : 0);
 
 /** The owner serves again after a crash of daemon or target; not while DRBD waits for an answer, not from a bad disk. */
 function resume(turn: Turn, why: string): void {
@@ -146,20 +166,19 @@ function alone(turn: Turn): void {
   if (state.peer.contactAt !== null || !isOwner(state)) return;
   if (!isSolo(state) && inForce(state.config, "D12")) return;
   if (turn.now - state.startedAt < 2 * state.config.timers.suspect || serving(state)) return;
-  const barred = state.config.resources.every((r) => view(state, r)?.disk === "UpToDate");
-  if (barred) begin(turn, { kind: "activate", why: "started alone: the last owner, the other copy is behind (D12)" });
+  const usable = state.config.resources.every((r) => promotable(state.config, view(state, r)?.disk ?? "DUnknown"));
+  if (usable) begin(turn, { kind: "activate", why: "started alone: the last owner, the other copy is behind (D12)" });
 }
 
 /** D13: both hosts compute the same answer from the same two heartbeats. */
 export function choose(state: State, body: HeartbeatBody): string {
   const { hostId, peerId, resources } = state.config;
-  for (const resource of resources) {
+  for (const resource of inForce(state.config, "D13") ? resources : []) {
     const mine = view(state, resource);
     const theirs = body.resources[resource];
     if (mine === undefined || theirs === undefined) return peerId < hostId ? peerId : hostId;
-    const usable = (disk: DrbdView["disk"]): number => (disk === "UpToDate" ? 2 : disk === "Consistent" ? 1 : 0);
     if (usable(mine.disk) !== usable(theirs.disk)) return usable(mine.disk) > usable(theirs.disk) ? hostId : peerId;
-    const order = newer(mine.generation, theirs.generation);
+    const order = inForce(state.config, "A18") ? newer(mine.generation, theirs.generation) : 0;
     if (order !== 0) return order > 0 ? hostId : peerId;
   }
   const xapi = valueOf(state.xapi)?.role ?? "unknown";

@@ -1,15 +1,28 @@
 // Keeps the durable record true: the peer's mode as last known (D1), `solo` cleared when the copies agree (A2), and the
 // proof in memory that this copy is in sync with a clean owner.
 
-import { allInSync, inContact, isOwner, peerOwns, view } from "../facts.ts";
+import { allConnected, allInSync, inContact, isOwner, peerOwns, view } from "../facts.ts";
 import { inForce } from "../rules.ts";
 import { change, log, persist, type Turn } from "../turn.ts";
+import { forgetMoves, keepMoves } from "./flap.ts";
+import { SPLIT_DATA } from "./ownership.ts";
 
 export function keepRecords(turn: Turn): void {
   noteInSync(turn);
+  noteReunion(turn);
   if (turn.state.persisting !== null) return;
-  if (clearSolo(turn)) return;
+  if (clearSolo(turn) || keepMoves(turn)) return;
+  if (followMode(turn)) return;
   notePeerMode(turn);
+}
+
+/** A4: the word that ended a two-phase change may be lost; the coordinator's heartbeats say that it is over. */
+function followMode(turn: Turn): boolean {
+  const { durable, peer, commands } = turn.state;
+  if (durable.ha !== "leaving" || peer.body?.ha !== "off" || commands.length > 0) return false;
+  if (!inContact(turn.state, turn.now)) return false;
+  log(turn, "mode.changed", "HA is off: the other host completed the change");
+  return persist(turn, { ha: "off", peerHa: "off" }, "HA off, as on the other host (A4)") !== undefined;
 }
 
 function noteInSync(turn: Turn): void {
@@ -20,6 +33,8 @@ function noteInSync(turn: Turn): void {
     const disk = view(state, r)?.disk;
     return disk !== undefined && disk !== "UpToDate";
   });
+  // A13: a host that leaves stays ineligible until its next daemon heard the owner again.
+  if (state.stopping?.intent === "leaving") return;
   if (lost && state.syncedEpoch !== null) return change(turn, { syncedEpoch: null });
   if (!inContact(state, turn.now) || body === null || !peerOwns(state) || body.owner !== config.peerId) return;
   if (body.epoch !== durable.epoch) return;
@@ -32,6 +47,13 @@ function noteInSync(turn: Turn): void {
     change(turn, { syncedEpoch: durable.epoch });
 }
 
+/** DRBD connects only copies of which one comes from the other: an operator resolved the split brain. */
+function noteReunion(turn: Turn): void {
+  if (turn.state.blocked?.startsWith(SPLIT_DATA) !== true || !allConnected(turn.state)) return;
+  change(turn, { blocked: null });
+  turn.actions.push({ kind: "alert-over", id: "split-brain" });
+}
+
 function clearSolo(turn: Turn): boolean {
   const { state } = turn;
   const { durable, config } = state;
@@ -40,7 +62,11 @@ function clearSolo(turn: Turn): boolean {
   const solo = Object.fromEntries(config.resources.map((r) => [r, false]));
   const lastSync = Object.fromEntries(config.resources.map((r) => [r, durable.epoch]));
   log(turn, "drbd.changed", "the other copy is up to date again");
-  return persist(turn, { solo, lastSync, takeovers: 0 }, "the other copy is up to date (A2)") !== undefined;
+  forgetMoves(turn);
+  return (
+    persist(turn, { solo, lastSync, takeovers: turn.state.moves.length }, "the other copy is up to date (A2)") !==
+    undefined
+  );
 }
 
 function notePeerMode(turn: Turn): void {

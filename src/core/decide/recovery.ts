@@ -1,6 +1,6 @@
 // D7, D16, A11: after the storage: the peer's VMs and the pool-master role. Never delays storage, never without proof.
 
-import { inContact, isOwner, isSolo, provenOff, quiet, serving, takeAfterMs, takeoverForbidden } from "../facts.ts";
+import { inContact, isOwner, isSolo, provenOff, quiet, serving, restartAfterMs, hostLossForbidden } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
@@ -14,7 +14,7 @@ const RETRY_MS = 10_000;
 export function restartRefusal(state: State, now: Instant): string | undefined {
   const { config, votes } = state;
   if (!config.mayRestart) return "SLAVE_HA is 0 on this host";
-  const forbidden = takeoverForbidden(state);
+  const forbidden = hostLossForbidden(state);
   if (forbidden !== undefined) return forbidden;
   if (!isOwner(state) || !serving(state)) return "this host does not serve the storage";
   if (!demands(config, "D7", isSolo(state))) return "the other copy is not barred";
@@ -27,7 +27,7 @@ export function restartRefusal(state: State, now: Instant): string | undefined {
     case "vote":
     case "strict+vote": {
       const run = votes.runSince === null ? 0 : now - votes.runSince;
-      const need = takeAfterMs(state, now);
+      const need = restartAfterMs(state, now);
       return demands(config, "D7", run >= need)
         ? undefined
         : `the vote was held for ${Math.floor(run / 1000)} of ${Math.ceil(need / 1000)} s`;
@@ -39,7 +39,7 @@ export function restartRefusal(state: State, now: Instant): string | undefined {
 
 /** A11: the storage owner decides which toolstack may be promoted: its own, when the old master is proven gone. */
 export function promotionRefusal(state: State, now: Instant): string | undefined {
-  const forbidden = takeoverForbidden(state);
+  const forbidden = hostLossForbidden(state);
   if (forbidden !== undefined) return forbidden;
   if (!isOwner(state) || !serving(state) || !isSolo(state)) return "this host does not serve the storage alone";
   if (inContact(state, now)) return "the other host answers";
@@ -56,23 +56,23 @@ export function recoverPool(turn: Turn): void {
     if (recovery.phase !== "failed" || recovery.attempts >= MAX_ATTEMPTS || now - recovery.at < RETRY_MS) return;
   }
   if (!state.suspected || restartRefusal(state, now) !== undefined) return;
-  if (!state.barred && inForce(state.config, "D16")) {
-    // D16: the peer's initiators lose the target before its VMs run anywhere else.
-    if (state.repairs["bar-peer"] !== undefined) return;
-    const id = effect(turn, { kind: "target-bar-peer" });
-    change(turn, { barred: true, repairs: { ...turn.state.repairs, "bar-peer": { id, at: now, failures: 0 } } });
-    return;
-  }
-  const bar = state.repairs["bar-peer"];
-  if (bar !== undefined) {
-    if (bar.id !== -1 || now - bar.at < 1_000) return;
-    const id = effect(turn, { kind: "target-bar-peer" });
-    change(turn, { repairs: { ...turn.state.repairs, "bar-peer": { id, at: now, failures: bar.failures } } });
-    return;
-  }
+  if (!barPeer(turn)) return;
   const id = effect(turn, { kind: "recover-peer" });
   change(turn, { recovery: { phase: "running", id, attempts: (recovery?.attempts ?? 0) + 1, at: now } });
   log(turn, "vm.starting", "the other host is gone: its VMs start here (D7)");
+}
+
+/** D16: the peer's initiators lose the target before its VMs run anywhere else. True once that is done. */
+export function barPeer(turn: Turn): boolean {
+  const { state, now } = turn;
+  if (!inForce(state.config, "D16")) return true;
+  const bar = state.repairs["bar-peer"];
+  if (state.barred && bar === undefined) return true;
+  if (bar !== undefined && (bar.id !== -1 || now - bar.at < 1_000)) return false;
+  const id = effect(turn, { kind: "target-bar-peer" });
+  const failures = bar?.failures ?? 0;
+  change(turn, { barred: true, repairs: { ...turn.state.repairs, "bar-peer": { id, at: now, failures } } });
+  return false;
 }
 
 function promote(turn: Turn): void {

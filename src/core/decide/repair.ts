@@ -2,6 +2,9 @@
 // peer's initiators readmitted. Each with back-off; none changes who serves.
 
 import { inContact, isOwner, peerOwns, serving, view } from "../facts.ts";
+import type { HeartbeatBody } from "../model/peer.ts";
+import type { State } from "../model/state.ts";
+import { demands, inForce } from "../rules.ts";
 import { valueOf } from "../model/observation.ts";
 import { change, effect, type Turn } from "../turn.ts";
 import type { EffectBody } from "../plan/action.ts";
@@ -50,14 +53,24 @@ export function repair(turn: Turn): void {
     body !== null &&
     body.owner === state.config.hostId
   ) {
-    // A10: only a host whose toolstack follows this one's master gets the disks back.
-    const settled =
-      body.epoch === state.durable.epoch && (valueOf(state.xapi)?.role !== "master" || body.xapi === "supporter");
-    if (settled && body.domains.length === 0) {
+    if (demands(state.config, "A10", settled(state, body))) {
       change(turn, { barred: false });
       mend(turn, "readmit the other host", { kind: "target-fill", bar: false });
     }
   }
+}
+
+/** A10: only a host whose toolstack follows this one's master, and that runs nothing this one runs, gets the disks back. */
+function settled(state: State, body: HeartbeatBody): boolean {
+  if (body.epoch !== state.durable.epoch) return false;
+  const xapi = valueOf(state.xapi);
+  const follows =
+    xapi?.role === "master"
+      ? body.xapi === "supporter"
+      : xapi?.masterId === state.config.peerId && body.xapi === "master";
+  if (!follows) return false;
+  const mine = valueOf(state.domains);
+  return mine !== undefined && !mine.some((d) => body.domains.includes(d.uuid));
 }
 
 /** A Primary that nobody owns: a daemon died between promote and demote. */
@@ -73,7 +86,11 @@ function demoteStray(turn: Turn): void {
 function watchdog(turn: Turn): void {
   const { state } = turn;
   if (!state.config.watchdogUsed) return;
-  const wanted = state.durable.ha !== "off";
+  // A7: disarmed for the time in which this daemon is away.
+  const away = state.stopping !== null && state.stopping.phase === "agreed";
+  // A6: whatever runs here; a VM may be started on a host whose daemon hangs already.
+  const busy = serving(state) || (valueOf(state.domains) ?? []).length > 0;
+  const wanted = state.durable.ha !== "off" && !away && (busy || inForce(state.config, "A6"));
   if (wanted && !state.watchdogArmed) mend(turn, "arm the watchdog", { kind: "watchdog-arm" });
   if (!wanted && state.watchdogArmed) mend(turn, "disarm the watchdog", { kind: "watchdog-disarm" });
 }

@@ -1,12 +1,13 @@
 // What the peer may ask of this host over the control RPC, and the answers it is owed. Idempotent throughout.
 
 import { assertNever } from "../../util/assert.ts";
-import { inContact, isOwner, looked, moveForbidden, peerOwns, view } from "../facts.ts";
+import { drbdConnected, inContact, isOwner, looked, moveForbidden, peerOwns, view } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { PeerRequest } from "../model/peer.ts";
 import type { OwedAnswer } from "../model/state.ts";
 import { change, effect, log, persist, type Turn } from "../turn.ts";
 import { begin } from "./begin.ts";
+import { forgetMoves } from "./flap.ts";
 import { releaseRefusal } from "./ownership.ts";
 
 function refuse(turn: Turn, id: number, reason: string): void {
@@ -17,8 +18,14 @@ function done(turn: Turn, id: number): void {
   turn.actions.push({ kind: "answer", id, reply: { kind: "done" } });
 }
 
-function owe(turn: Turn, requestId: number, kind: OwedAnswer["kind"], waitingFor: readonly number[]): void {
-  change(turn, { owed: [...turn.state.owed, { requestId, kind, waitingFor, failed: null }] });
+function owe(
+  turn: Turn,
+  requestId: number,
+  kind: OwedAnswer["kind"],
+  waitingFor: readonly number[],
+  domains: readonly string[] = [],
+): void {
+  change(turn, { owed: [...turn.state.owed, { requestId, kind, waitingFor, failed: null, domains }] });
 }
 
 /** Requests that end in a durable write wait for the one that is in flight. */
@@ -35,10 +42,19 @@ export function settleOwed(turn: Turn): void {
   if (owed.length === 0) return;
   for (const one of owed) {
     if (one.waitingFor.length > 0) continue;
-    if (one.failed === null) done(turn, one.requestId);
-    else refuse(turn, one.requestId, one.failed);
+    const failed = one.failed ?? stillHere(turn, one.domains ?? []);
+    if (failed === null) done(turn, one.requestId);
+    else refuse(turn, one.requestId, failed);
   }
   change(turn, { owed: owed.filter((one) => one.waitingFor.length > 0) });
+}
+
+function stillHere(turn: Turn, domains: readonly string[]): string | null {
+  if (domains.length === 0) return null;
+  const mine = valueOf(turn.state.domains);
+  if (mine === undefined) return "the domains of this host are not known";
+  const there = domains.filter((uuid) => mine.some((d) => d.uuid === uuid));
+  return there.length === 0 ? null : `still here: ${there.join(", ")}`;
 }
 
 export function acceptRequest(turn: Turn, id: number, request: PeerRequest): void {
@@ -49,7 +65,7 @@ export function acceptRequest(turn: Turn, id: number, request: PeerRequest): voi
     case "outdate":
       return acceptOutdate(turn, id, request.resource, request.epoch);
     case "acquire":
-      return acceptAcquire(turn, id, request.token, request.epoch);
+      return acceptAcquire(turn, id, request.token, request.epoch, request.automatic);
     case "validate": {
       const { handover } = turn.state;
       const valid =
@@ -78,12 +94,10 @@ export function acceptRequest(turn: Turn, id: number, request: PeerRequest): voi
       log(turn, "mode.changed", `HA is ${request.ha} (asked by the other host)`);
       return owe(turn, id, request.kind, [write]);
     }
-    case "confirm-gone": {
-      const mine = valueOf(turn.state.domains);
-      if (mine === undefined) return refuse(turn, id, "the domains of this host are not known");
-      const there = request.domains.filter((uuid) => mine.some((d) => d.uuid === uuid));
-      return there.length === 0 ? done(turn, id) : refuse(turn, id, `still here: ${there.join(", ")}`);
-    }
+    case "pause":
+      return acceptPause(turn, id);
+    case "confirm-gone":
+      return acceptConfirmGone(turn, id, request.domains);
     default:
       return assertNever(request);
   }
@@ -104,9 +118,10 @@ function acceptOutdate(turn: Turn, id: number, resource: string, epoch: number):
 }
 
 /** A9: the releaser proved that nobody serves; this host revalidates the token before it promotes. */
-function acceptAcquire(turn: Turn, id: number, token: string, epoch: number): void {
+function acceptAcquire(turn: Turn, id: number, token: string, epoch: number, automatic: boolean): void {
   const { state } = turn;
   if (state.activity?.token === token) return done(turn, id);
+  if (state.stopping !== null) return refuse(turn, id, "this daemon is about to stop");
   if (epoch !== state.durable.epoch)
     return refuse(turn, id, `this host is in epoch ${state.durable.epoch}, the offer is for ${epoch}`);
   if (state.activity !== null || state.claim !== null || state.blocked !== null)
@@ -120,9 +135,38 @@ function acceptAcquire(turn: Turn, id: number, token: string, epoch: number): vo
     kind: "activate",
     why: "the other host released the storage",
     token,
-    record: { epoch: epoch + 1, owner: state.config.hostId, solo: {} },
+    record: {
+      epoch: epoch + 1,
+      owner: state.config.hostId,
+      solo: {},
+      takeovers: automatic ? state.moves.length + 1 : 0,
+    },
   });
+  if (!automatic) forgetMoves(turn);
   done(turn, id);
+}
+
+/** A7: answered only when the word is in the heartbeats too, which nothing older can overtake. */
+function acceptPause(turn: Turn, id: number): void {
+  const { state, now } = turn;
+  if (!inContact(state, now) || state.peer.body?.intent !== "paused")
+    return refuse(turn, id, "this host has not heard the announcement yet");
+  if (state.stopping !== null) return refuse(turn, id, "this host's daemon is about to stop itself");
+  if (state.fence.pending !== null || state.recovery?.phase === "running")
+    return refuse(turn, id, "this host is acting on the loss of the other one");
+  done(turn, id);
+}
+
+/** A22: the owner takes over VMs that stall here without their disks; they are stopped, looked for again, then given away. */
+function acceptConfirmGone(turn: Turn, id: number, domains: readonly string[]): void {
+  const { state } = turn;
+  if (isOwner(state)) return refuse(turn, id, "this host owns the storage");
+  if (drbdConnected(state)) return refuse(turn, id, "DRBD is connected: the VMs of this host have their disks");
+  const mine = valueOf(state.domains);
+  if (mine === undefined) return refuse(turn, id, "the domains of this host are not known");
+  if (!mine.some((d) => domains.includes(d.uuid))) return done(turn, id);
+  log(turn, "vm.stopped", `${domains.length} VMs stall without their disks: the other host starts them (A22)`, "warn");
+  owe(turn, id, "confirm-gone", [effect(turn, { kind: "destroy-domains", domains })], domains);
 }
 
 function acceptCancel(turn: Turn, id: number, token: string, epoch: number): void {

@@ -13,6 +13,7 @@ const JOIN_GRACE_MS = 1_500;
 
 /** D9: I hear the peer, it does not hear me: it may act as if I were dead. */
 export const deaf = (state: State, now: Instant): boolean =>
+  inForce(state.config, "D9") &&
   state.suspected &&
   !inContact(state, now) &&
   state.peer.heardAt !== null &&
@@ -23,15 +24,15 @@ export function authorityLost(state: State, now: Instant): boolean {
   const { config } = state;
   if (state.durable.ha === "off") return false;
   if (inContact(state, now) || leaseLeftMs(state, now) > 0) return false;
-  const oneWay = deaf(state, now) && inForce(config, "D9");
   if (isOwner(state)) {
-    // The peer's copy is barred by DRBD's own word too, not only by a record that may be old (A2).
+    // D5. The peer's copy is barred by DRBD's own word too, not only by a record that may be old (A2).
     const barred = isSolo(state) && views(state).every((v) => v === undefined || v.peerDisk !== "UpToDate");
-    if (barred && !oneWay) return false;
+    if (barred && inForce(config, "D5")) return false;
     // Nobody can take over from a STRICT owner without shooting it: its I/O stays suspended, nothing else.
     return config.policy !== "strict";
   }
-  return oneWay || !votePasses(state, now);
+  // A27: one one-way heartbeat voids the vote for the whole outage, not for the second in which it was heard.
+  return deaf(state, now) || (state.votes.oneWay && inForce(config, "A27")) || !votePasses(state, now);
 }
 
 /** What would still run on this host if somebody else acted in its place now? Empty = safe. */
@@ -58,8 +59,10 @@ export function selfFence(turn: Turn, tick: boolean): void {
     }
   }
   if (!tick || !state.config.watchdogUsed || !state.watchdogArmed) return;
-  // D8, A21: fed only while authority is proven or the soft fence is verified complete.
-  const safe = !authorityLost(state, now) || state.softFenced;
+  // D8, A21: fed only while authority is proven or the soft fence is verified complete. FENCE_REBOOT_LONE_HOST lets the
+  // watchdog fire instead; a host that heard nobody since its start has done that already.
+  const reboots = state.config.rebootLoneHost && state.peer.contactAt !== null;
+  const safe = !authorityLost(state, now) || (state.softFenced && !reboots);
   const every = Math.min(1_000, timers.watchdog / 5);
   const { tokenAt } = turn.state;
   if (!safe || (tokenAt !== null && now - tokenAt < every)) return;

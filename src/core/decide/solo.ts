@@ -5,7 +5,6 @@ import {
   episodeMs,
   inContact,
   isOwner,
-  isSolo,
   leaseLeftMs,
   provenOff,
   view,
@@ -13,7 +12,7 @@ import {
 } from "../facts.ts";
 import type { Proof, State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
-import { demands } from "../rules.ts";
+import { demands, inForce } from "../rules.ts";
 import { ask, change, effect, log, persist, type Turn } from "../turn.ts";
 import { deaf } from "./self-fence.ts";
 
@@ -31,13 +30,16 @@ export function commitSolo(turn: Turn): void {
   const open = state.config.resources.filter(
     (r) => state.durable.solo[r] !== true && view(state, r)?.connection !== "Connected",
   );
-  if (open.length === 0) return resumeOrphans(turn);
+  resumeOrphans(turn);
+  if (open.length === 0) return;
   const waiting = open.filter(
     (r) => state.handlers.some((h) => h.resource === r) || view(state, r)?.suspended === true,
   );
   if (inContact(state, turn.now)) {
     const resource = waiting[0];
-    if (resource === undefined) return;
+    if (resource === undefined || turn.now < state.consentAfter) return;
+    if (!inForce(state.config, "D3"))
+      return change(turn, { solo: { proof: "consent", phase: "persisting", pending: -1, resources: [resource] } });
     const pending = ask(turn, { kind: "outdate", resource, epoch: state.durable.epoch }, 1_000);
     return change(turn, { solo: { proof: "consent", phase: "asking", pending, resources: [resource] } });
   }
@@ -52,6 +54,7 @@ export function commitProof(state: State, now: Instant): Proof | undefined {
   if (state.fence.confirmed) return "operator";
   const mineForbids = durable.ha !== "on" || durable.flags.manual;
   const peersForbids = durable.peerHa !== "on" || durable.peerFlags.manual;
+  if (left(state)) return "left";
   // D1: nobody will take over by itself, so there is nothing to wait for.
   if (state.suspected && mineForbids && peersForbids) return "modes-forbid";
   if (!state.suspected || episodeMs(state, now) < deadAfterMs(state, now) || deaf(state, now)) return undefined;
@@ -68,6 +71,13 @@ export function commitProof(state: State, now: Instant): Proof | undefined {
       return undefined;
   }
 }
+
+/**
+ * A13: the peer announced that it leaves and stopped being eligible. That word is final for its daemon, so its copy is not
+ * used in this one's place before both talk again.
+ */
+const left = ({ peer, config }: State): boolean =>
+  peer.body?.intent === "leaving" && peer.body.owner !== config.peerId && !peer.body.eligible;
 
 /** Durable before effect (V6): only the written record answers the handler. */
 function writeSolo(turn: Turn): void {
@@ -94,7 +104,10 @@ function answerHandlers(turn: Turn): void {
 
 function handlerCode(state: State, resource: string, now: Instant): 4 | 7 | 6 | 1 | undefined {
   if (isOwner(state)) {
-    if (state.durable.solo[resource] === true) return inContact(state, now) ? 4 : 7;
+    // A record that clears `solo` is on its way to the disk: the other copy was in sync, so its word is needed anew (A2).
+    const clearing = state.persisting !== null && state.persisting.record.solo[resource] !== true;
+    if (state.durable.solo[resource] === true && !(clearing && inForce(state.config, "A2")))
+      return inContact(state, now) ? 4 : 7;
     return undefined;
   }
   const peerServes = state.peer.body !== null && state.peer.body.owner === state.config.peerId;
@@ -107,9 +120,9 @@ function handlerCode(state: State, resource: string, now: Instant): 4 | 7 | 6 | 
 /** A15: suspended, nobody waits for an answer any more, and the proof is durable: lift the suspension. */
 function resumeOrphans(turn: Turn): void {
   const { state } = turn;
-  if (!isSolo(state)) return;
   for (const resource of state.config.resources) {
     const v = view(state, resource);
+    if (state.durable.solo[resource] !== true && inForce(state.config, "A15")) continue;
     const name = `resume ${resource}`;
     if (v?.suspended !== true || v.connection === "Connected" || state.handlers.some((h) => h.resource === resource))
       continue;

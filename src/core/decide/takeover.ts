@@ -19,6 +19,7 @@ import type { Instant } from "../model/time.ts";
 import { demands } from "../rules.ts";
 import { alert, change, type Turn } from "../turn.ts";
 import { begin } from "./begin.ts";
+import { blockFlapping, flapRefusal } from "./flap.ts";
 import { deaf } from "./self-fence.ts";
 
 /** Why this host does not take over now; undefined = take over. */
@@ -39,10 +40,7 @@ export function takeoverRefusal(state: State, now: Instant): string | undefined 
   if (!demands(config, "D6", quiet(state, now))) return "waiting until nothing of the other host was heard for a while";
   if (valueOf(state.vip) !== "absent" && valueOf(state.vip) !== "present")
     return "the interface of the floating IP is missing";
-  const { lastTakeoverAt } = state;
-  if (lastTakeoverAt !== null && !demands(config, "D15", now - lastTakeoverAt >= config.timers.flap))
-    return `the last takeover was ${Math.round((now - lastTakeoverAt) / 1000)} s ago; the least time between two is ${config.timers.flap / 1000} s (D15)`;
-  return undefined;
+  return flapRefusal(state, now);
 }
 
 /** The policy's proof that the old owner cannot serve any more. */
@@ -75,7 +73,7 @@ export function decideTakeover(turn: Turn): void {
     change(turn, { blocked: text });
     alert(turn, "vip-conflict", text);
   }
-  if (takeoverRefusal(state, now) !== undefined) return;
+  if (takeoverRefusal(state, now) !== undefined) return blockFlapping(turn);
   change(turn, { blocked: null });
   begin(turn, {
     kind: "activate",
@@ -84,7 +82,7 @@ export function decideTakeover(turn: Turn): void {
       epoch: state.durable.epoch + 1,
       owner: state.config.hostId,
       solo: Object.fromEntries(state.config.resources.map((r) => [r, true])),
-      takeovers: state.durable.takeovers + 1,
+      takeovers: state.moves.length + 1,
     },
   });
 }

@@ -49,6 +49,8 @@ export interface CoreConfig {
   readonly mayTakeOver: boolean;
   readonly mayRestart: boolean;
   readonly rebootLoneHost: boolean;
+  /** A22, A26 (ISOLATED_VM_POLICY): what becomes of VMs on a host that lost its path to the storage and still talks. */
+  readonly isolatedVms: "restart" | "wait";
   /** Why this host must not fence, take over or restart the peer's VMs (its configuration is in doubt); absent: it may. */
   readonly disarmed?: string;
   /** Watchdog handled by the separate holder process (k = 1). */

@@ -23,6 +23,6 @@ export interface DurableRecord {
   readonly solo: Readonly<Record<string, boolean>>;
   /** Per resource: the epoch in which this host last was in sync with a clean owner; -1 never. */
   readonly lastSync: Readonly<Record<string, number>>;
-  /** Instants of automatic takeovers cannot be durable (monotonic clock); their count since the last resync or operator action is (D15, A23). */
+  /** Automatic moves of the storage since the last resync or operator's act (D15, A23); instants cannot be durable. */
   readonly takeovers: number;
 }

@@ -34,7 +34,11 @@ export type Command =
   | { readonly kind: "become-primary"; readonly force: boolean }
   | { readonly kind: "become-secondary" }
   | { readonly kind: "switch"; readonly storageOnly: boolean }
-  | { readonly kind: "confirm-peer-off" };
+  | { readonly kind: "confirm-peer-off" }
+  /** A13: this host shuts down or reboots; its VMs were moved or stopped before. */
+  | { readonly kind: "leave" }
+  /** A7: the daemon alone stops for an upgrade; VMs and storage go on. */
+  | { readonly kind: "pause" };
 
 export type Event =
   | { readonly kind: "tick" }
@@ -46,6 +50,8 @@ export type Event =
   | { readonly kind: "domains"; readonly domains: Observation<readonly DomainFact[]> }
   | { readonly kind: "xapi"; readonly xapi: Observation<XapiFacts> }
   | { readonly kind: "management"; readonly up: boolean }
+  /** XAPI_COUNT restarts of the toolstack did not bring it back, or it answers again (D18). */
+  | { readonly kind: "toolstack"; readonly beyondRepair: boolean }
   | { readonly kind: "watchdog"; readonly armed: boolean }
   /** DRBD waits for an answer about this resource (fence-peer handler). */
   | { readonly kind: "handler"; readonly resource: string; readonly handler: string }

@@ -60,7 +60,13 @@ export type PeerRequest =
   /** D3: make your copy Outdated, durably; answer only then. */
   | { readonly kind: "outdate"; readonly resource: string; readonly epoch: number }
   /** A9: the storage is released to you with this single-use token. */
-  | { readonly kind: "acquire"; readonly token: string; readonly epoch: number; readonly deadlineMs: Millis }
+  | {
+      readonly kind: "acquire";
+      readonly token: string;
+      readonly epoch: number;
+      readonly deadlineMs: Millis;
+      readonly automatic: boolean;
+    }
   /** A9: asked by the acquirer just before `drbdadm primary`. */
   | { readonly kind: "validate"; readonly token: string }
   /** D13: nobody owns the storage; I will, in this epoch. Answered only after the other side made it durable. */
@@ -73,7 +79,9 @@ export type PeerRequest =
   | { readonly kind: "prepare-mode"; readonly ha: HaMode; readonly operator: string }
   /** D1, A4: second phase. */
   | { readonly kind: "commit-mode"; readonly ha: HaMode }
-  /** D7 with contact (A22): confirm that none of these domains executes on you any more. */
+  /** A7: my daemon is about to stop; you know it and act neither against nor for this host until it is back. */
+  | { readonly kind: "pause" }
+  /** D7 with contact (A22): stop these stalled domains; answer only when none of them executes on you any more. */
   | { readonly kind: "confirm-gone"; readonly domains: readonly string[] };
 
 export type PeerReply = { readonly kind: "done" } | { readonly kind: "refused"; readonly reason: string };

@@ -28,6 +28,8 @@ export interface VoteState {
   readonly lastOk: boolean | null;
   readonly pending: { readonly id: number; readonly sentAt: Instant } | null;
   readonly nextAt: Instant | null;
+  /** The peer was heard without hearing this host since the last contact (A27). */
+  readonly oneWay: boolean;
 }
 
 export interface ProbeState {
@@ -51,7 +53,7 @@ export interface FenceState {
 }
 
 /** Why the peer's copy may be left behind: the proof a commit of `solo` stands on. */
-export type Proof = "consent" | "vote" | "fenced" | "operator" | "modes-forbid";
+export type Proof = "consent" | "left" | "vote" | "fenced" | "operator" | "modes-forbid";
 
 /** D3/D4 in progress: the owner makes "the peer's copy is barred" durable before its I/O resumes. */
 export interface SoloCommit {
@@ -102,7 +104,16 @@ export interface Claim {
 
 export interface PendingCommand {
   readonly id: number;
-  readonly kind: "enable" | "disable" | "manual" | "switch" | "become-primary" | "become-secondary" | "maintenance";
+  readonly kind:
+    | "enable"
+    | "disable"
+    | "manual"
+    | "switch"
+    | "become-primary"
+    | "become-secondary"
+    | "maintenance"
+    | "leave"
+    | "pause";
   readonly startedAt: Instant;
   readonly phase: string;
   readonly pending: number | null;
@@ -117,6 +128,28 @@ export interface OwedAnswer {
     "outdate" | "acquire" | "claim" | "cancel" | "prepare-mode" | "commit-mode" | "hand-over" | "confirm-gone";
   readonly waitingFor: readonly number[];
   readonly failed: string | null;
+  /** A22: what must not be found here any more. */
+  readonly domains?: readonly string[];
+}
+
+/** This daemon is about to stop (A7) or this host to leave (A13); final for `leaving`. */
+export interface Stopping {
+  readonly intent: "leaving" | "paused";
+  /** `agreed`: nothing depends on this daemon any more, the watchdog is disarmed. */
+  readonly phase: "asking" | "agreed";
+  readonly since: Instant;
+}
+
+/** D18: what may take the storage away from its owner although both hosts talk. */
+export type ReleaseCause = "management" | "target" | "disk" | "toolstack";
+
+/** A22: VMs of a peer that lost its path to the storage and still talks. */
+export interface Isolated {
+  readonly phase: "asking" | "starting" | "done" | "failed";
+  readonly id: number;
+  readonly domains: readonly string[];
+  readonly attempts: number;
+  readonly at: Instant;
 }
 
 export interface State {
@@ -145,6 +178,15 @@ export interface State {
   readonly domains: Observation<readonly DomainFact[]>;
   readonly xapi: Observation<XapiFacts>;
   readonly management: boolean;
+  readonly managementLostAt: Instant | null;
+  /** The toolstack of this host does not come back although it was restarted (D18). */
+  readonly toolstackLost: boolean;
+  readonly stopping: Stopping | null;
+  /** D17: the pool master moved to the peer, the storage has not followed yet. */
+  readonly following: boolean;
+  /** D18: causes that had their one attempt and are not over yet. */
+  readonly released: readonly ReleaseCause[];
+  readonly isolated: Isolated | null;
   readonly watchdogArmed: boolean;
   readonly handlers: readonly { readonly handler: string; readonly resource: string; readonly since: Instant }[];
   /** Per resource: epoch in which a clean owner was seen while this copy was in sync, in this boot (A2); null never. */
@@ -155,6 +197,8 @@ export interface State {
   readonly claim: Claim | null;
   readonly softFenced: boolean;
   readonly tokenAt: Instant | null;
+  /** Not before this instant is the peer asked again to outdate its copy (D3). */
+  readonly consentAfter: Instant;
   /** Not before this instant is a failed activation or claim tried again. */
   readonly retryAt: Instant;
   /** D16: the peer's initiators are kept out of the target. */
@@ -181,7 +225,8 @@ export interface State {
     readonly at: Instant;
   } | null;
   readonly designate: boolean;
-  readonly lastTakeoverAt: Instant | null;
+  /** D15: automatic moves of the storage that count (A23); those of an earlier daemon as if at the start of this one. */
+  readonly moves: readonly Instant[];
   readonly lastMasterId: string | null;
   readonly targetDeaths: readonly Instant[];
 }
@@ -224,6 +269,12 @@ export function initialState(
     domains: unknown("not looked at yet", now),
     xapi: unknown("not asked yet", now),
     management: true,
+    managementLostAt: null,
+    toolstackLost: false,
+    stopping: null,
+    following: false,
+    released: [],
+    isolated: null,
     watchdogArmed: false,
     handlers: [],
     syncedEpoch: null,
@@ -233,6 +284,7 @@ export function initialState(
     claim: null,
     softFenced: false,
     tokenAt: null,
+    consentAfter: now,
     retryAt: now,
     barred: false,
     blocked: null,
@@ -244,7 +296,7 @@ export function initialState(
     recovery: null,
     promotion: null,
     designate: false,
-    lastTakeoverAt: null,
+    moves: Array.from({ length: durable.takeovers }, () => now),
     lastMasterId: null,
     targetDeaths: [],
   };
@@ -257,6 +309,7 @@ export const freshVotes: VoteState = {
   lastOk: null,
   pending: null,
   nextAt: null,
+  oneWay: false,
 };
 export const freshProbes: ProbeState = {
   pending: null,

@@ -28,6 +28,8 @@ export type EffectBody =
   | { readonly kind: "vip-remove" }
   | { readonly kind: "pause-domains" }
   | { readonly kind: "unpause-domains"; readonly destroy: readonly string[] }
+  /** A22: stops domains that stall without their disks, and answers only when they are gone. */
+  | { readonly kind: "destroy-domains"; readonly domains: readonly string[] }
   | { readonly kind: "fence"; readonly hostId: string }
   | { readonly kind: "watchdog-arm" }
   | { readonly kind: "watchdog-disarm" }
@@ -36,7 +38,9 @@ export type EffectBody =
   /** Planned: both toolstacks are alive and the peer's becomes master. */
   | { readonly kind: "xapi-designate" }
   /** D7 holds: declare the peer dead in XAPI, start its VMs here. The executor asks again before each start. */
-  | { readonly kind: "recover-peer" };
+  | { readonly kind: "recover-peer" }
+  /** A22: starts VMs here of which the living peer confirmed that their domains are gone there. */
+  | { readonly kind: "start-confirmed"; readonly domains: readonly string[] };
 
 /** Actions that change this host and are answered by a `result` event. */
 export type Effect = EffectBody & { readonly id: number };

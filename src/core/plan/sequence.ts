@@ -6,6 +6,7 @@ import { assertNever } from "../../util/assert.ts";
 import type { DurableRecord } from "../model/durable.ts";
 import type { PeerRequest } from "../model/peer.ts";
 import type { Activity, State } from "../model/state.ts";
+import { inForce } from "../rules.ts";
 import type { EffectBody } from "./action.ts";
 
 export type StageItem =
@@ -23,7 +24,9 @@ export function stages(state: State, activity: Activity): readonly (readonly Sta
     case "activate": {
       // The token is revalidated before the epoch is written: the releaser forgets it when it sees the new epoch (A9).
       const validate: StageItem[] =
-        activity.token === null ? [] : [{ kind: "ask", request: { kind: "validate", token: activity.token } }];
+        activity.token === null || !inForce(state.config, "A9")
+          ? []
+          : [{ kind: "ask", request: { kind: "validate", token: activity.token } }];
       const write: StageItem[] = activity.record === null ? [] : [{ kind: "write", patch: activity.record }];
       return [
         validate,
@@ -49,7 +52,11 @@ export function stages(state: State, activity: Activity): readonly (readonly Sta
         [run({ kind: "hush-portal", what: "all" })],
         [run({ kind: "target-withdraw" })],
         [run({ kind: "vip-remove" })],
-        [...demote, run({ kind: "hush-portal", what: "off" }), { kind: "write", patch: { owner: null } }],
+        [
+          ...demote,
+          run({ kind: "hush-portal", what: "off" }),
+          { kind: "write", patch: { owner: null, ...activity.record } },
+        ],
       ];
     case "stand-down":
       return [

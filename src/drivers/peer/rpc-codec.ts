@@ -18,13 +18,14 @@ const ha = z.enum(["on", "off", "leaving"]);
 
 const requestShape = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("outdate"), resource: nameShape, epoch: counterShape }),
-  z.object({ kind: z.literal("acquire"), token, epoch: counterShape, deadlineMs: z.number().min(0) }),
+  z.object({ kind: z.literal("acquire"), token, epoch: counterShape, deadlineMs: z.number().min(0), automatic: z.boolean() }),
   z.object({ kind: z.literal("validate"), token }),
   z.object({ kind: z.literal("claim"), epoch: counterShape, operator: z.boolean() }),
   z.object({ kind: z.literal("cancel"), token, epoch: counterShape }),
   z.object({ kind: z.literal("hand-over"), to: nameShape, operator }),
   z.object({ kind: z.literal("prepare-mode"), ha, operator }),
   z.object({ kind: z.literal("commit-mode"), ha }),
+  z.object({ kind: z.literal("pause") }),
   z.object({ kind: z.literal("confirm-gone"), domains: z.array(nameShape).max(1500) }),
 ]) satisfies z.ZodType<PeerRequest>;
 

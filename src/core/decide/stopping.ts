@@ -1,0 +1,86 @@
+// A7, A13: this daemon is about to stop. Nothing may depend on it any more when it says that it can: no lease, no
+// watchdog, no ownership that nobody looks after.
+
+import { inContact, isOwner, serving } from "../facts.ts";
+import { valueOf } from "../model/observation.ts";
+import type { PendingCommand } from "../model/state.ts";
+import { ask, change, log, type Turn } from "../turn.ts";
+import { begin } from "./begin.ts";
+import { end, reply, to, wait } from "./command-reply.ts";
+import { releaseRefusal } from "./ownership.ts";
+
+/** A pause that is not followed by the end of the daemon is over after this. */
+const PAUSE_ENDS_MS = 30_000;
+const AGREE_MS = 5_000;
+const LEAVE_MS = 15_000;
+
+/** A7: the daemon stops, its host goes on. Both hosts must know it before the watchdog is disarmed. */
+export function pause(turn: Turn, id: number): void {
+  const { state, now } = turn;
+  const next = "stop it when both hosts talk again; 'systemctl kill' leaves the watchdog armed";
+  if (state.durable.ha === "off") return reply(turn, id, "done", "HA is off: the daemon may stop");
+  if (!inContact(state, now))
+    return reply(turn, id, "refused", "the other host does not answer, so it cannot agree to a pause", next, "A7");
+  if (state.activity !== null || state.handover !== null || state.claim !== null || state.solo !== null)
+    return reply(turn, id, "refused", "the storage is changing hands just now", "try again in some seconds", "A7");
+  if (state.peer.body?.intent === "paused" || state.peer.body?.intent === "leaving")
+    return reply(turn, id, "refused", "the daemon of the other host is stopped or about to stop", next, "A7");
+  change(turn, { stopping: { intent: "paused", phase: "asking", since: now } });
+  turn.actions.push({ kind: "beat" });
+  wait(turn, id, "pause", "tell");
+}
+
+export function progressPause(turn: Turn, command: PendingCommand, waitedMs: number): void {
+  const { state } = turn;
+  switch (command.phase) {
+    case "tell:yes":
+      if (state.stopping !== null) change(turn, { stopping: { ...state.stopping, phase: "agreed" } });
+      return to(turn, command, "disarm");
+    case "disarm":
+      if (!state.watchdogArmed) return end(turn, command, "done", "both hosts know it: the daemon may stop");
+      break;
+    default:
+      // The other host says no until it heard the announcement in a heartbeat.
+      if (waitedMs < AGREE_MS) return to(turn, command, "tell", ask(turn, { kind: "pause" }, 500));
+  }
+  if (waitedMs < AGREE_MS) return;
+  change(turn, { stopping: null });
+  end(turn, command, "failed", "the watchdog could not be disarmed safely (A7)", "see 'iscsi-cfg log' on both hosts");
+}
+
+/** A13: the host shuts down. The storage goes to the other host, or is closed as it is when there is none. */
+export function leave(turn: Turn, id: number): void {
+  const { state, now } = turn;
+  change(turn, { stopping: { intent: "leaving", phase: "asking", since: now }, syncedEpoch: null });
+  log(turn, "state.changed", "this host leaves");
+  turn.actions.push({ kind: "beat" });
+  wait(turn, id, "leave", "release");
+  if (!isOwner(state) || state.activity !== null) return;
+  const refusal = releaseRefusal(state, now);
+  if (refusal === undefined) {
+    change(turn, { designate: true });
+    return begin(turn, { kind: "release", why: "this host leaves", to: "peer" });
+  }
+  begin(turn, { kind: "stand-down", why: `this host leaves, and the storage stays its own: ${refusal}` });
+}
+
+export function progressLeave(turn: Turn, command: PendingCommand, waitedMs: number): void {
+  const { state } = turn;
+  const running = valueOf(state.domains)?.filter((d) => !d.paused).length;
+  const released = state.activity === null && state.handover === null && !serving(state);
+  if (released && running === 0) {
+    if (state.stopping?.phase === "asking") change(turn, { stopping: { ...state.stopping, phase: "agreed" } });
+    if (!state.watchdogArmed) return end(turn, command, "done", "this host gave everything back: the daemon may stop");
+  }
+  if (waitedMs < LEAVE_MS) return;
+  const what = released ? `${running ?? "unknown"} VMs still run here` : "the storage was not given back";
+  end(turn, command, "failed", `${what}: the watchdog stays armed`, "stop the VMs, or see 'iscsi-cfg log'");
+}
+
+/** The daemon was to stop and did not: it goes on as before. A host that leaves never takes that back. */
+export function expirePause(turn: Turn): void {
+  const { stopping, commands } = turn.state;
+  if (stopping?.intent !== "paused" || commands.length > 0 || turn.now - stopping.since < PAUSE_ENDS_MS) return;
+  change(turn, { stopping: null });
+  turn.actions.push({ kind: "beat" });
+}
