@@ -1,15 +1,6 @@
 // D3, D4, A15: the owner's I/O is suspended by DRBD until it is durable that the other copy cannot be used in its place.
 
-import {
-  deadAfterMs,
-  episodeMs,
-  inContact,
-  isOwner,
-  leaseLeftMs,
-  provenOff,
-  view,
-  voteHeld,
-} from "../facts.ts";
+import { deadAfterMs, episodeMs, inContact, isOwner, leaseLeftMs, provenOff, view, voteHeld } from "../facts.ts";
 import type { Proof, State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
 import { demands, inForce } from "../rules.ts";

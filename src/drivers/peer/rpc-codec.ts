@@ -18,7 +18,13 @@ const ha = z.enum(["on", "off", "leaving"]);
 
 const requestShape = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("outdate"), resource: nameShape, epoch: counterShape }),
-  z.object({ kind: z.literal("acquire"), token, epoch: counterShape, deadlineMs: z.number().min(0), automatic: z.boolean() }),
+  z.object({
+    kind: z.literal("acquire"),
+    token,
+    epoch: counterShape,
+    deadlineMs: z.number().min(0),
+    automatic: z.boolean(),
+  }),
   z.object({ kind: z.literal("validate"), token }),
   z.object({ kind: z.literal("claim"), epoch: counterShape, operator: z.boolean() }),
   z.object({ kind: z.literal("cancel"), token, epoch: counterShape }),
