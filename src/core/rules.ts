@@ -3,9 +3,14 @@
 
 import type { CoreConfig } from "./model/config.ts";
 
-export type RuleId =
-  | `D${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18}`
-  | `A${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 13 | 15 | 16 | 17 | 18 | 19 | 22 | 23 | 27 | 28}`;
+/** Every D rule, and every amendment that acts here and not only in configuration, drivers or text. */
+export const RULES = [
+  ...(["D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D11", "D12", "D13", "D14", "D15", "D16"] as const),
+  ...(["D17", "D18", "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A13", "A15", "A16", "A17"] as const),
+  ...(["A18", "A19", "A22", "A23", "A27"] as const),
+] as const;
+
+export type RuleId = (typeof RULES)[number];
 
 /** The condition a rule demands; true without looking when the rule is removed (mutation runs only). */
 export function demands(config: CoreConfig, rule: RuleId, condition: boolean): boolean {

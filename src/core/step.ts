@@ -3,7 +3,7 @@
 
 import { absorb } from "./absorb/absorb.ts";
 import { progressActivity } from "./decide/activity.ts";
-import { watchSuspension } from "./decide/alarms.ts";
+import { watchOwner, watchSuspension } from "./decide/alarms.ts";
 import { progressCommands } from "./decide/commands.ts";
 import { trackEpisode } from "./decide/episode.ts";
 import { decideAutoRelease } from "./decide/auto-release.ts";
@@ -49,5 +49,6 @@ export function step(state: State, event: Event, now: Instant): Step {
   repair(turn);
   progressCommands(turn);
   watchSuspension(turn);
+  watchOwner(turn);
   return { state: turn.state, actions: turn.actions };
 }

@@ -26,7 +26,11 @@ export function checkAction(sim: Sim, h: Host, action: Action): void {
     case "fence": {
       const peer = sim.hosts[other(h.name)];
       const { peerHa, peerFlags } = state.durable;
-      const leaves = state.peer.body?.intent === "leaving" || state.peer.body?.intent === "paused";
+      // A13: the word covers what the digest shows as given back, and it expires.
+      const { body, heardAt } = state.peer;
+      const recent = heardAt !== null && localNow(sim, h) - heardAt < state.config.timers.leave;
+      const gaveBack = body?.owner !== peer.name && body?.domains.length === 0 && recent;
+      const leaves = body?.intent === "paused" || (body?.intent === "leaving" && gaveBack);
       if (action.hostId === h.name) sim.violate(`V7 ${h.name} fences itself`);
       if (inContact(state, localNow(sim, h))) sim.violate(`V7 ${h.name} fences a host in contact`);
       if (leaves) sim.violate(`V7 ${h.name} fences a leaving host`);

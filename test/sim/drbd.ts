@@ -96,7 +96,8 @@ export function promote(sim: Sim, h: Host, resource: string, done: (outcome: tru
   if (!side.up) return done("the resource is not up");
   if (side.role === "Primary") return done(true);
   if (side.connected && peer.role === "Primary") return done("both primary (11)");
-  const usable = side.disk === "UpToDate" || (side.connected && peer.disk === "UpToDate");
+  // A Consistent disk becomes UpToDate when the handler says that the peer is out of the way (R1.7).
+  const usable = side.connected ? side.disk === "UpToDate" || peer.disk === "UpToDate" : knowsItsData(side);
   if (!usable) return done(`no UpToDate data (17): ${side.disk}`);
   if (side.connected || side.peerOutdated || side.peerInconsistent) {
     becomePrimary(sim, h, resource);
@@ -120,16 +121,21 @@ export function promote(sim: Sim, h: Host, resource: string, done: (outcome: tru
   });
 }
 
+const knowsItsData = (side: Side): boolean => side.disk === "UpToDate" || side.disk === "Consistent";
+
 function becomePrimary(sim: Sim, h: Host, resource: string): void {
   const side = sideOf(h, resource);
   side.role = "Primary";
   side.crashedPrimary = true;
   if (side.connected) return;
   beginGeneration(sim, side);
+  // D13: both hosts compared their generations, and the other one made it durable that this one owns the storage.
+  const chosen = sim.hosts[other(h.name)].disk.record.owner === h.name;
   const solo = h.bootRecord.owner === h.name && h.bootRecord.solo[resource] === true;
   if (side.disk !== "UpToDate") sim.violate(`V4 ${h.name} promoted ${resource} from ${side.disk}`);
-  else if (!side.syncedThisBoot && !solo)
+  else if (!side.syncedThisBoot && !solo && !chosen)
     sim.violate(`V4 ${h.name} promoted ${resource} alone, rebooted since it was last in sync and not solo`);
+  if (side.disk === "Consistent") side.disk = "UpToDate";
 }
 
 export function demote(sim: Sim, h: Host, resource: string): true | string {

@@ -28,6 +28,8 @@ export interface Network {
   gateway: boolean;
   /** Nothing passes between the hosts although each reaches the gateway: what H1 excludes. */
   filtered: boolean;
+  /** Nothing that this host sends reaches the other one, although it reaches the gateway. */
+  readonly muted: Record<HostName, boolean>;
 }
 
 const both = (): Record<HostName, boolean> => ({ a: true, b: true });
@@ -41,6 +43,7 @@ export function createNetwork(): Network {
     switchUp: true,
     gateway: true,
     filtered: false,
+    muted: { a: false, b: false },
   };
 }
 
@@ -58,12 +61,13 @@ export function healNetwork(network: Network): void {
   network.switchUp = true;
   network.gateway = true;
   network.filtered = false;
+  for (const name of NAMES) network.muted[name] = false;
 }
 
 /** A packet of this host reaches the other one's NIC. */
 export function passes(network: Network, link: Link, from: HostName): boolean {
   const to = other(from);
-  if (network.filtered || (link === "management" && !network.switchUp)) return false;
+  if (network.filtered || network.muted[from] || (link === "management" && !network.switchUp)) return false;
   const ports = network.links[link];
   return ports[from] && ports[to] && network.out[link][from] && network.in[link][to];
 }

@@ -33,7 +33,7 @@ export interface WorldOptions {
   readonly policy?: Policy;
   readonly config?: Partial<CoreConfig>;
   readonly record?: Partial<DurableRecord>;
-  readonly latencyMs?: (effect: EffectKind) => number;
+  readonly latencyMs?: (effect: EffectKind) => number | undefined;
   /** With a seed all times vary and clocks drift; without one the world is the same every time. */
   readonly seed?: number;
   readonly tickMs?: number;

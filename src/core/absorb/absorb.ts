@@ -142,7 +142,8 @@ function absorbHeartbeat(turn: Turn, heard: HeardHeartbeat): void {
 
 /** A27: one heartbeat that does not echo mine voids the vote until contact: the other host may act as if I were dead. */
 function noteOneWay(turn: Turn): void {
-  if (turn.state.peer.contactAt === null || !inForce(turn.state.config, "A27")) return;
+  const { config, peer } = turn.state;
+  if (peer.contactAt === null || !inForce(config, "D9") || !inForce(config, "A27")) return;
   failVote(turn, "the other host is heard, and does not hear this one (D9)");
   change(turn, { votes: { ...turn.state.votes, oneWay: true } });
 }

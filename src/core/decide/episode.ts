@@ -1,23 +1,11 @@
 // Suspicion, vote samples and probes for signs of life during an outage of contact (D2, D10, protocol.md 2 and 4).
 
 import { failVote } from "../absorb/absorb.ts";
-import {
-  deadAfterMs,
-  episodeMs,
-  inContact,
-  isOwner,
-  isSolo,
-  moveForbidden,
-  notEligible,
-  peerOwns,
-  serving,
-  silenceMs,
-} from "../facts.ts";
+import { deadAfterMs, episodeMs, inContact, isOwner, isSolo, notEligible, serving, silenceMs } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
-import { inForce } from "../rules.ts";
-import { alert, change, log, newId, type Turn } from "../turn.ts";
+import { change, log, newId, type Turn } from "../turn.ts";
 
 export function trackEpisode(turn: Turn, tick: boolean): void {
   const { state, now } = turn;
@@ -29,20 +17,11 @@ export function trackEpisode(turn: Turn, tick: boolean): void {
   if (!turn.state.dead && turn.state.suspected && episodeMs(turn.state, now) >= deadAfterMs(turn.state, now)) {
     change(turn, { dead: true });
     log(turn, "peer.dead", `silent on every channel for ${Math.round(episodeMs(turn.state, now))} ms`, "warn");
-    alarmManual(turn);
   }
   if (tick) {
     sample(turn);
     probe(turn);
   }
-}
-
-/** A19: the owner is lost and nothing happens by itself: a person is told at once. */
-function alarmManual(turn: Turn): void {
-  const forbidden = moveForbidden(turn.state);
-  if (!peerOwns(turn.state) || forbidden === undefined || !inForce(turn.state.config, "A19")) return;
-  const next = "make sure that it is off, run 'iscsi-cfg confirm-peer-off' and then 'iscsi-cfg become-primary'";
-  alert(turn, "owner-lost", `the other host owns the storage and is silent, and ${forbidden}: ${next}`);
 }
 
 /** Is a vote or a probe of use to anything that may still happen? Then every T_h, else rarely, for display only. */

@@ -7,6 +7,7 @@ import type { State } from "../model/state.ts";
 import { demands, inForce } from "../rules.ts";
 import { valueOf } from "../model/observation.ts";
 import { change, effect, type Turn } from "../turn.ts";
+import { isolationRefusal } from "./isolated.ts";
 import type { EffectBody } from "../plan/action.ts";
 
 function mend(turn: Turn, name: string, body: EffectBody): void {
@@ -53,7 +54,8 @@ export function repair(turn: Turn): void {
     body !== null &&
     body.owner === state.config.hostId
   ) {
-    if (demands(state.config, "A10", settled(state, body))) {
+    const isolated = state.isolated !== null || isolationRefusal(state, now) === undefined;
+    if (!isolated && demands(state.config, "A10", settled(state, body))) {
       change(turn, { barred: false });
       mend(turn, "readmit the other host", { kind: "target-fill", bar: false });
     }

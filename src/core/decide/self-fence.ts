@@ -32,7 +32,7 @@ export function authorityLost(state: State, now: Instant): boolean {
     return config.policy !== "strict";
   }
   // A27: one one-way heartbeat voids the vote for the whole outage, not for the second in which it was heard.
-  return deaf(state, now) || (state.votes.oneWay && inForce(config, "A27")) || !votePasses(state, now);
+  return deaf(state, now) || state.votes.oneWay || !votePasses(state, now);
 }
 
 /** What would still run on this host if somebody else acted in its place now? Empty = safe. */
@@ -48,8 +48,9 @@ export function stillRunning(state: State): string[] {
 export function selfFence(turn: Turn, tick: boolean): void {
   const { state, now } = turn;
   const { timers } = state.config;
-  const lost = authorityLost(state, now) && now - state.startedAt >= JOIN_GRACE_MS;
-  if (lost && !state.softFenced && inForce(state.config, "D8")) {
+  const endangered = authorityLost(state, now) && inForce(state.config, "D8");
+  const lost = endangered && now - state.startedAt >= JOIN_GRACE_MS;
+  if (lost && !state.softFenced) {
     if (state.activity === null || state.activity.kind === "activate" || state.activity.kind === "release") {
       if (serving(state) || stillRunning(state).length > 0) {
         log(turn, "self-fence.begun", "the lease ended and nothing proves that the other host does not act", "warn");
@@ -62,7 +63,7 @@ export function selfFence(turn: Turn, tick: boolean): void {
   // D8, A21: fed only while authority is proven or the soft fence is verified complete. FENCE_REBOOT_LONE_HOST lets the
   // watchdog fire instead; a host that heard nobody since its start has done that already.
   const reboots = state.config.rebootLoneHost && state.peer.contactAt !== null;
-  const safe = !authorityLost(state, now) || (state.softFenced && !reboots);
+  const safe = !endangered || (state.softFenced && !reboots);
   const every = Math.min(1_000, timers.watchdog / 5);
   const { tokenAt } = turn.state;
   if (!safe || (tokenAt !== null && now - tokenAt < every)) return;

@@ -206,6 +206,8 @@ export interface State {
   readonly blocked: string | null;
   /** V10: since when DRBD holds I/O back here, and whether a person was told. */
   readonly suspension: { readonly since: Instant; readonly alarmed: boolean } | null;
+  /** A19: a person was told that the owner is lost and that nothing happens by itself. */
+  readonly ownerLossTold: boolean;
   readonly commands: readonly PendingCommand[];
   readonly owed: readonly OwedAnswer[];
   /** The peer's requests that wait for the durable write in flight. */
@@ -289,6 +291,7 @@ export function initialState(
     barred: false,
     blocked: null,
     suspension: null,
+    ownerLossTold: false,
     commands: [],
     owed: [],
     deferred: [],
