@@ -40,6 +40,8 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
   let beatAt = 0;
   let shown = "";
   let shownAt = 0;
+  let considered = state;
+  let consideredAt = 0;
   const replies = new Map<number, (answer: { kind: "done" } | { kind: "refused"; reason: string }) => void>();
   let nextRequest = 1;
 
@@ -63,7 +65,8 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
 
   function feed(event: Event): void {
     const before = state;
-    const { state: next, actions } = step(state, event, now());
+    const at = now();
+    const { state: next, actions } = step(state, event, at);
     state = next;
     const outer: OuterAction[] = [];
     for (const action of actions) {
@@ -71,9 +74,11 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
       else outer.push(action);
     }
     if (outer.length > 0) parts.send({ kind: "actions", actions: outer });
-    // State changes that the other host must know of travel at once, not with the next period.
-    if (before.durable !== state.durable || before.activity?.kind !== state.activity?.kind) beat();
-    show(false);
+    // State changes that the other host must know of travel at once, not with the next period; so does the echo that a
+    // restarted daemon waits for.
+    const newcomer = before.peer.body?.incarnation !== state.peer.body?.incarnation;
+    if (newcomer || before.durable !== state.durable || before.activity?.kind !== state.activity?.kind) beat();
+    show(at);
   }
 
   function inner(action: InnerAction): void {
@@ -137,25 +142,31 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     };
   }
 
-  function show(force: boolean): void {
-    const at = now();
+  /** Tells the hands what changed: at once what they wait for, else once a second (four times in an outage). */
+  function show(at: number): void {
+    const urgent =
+      state.activity !== considered.activity ||
+      state.durable !== considered.durable ||
+      state.suspected !== considered.suspected;
+    if (!urgent && at - consideredAt < SNAPSHOT_MS) return;
+    considered = state;
+    consideredAt = at;
     const text = `${hostState(state)} ${state.durable.epoch} ${serving(state)} ${state.softFenced}`;
-    if (!force && text === shown && at - shownAt < (state.suspected ? SNAPSHOT_MS : 1_000)) return;
+    if (text === shown && at - shownAt < (state.suspected ? SNAPSHOT_MS : 1_000)) return;
     shown = text;
     shownAt = at;
     parts.send({ kind: "snapshot", snapshot: snapshot(at) });
   }
 
+  await link.start();
+  parts.send({ kind: "ready" });
   let tick: NodeJS.Timeout;
   function turn(): void {
     feed({ kind: "tick" });
     if (now() - beatAt >= state.config.timers.hb - TICK_MS / 2) beat();
     tick = setTimeout(turn, isCalm(state) ? CALM_TICK_MS : TICK_MS);
   }
-  tick = setTimeout(turn, TICK_MS);
-
-  await link.start();
-  parts.send({ kind: "ready" });
+  turn();
   return {
     receive(message) {
       switch (message.kind) {

@@ -2,10 +2,10 @@
 // it reaches for a singleton.
 
 import { existsSync, writeFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { hostname } from "node:os";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
 import { execute, type Hands } from "../act/execute.ts";
 import { createLanes } from "../act/lanes.ts";
 import { createSignsOfLife } from "../act/signs-of-life.ts";
@@ -37,9 +37,10 @@ import { createLogger, type Logger } from "../report/logger.ts";
 import { VERSION } from "../report/version.ts";
 import { assertNever } from "../util/assert.ts";
 import { createAlerts } from "./alerts.ts";
+import { startBrainThread } from "./brain-thread.ts";
 import { createControl } from "./control.ts";
 import { createEventsLog } from "./events-log.ts";
-import type { BrainStart, FromBrain, OuterAction, OutsideEvent, Snapshot, ToBrain } from "./messages.ts";
+import type { BrainStart, FromBrain, OuterAction, OutsideEvent, Snapshot } from "./messages.ts";
 import { followPoolKey } from "./pool-key.ts";
 import { startPoolPart } from "./pool-part.ts";
 import { openSettings, type Settings } from "./settings.ts";
@@ -56,6 +57,8 @@ const XAPI = {
   initComplete: "/var/run/xapi_init_complete.cookie",
 };
 const PULSE_MS = 500;
+/** How long the daemon's other work waits, after the brain has begun to beat, for the peer to answer. */
+const SETTLE_MS = 1_500;
 
 /** Runs until a signal; resolves with the exit code. */
 export async function runDaemon(configPath: string | undefined): Promise<number> {
@@ -121,7 +124,6 @@ async function startDaemon(
   });
   const votes = createVotes(exec);
   const signs = createSignsOfLife(exec);
-  votes.watch(config.core.heuristics);
   const lanes = createLanes((error) => logger.event("cycle.bug", { detail: String(error) }));
 
   const poolKey = followPoolKey({
@@ -147,23 +149,20 @@ async function startDaemon(
     keys: poolKey.keys(),
     watchdogDevice: config.watchdogDevice,
   };
-  // The bundle has the worker beside it as .mjs; run from source it is this folder's .ts.
-  const entry = import.meta.url.endsWith(".ts") ? "./brain-worker.ts" : "./brain-worker.mjs";
-  const worker = new Worker(new URL(entry, import.meta.url), { workerData: start });
-  const toBrain = (message: ToBrain): void => worker.postMessage(message);
-  const feed = (event: OutsideEvent): void => toBrain({ kind: "event", event });
-
   let snapshot: Snapshot | null = null;
-  let exitCode: ((code: number) => void) | null = null;
-  const ended = new Promise<number>((resolve) => {
-    exitCode = resolve;
+  const ended = Promise.withResolvers<number>();
+  const brain = startBrainThread(start, (detail) => {
+    logger.event("cycle.bug", { detail });
+    ended.resolve(70);
   });
-
-  worker.on("error", (error: unknown) => {
-    logger.event("cycle.bug", { detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-    exitCode?.(70);
-  });
-  worker.on("exit", () => exitCode?.(70));
+  const toBrain = brain.send;
+  const feed = (event: OutsideEvent): void => toBrain({ kind: "event", event });
+  const pulse = setInterval(() => toBrain({ kind: "pulse" }), PULSE_MS);
+  // First of all a restarted daemon beats again (A7); on a loaded dom0 everything else would only slow it down.
+  await Promise.race([brain.beating, ended.promise]);
+  /** The brain beats, and has found the peer or waited long enough for it. */
+  const settledIn = Promise.withResolvers<void>();
+  setTimeout(settledIn.resolve, SETTLE_MS);
 
   const pool = startPoolPart({
     config: () => config,
@@ -178,15 +177,22 @@ async function startDaemon(
     paths: XAPI,
   });
 
-  void firewall.prepare().then((done) => {
-    if (!done.ok) log("action.failed", `the firewall could not be prepared: ${describe(done.error)}`, "warn");
+  let drbdVersion: string | null = null;
+  // What costs processes and can wait: a restarted daemon beats and feeds the watchdog first (A7).
+  void settledIn.promise.then(async () => {
+    votes.watch(config.core.heuristics);
+    vip.prepare();
+    const prepared = await firewall.prepare();
+    if (!prepared.ok) log("action.failed", `the firewall could not be prepared: ${describe(prepared.error)}`, "warn");
+    // Brings up what is down and makes our handler the module's helper; what is up already stays as it is.
+    for (const resource of storage.resources) {
+      const up = await drbd.up(resource);
+      if (!up.ok) log("action.failed", `bring up ${resource}: ${describe(up.error)}`, "warn");
+    }
+    const version = await drbd.version();
+    if (version.ok) drbdVersion = `${version.value.module} (utils ${version.value.utils})`;
+    flushCompileCache();
   });
-  // Brings up what is down and makes our handler the module's helper; what is up already stays as it is.
-  for (const resource of storage.resources) {
-    void drbd.up(resource).then((done) => {
-      if (!done.ok) log("action.failed", `bring up ${resource}: ${describe(done.error)}`, "warn");
-    });
-  }
 
   const storagePart = await startStoragePart({
     drbd,
@@ -276,7 +282,7 @@ async function startDaemon(
     }
   }
 
-  worker.on("message", (message: FromBrain) => {
+  function hear(message: FromBrain): void {
     switch (message.kind) {
       case "ready":
         return;
@@ -288,6 +294,7 @@ async function startDaemon(
         snapshot = message.snapshot;
         // A snapshot is what a finished turn of the brain left: the service manager may know that it lives.
         notify.alive();
+        if (snapshot.inContact) settledIn.resolve();
         if (before !== null && before.state.durable.ha !== snapshot.state.durable.ha) void settings.reconsider();
         if (snapshot.inContact && snapshot.state.peer.body !== null) {
           settings.peerShows(snapshot.state.peer.body.cfgHash);
@@ -317,7 +324,7 @@ async function startDaemon(
       default:
         return assertNever(message);
     }
-  });
+  }
 
   function status(): StatusDocument | null {
     if (snapshot === null) return null;
@@ -344,10 +351,6 @@ async function startDaemon(
       eta: () => null,
     });
   }
-  let drbdVersion: string | null = null;
-  void drbd.version().then((found) => {
-    if (found.ok) drbdVersion = `${found.value.module} (utils ${found.value.utils})`;
-  });
 
   const control = createControl({
     feed,
@@ -378,7 +381,7 @@ async function startDaemon(
     if (document !== null) server.value.publish(document);
   }
 
-  const pulse = setInterval(() => toBrain({ kind: "pulse" }), PULSE_MS);
+  brain.listen(hear);
   tellProblems();
   settings.start({
     look: (next) => lookAtStorage(next, { drbd, addressesOf: (device) => addressesOf(exec, device) }),
@@ -395,8 +398,8 @@ async function startDaemon(
   events.add("daemon.started", VERSION);
   notify.ready();
 
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => exitCode?.(0));
-  const code = await ended;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(0));
+  const code = await ended.promise;
   logger.event("daemon.stopping", { code });
   notify.stopping();
   clearInterval(pulse);

@@ -202,13 +202,13 @@ function nodeFiles(
   return files;
 }
 
+/** As in systemd/tandemd.service. */
+const NODE_FLAGS = ["--max-semi-space-size=1", "--v8-pool-size=1"];
+
 function services(node: NodeName, nodeBinary: string): unknown {
-  const tandem = ["nice", "-n", "-10", nodeBinary, "--max-semi-space-size=1", `${distDir}/tandemd.mjs`];
-  // The VMs inherit xapi's priority: on a dom0 they have processors of their own and never starve the host's daemons.
+  const tandem = ["nice", "-n", "-10", nodeBinary, ...NODE_FLAGS, `${distDir}/tandemd.mjs`];
+  // The VMs inherit xapi's priority, which is a dom0's: below the daemon's.
   const xapi = [
-    "nice",
-    "-n",
-    "10",
     nodeBinary,
     `${distDir}/xapi-sim.mjs`,
     "--seed",
@@ -219,8 +219,8 @@ function services(node: NodeName, nodeBinary: string): unknown {
     `${distDir}/vm.mjs`,
   ];
   return [
-    { name: "xapi", argv: xapi, restartMs: 300 },
-    { name: "tandemd", argv: tandem, restartMs: 300 },
+    { name: "xapi", argv: xapi, restartMs: 250 },
+    { name: "tandemd", argv: tandem, restartMs: 250 },
   ];
 }
 

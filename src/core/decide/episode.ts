@@ -33,10 +33,14 @@ function undecided(state: State, now: Instant): boolean {
   return domains.length > 0 || notEligible(state, now) === undefined || state.votes.latched;
 }
 
+/** Contact is missed: an outage is suspected, or this daemon has waited as long for the first contact of its life. */
+const missed = (state: State, now: Instant): boolean =>
+  state.suspected || (state.peer.contactAt === null && now - state.startedAt >= state.config.timers.suspect);
+
 function sample(turn: Turn): void {
   const { state, now } = turn;
   const { votes, config } = state;
-  if (!state.suspected && state.peer.contactAt !== null) return;
+  if (!missed(state, now)) return;
   if (votes.pending !== null) {
     // The result must come within 0.9 of a period; no answer is a failed sample.
     if (now - votes.pending.sentAt > config.timers.sample * 0.9)
@@ -53,7 +57,7 @@ function sample(turn: Turn): void {
 function probe(turn: Turn): void {
   const { state, now } = turn;
   const { probes, config } = state;
-  if (!state.suspected && state.peer.contactAt !== null) return;
+  if (!missed(state, now)) return;
   if (probes.pending !== null && now - (probes.askedAt ?? now) < 2 * config.timers.sample) return;
   if (probes.nextAt !== null && now < probes.nextAt) return;
   const period = undecided(state, now) ? config.timers.sample : 10 * config.timers.sample;

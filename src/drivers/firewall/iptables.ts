@@ -1,7 +1,7 @@
 // Silence while the storage moves: packets of the portal are dropped both ways by iptables, or by nft where there is no
 // iptables. Each change replaces the whole content of our own chain in one step; it must never touch a rule of others.
 
-import { isIPv6 } from "node:net";
+import { connect, isIPv6 } from "node:net";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import type { DriverError } from "../driver-error.ts";
@@ -24,6 +24,8 @@ interface Blocked {
 }
 
 const chain = "TANDEM";
+/** How long the own portal may take to accept before a process makes sure of the rules. */
+const connectMs: Millis = 150;
 /**
  * The waiting process says nothing when it is done: one wake-up and one commit take a few milliseconds. Requests in flight
  * at the target get the time of a replicated write to be answered.
@@ -108,6 +110,8 @@ export function createFirewall(
     }
     const key = `${address} ${port}`;
     if (certain && written.has(key) === block) return ok("already");
+    // After a hush the chain is as it should be unless the waiting process failed: a connection tells, without a process.
+    if (!block && !written.has(key) && (await connects(address, port))) return ok("already");
     const next = new Map(written);
     if (block) next.set(key, { address, port });
     else next.delete(key);
@@ -165,8 +169,25 @@ export function createFirewall(
   };
 }
 
-/** Both directions, whether the portal is here or elsewhere: the chain hangs in INPUT and in OUTPUT. */
-/** Towards the portal first, from it second. */
+/** True when the portal of this host answers: then neither direction of it is dropped here. */
+function connects(address: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port });
+    const settle = (answer: boolean) => (): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(answer);
+    };
+    const timer = setTimeout(settle(false), connectMs);
+    socket.once("connect", settle(true));
+    socket.once("error", settle(false));
+  });
+}
+
+/**
+ * Both directions, whether the portal is here or elsewhere: the chain hangs in INPUT and in OUTPUT. Towards the portal
+ * first, from it second.
+ */
 const rulesOf = ({ address, port }: Blocked): readonly string[] => [
   `-A ${chain} -d ${address} -p tcp --dport ${port} -j DROP`,
   `-A ${chain} -s ${address} -p tcp --sport ${port} -j DROP`,

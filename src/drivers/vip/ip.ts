@@ -34,7 +34,7 @@ const quickMs: Millis = 250;
 /** Gratuitous ARP at once, and again for caches that were busy or switches that were still learning. */
 const announceAtMs: readonly Millis[] = [0, 200, 1000];
 
-export function createVip(exec: ExecPort, settings: VipSettings = {}): VipPort {
+export function createVip(exec: ExecPort, settings: VipSettings = {}): VipPort & { prepare(): void } {
   const actTimeoutMs = settings.actTimeoutMs ?? 3000;
   const view = settings.view ?? kernelView;
   let pending: NodeJS.Timeout[] = [];
@@ -70,9 +70,6 @@ export function createVip(exec: ExecPort, settings: VipSettings = {}): VipPort {
     });
     return waiting;
   };
-  // Started now, so that the first switch does not pay for it.
-  keepWaiting();
-
   async function quickly(lines: readonly string[], wanted: () => boolean): Promise<boolean> {
     if (keepWaiting()?.send(lines) !== true) return false;
     for (let waited = 0; waited < quickMs; waited += 2) {
@@ -95,6 +92,8 @@ export function createVip(exec: ExecPort, settings: VipSettings = {}): VipPort {
 
   return {
     observe,
+    /** Starts the waiting `ip`, so that the first switch does not pay for it. */
+    prepare: () => void keepWaiting(),
 
     /**
      * A connection from this host to its own floating IP would take the floating IP as its source too, and would then

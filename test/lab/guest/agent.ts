@@ -38,7 +38,12 @@ function start(service: Service): void {
   const child = spawn(file, args, {
     stdio: ["ignore", log, log],
     detached: true,
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", NODE_COMPILE_CACHE: "/var/cache/tandem" },
+    env: {
+      MALLOC_ARENA_MAX: "1",
+      PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: "/root",
+      NODE_COMPILE_CACHE: "/var/cache/tandem",
+    },
   });
   state.pid = child.pid;
   child.on("error", () => setTimeout(() => start(service), service.restartMs));
