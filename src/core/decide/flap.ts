@@ -1,13 +1,20 @@
 // D15: the storage does not run to and fro by itself. An operator's act or a completed resync starts the count anew (A23).
 
 import type { State } from "../model/state.ts";
-import type { Instant } from "../model/time.ts";
+import type { Instant, Millis } from "../model/time.ts";
 import { demands, inForce } from "../rules.ts";
 import { alert, change, persist, type Turn } from "../turn.ts";
 
 const WINDOW_MS = 3_600_000;
 /** So many automatic moves inside the window, and the next one waits for a person. */
 const MOST_MOVES = 2;
+
+/** How long D15 still keeps the storage where it is; 0 = not at all, null = until an operator decides. */
+export function flapLeftMs(state: State, now: Instant): Millis | null {
+  const last = state.moves.at(-1);
+  if (last === undefined) return 0;
+  return tooMany(state, now) ? null : Math.max(0, last + state.config.timers.flap - now);
+}
 
 /** Why the storage does not move by itself now; undefined = D15 has nothing against it. */
 export function flapRefusal(state: State, now: Instant): string | undefined {
