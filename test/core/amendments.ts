@@ -20,7 +20,8 @@ mutation("A2", "a stale `solo` does not exempt an isolated owner", /V1|V3/, (rem
 
 mutation("A3", "without a heuristic address there is no vote", /V1 both serve/, (removed) => {
   const world = worldWithout(removed, { config: { heuristics: [], removedRules: removed } });
-  world.sim.network.filtered = true;
+  world.sim.network.filtered.a = true;
+  world.sim.network.filtered.b = true;
   world.run(30_000);
   return broken(world);
 });
@@ -196,15 +197,15 @@ mutation("A23", "an operator's act starts the count of D15 anew", /V11/, (remove
 
 mutation("A27", "one one-way heartbeat voids the vote for the whole outage", /V1 both serve/, (removed) => {
   const world = worldWithout(removed);
-  const { muted } = world.sim.network;
-  muted.a = true;
-  muted.b = true;
+  const { filtered } = world.sim.network;
+  filtered.a = true;
+  filtered.b = true;
   // H1 holds: within every T_dead a heartbeat of b reaches a.
   for (let i = 0; i < 6; i++) {
     world.run(2_640);
-    muted.b = false;
+    filtered.b = false;
     world.run(260);
-    muted.b = true;
+    filtered.b = true;
   }
   return broken(world);
 });

@@ -116,10 +116,10 @@ test("STRICT names the fence device: the delay, the attempt, the failure, the en
 
 test("one-way reception says that the vote is void (D9, A27)", () => {
   const world = servingWorld();
-  world.sim.network.muted.a = true;
+  world.sim.network.filtered.a = true;
   world.run(3_000);
   expectIn(says(world, "a"), "D9", /does not hear this one/);
-  world.sim.network.muted.b = true;
+  world.sim.network.filtered.b = true;
   world.run(1_500);
   expectIn(says(world, "a"), "A27", /void until contact/);
 });

@@ -34,7 +34,7 @@ mutation("D3", "no I/O without the peer's durable consent while it may still be 
   world.links.replication.a = false;
   world.run(1_300);
   // Heard by nobody any more, it still counts the peer as in contact when DRBD gives up.
-  world.sim.network.muted.a = true;
+  world.sim.network.filtered.a = true;
   world.run(30_000);
   return broken(world);
 });
@@ -88,7 +88,7 @@ mutation(
   /V2 vm-b runs on both/,
   (removed) => {
     const world = worldWithout(removed);
-    world.sim.network.muted.b = true;
+    world.sim.network.filtered.b = true;
     world.run(40_000);
     return broken(world);
   },
@@ -98,11 +98,15 @@ mutation("D10", "samples that a stall skipped count as failed", /V3 b serves/, (
   const world = worldWithout(removed);
   cut(world, "b");
   world.run(300);
-  world.stallDaemon("b", 4_500);
-  world.run(4_450);
-  // The gateway answers b again before it looks; a, alone by now, hears b and is not heard.
-  world.sim.network.muted.a = true;
+  world.stallDaemon("b", 3_500);
+  world.run(3_450);
+  // The gateway answers b again before it looks. Nothing of a reaches b, and what b sends reaches a only when that one
+  // goes on alone: H1 holds.
+  world.sim.network.filtered.a = true;
+  world.sim.network.filtered.b = true;
   mend(world, "b");
+  world.run(1_500);
+  world.sim.network.filtered.b = false;
   world.run(20_000);
   return broken(world);
 });

@@ -26,10 +26,8 @@ export interface Network {
   switchUp: boolean;
   /** The heuristic address answers. */
   gateway: boolean;
-  /** Nothing passes between the hosts although each reaches the gateway: what H1 excludes. */
-  filtered: boolean;
-  /** Nothing that this host sends reaches the other one, although it reaches the gateway. */
-  readonly muted: Record<HostName, boolean>;
+  /** Nothing of this host reaches the other one although both reach the gateway; both at once is what H1 excludes. */
+  readonly filtered: Record<HostName, boolean>;
 }
 
 const both = (): Record<HostName, boolean> => ({ a: true, b: true });
@@ -42,8 +40,7 @@ export function createNetwork(): Network {
     quality: { management: perfect(), replication: perfect() },
     switchUp: true,
     gateway: true,
-    filtered: false,
-    muted: { a: false, b: false },
+    filtered: { a: false, b: false },
   };
 }
 
@@ -58,16 +55,15 @@ export function healNetwork(network: Network): void {
       network.in[link][name] = true;
     }
   }
+  for (const name of NAMES) network.filtered[name] = false;
   network.switchUp = true;
   network.gateway = true;
-  network.filtered = false;
-  for (const name of NAMES) network.muted[name] = false;
 }
 
 /** A packet of this host reaches the other one's NIC. */
 export function passes(network: Network, link: Link, from: HostName): boolean {
   const to = other(from);
-  if (network.filtered || network.muted[from] || (link === "management" && !network.switchUp)) return false;
+  if (network.filtered[from] || (link === "management" && !network.switchUp)) return false;
   const ports = network.links[link];
   return ports[from] && ports[to] && network.out[link][from] && network.in[link][to];
 }
