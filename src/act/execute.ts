@@ -204,11 +204,8 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
       return driver("block the portal", await firewall.block(vipSpec.address, targetSpec.portal.port));
     case "unblock-portal":
       return driver("unblock the portal", await firewall.unblock(vipSpec.address, targetSpec.portal.port));
-    case "vip-add": {
-      const added = await vip.ensurePresent(vipSpec);
-      if (added.ok) vip.announce(vipSpec);
-      return driver("add the floating IP", added);
-    }
+    case "vip-add":
+      return driver("add the floating IP", await vip.ensurePresent(vipSpec));
     case "vip-remove":
       return driver("remove the floating IP", await vip.ensureAbsent(vipSpec));
     case "pause-domains":

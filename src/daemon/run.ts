@@ -272,7 +272,11 @@ async function startDaemon(
       case "command-reply":
         return control.settle(action);
       case "kick-initiators":
-        if (storage !== null) firewall.kick(storage.vip.address, storage.target.portal.port);
+        if (storage === null) return;
+        // After the portal is open: each of the two is a process, and the initiators need none of them to log in.
+        void firewall.hush(storage.vip.address, storage.target.portal.port, "off");
+        vip.announce(storage.vip);
+        firewall.kick(storage.vip.address, storage.target.portal.port);
         return;
       case "look-at-domains":
         void storagePart.domains();
@@ -303,14 +307,6 @@ async function startDaemon(
         if (before?.hostState !== snapshot.hostState || before.inContact !== snapshot.inContact) {
           log("state.changed", `${snapshot.hostState}: ${snapshot.outcome}`);
           notify.status(snapshot.outcome);
-          // The peer's initiators must learn of a new place of the floating IP too.
-          if (
-            storage !== null &&
-            before?.state.peer.body?.serving !== true &&
-            snapshot.state.peer.body?.serving === true
-          ) {
-            firewall.kick(storage.vip.address, storage.target.portal.port);
-          }
         }
         publish();
         return;

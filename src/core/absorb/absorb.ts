@@ -120,6 +120,8 @@ function absorbHeartbeat(turn: Turn, heard: HeardHeartbeat): void {
   const known = peer.body;
   const stale = known !== null && known.bootId === heard.body.bootId && heard.body.incarnation < known.incarnation;
   if (stale) return;
+  // This host's initiators learn at once that the portal is open elsewhere, and meet no silence here any more.
+  if (heard.body.serving && known?.serving !== true) turn.actions.push({ kind: "kick-initiators" });
   const wasInContact = inContact(state, now);
   // D2: with the rule taken out, an outage that began goes on although the other host answers again.
   const ends = contact && (!state.suspected || inForce(config, "D2"));

@@ -10,6 +10,8 @@ import { change, effect, type Turn } from "../turn.ts";
 import { isolationRefusal } from "./isolated.ts";
 import type { EffectBody } from "../plan/action.ts";
 
+const WARM_AFTER_MS = 3_000;
+
 function mend(turn: Turn, name: string, body: EffectBody): void {
   const last = turn.state.repairs[name];
   if (last !== undefined) {
@@ -32,7 +34,9 @@ export function repair(turn: Turn): void {
   watchdog(turn);
   if (state.activity !== null) return;
   const target = valueOf(state.target);
-  if (target !== undefined && !target.running && !state.softFenced)
+  // After a release it may wait: a process started now would take the processor from the initiators that log in again.
+  const calm = isOwner(state) || state.target.kind === "unknown" || now - state.target.at >= WARM_AFTER_MS;
+  if (target !== undefined && !target.running && !state.softFenced && calm)
     mend(turn, "warm the target", { kind: "target-warm" });
   if (
     !state.softFenced &&

@@ -34,9 +34,9 @@ export function stages(state: State, activity: Activity): readonly (readonly Sta
         // Silent until the portal listens: between the floating IP and the portal an initiator would be refused, and the
         // kernel's waits three seconds after a refusal.
         [
+          run({ kind: "hush-portal", what: "all" }),
           ...each((resource) => ({ kind: "promote", resource })),
           run({ kind: "target-warm" }),
-          run({ kind: "hush-portal", what: "all" }),
         ],
         [run({ kind: "target-fill", bar: state.barred })],
         [run({ kind: "vip-add" })],
@@ -47,7 +47,8 @@ export function stages(state: State, activity: Activity): readonly (readonly Sta
     case "release":
       return [
         // Silence first: the initiators meet neither resets nor refusals while nobody serves. The target is dead before
-        // the floating IP leaves, and the floating IP is gone before this host's own initiators may look for it.
+        // the floating IP leaves. The silence lasts here until the other host serves: this host's own initiators would
+        // ask in vain whose the floating IP is, and ask again only a second later.
         [run({ kind: "hush-portal", what: "requests" })],
         [run({ kind: "hush-portal", what: "all" })],
         [run({ kind: "target-withdraw" })],

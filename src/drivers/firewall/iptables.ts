@@ -13,6 +13,8 @@ export interface FirewallSettings {
   /** Keeps one iptables-restore waiting for `hush`. */
   readonly feed?: FeedPort;
   readonly timeoutMs?: Millis;
+  /** Does this host's portal answer? For tests. */
+  readonly connects?: (address: string, port: number) => Promise<boolean>;
 }
 
 /** Without the alternatives of Debian's packages only the flavours have names; Debian's legacy one serves everywhere. */
@@ -24,6 +26,8 @@ interface Blocked {
 }
 
 const chain = "TANDEM";
+/** Longer than a hand-over may take before it is rolled back (protocol.md 7: 3 s). */
+const hushLimitMs: Millis = 5000;
 /** How long the own portal may take to accept before a process makes sure of the rules. */
 const connectMs: Millis = 150;
 /**
@@ -41,6 +45,7 @@ export function createFirewall(
   settings: FirewallSettings = {},
 ): FirewallPort & { prepare(): Promise<Result<"changed" | "already", DriverError>> } {
   const timeoutMs = settings.timeoutMs ?? 3000;
+  const answers = settings.connects ?? connects;
   /** What the chain should hold, by `address port`. An earlier daemon's blocks are not taken over but cleared away. */
   let written: ReadonlyMap<string, Blocked> = new Map();
   /** False after a failed write: it may have taken effect or not, so the next change writes whatever it is asked. */
@@ -111,7 +116,7 @@ export function createFirewall(
     const key = `${address} ${port}`;
     if (certain && written.has(key) === block) return ok("already");
     // After a hush the chain is as it should be unless the waiting process failed: a connection tells, without a process.
-    if (!block && !written.has(key) && (await connects(address, port))) return ok("already");
+    if (!block && !written.has(key) && (await answers(address, port))) return ok("already");
     const next = new Map(written);
     if (block) next.set(key, { address, port });
     else next.delete(key);
@@ -138,8 +143,12 @@ export function createFirewall(
     return waiting;
   }
 
+  let expiry: NodeJS.Timeout | undefined;
   async function hush(address: string, port: number, what: Hush): Promise<void> {
     if (isIPv6(address)) return;
+    clearTimeout(expiry);
+    // Nobody must stay silent because a hand-over died half-way: what is to last uses `block`.
+    if (what !== "off") expiry = setTimeout(() => void hush(address, port, "off"), hushLimitMs).unref();
     const hushed = what === "off" ? [] : rulesOf({ address, port }).slice(0, what === "requests" ? 1 : 2);
     // Whether it took effect is not known: the next verified change writes all of it.
     const sent = keepWaiting()?.send([iptablesText(written, hushed).trimEnd()]) === true;

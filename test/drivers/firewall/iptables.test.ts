@@ -23,7 +23,7 @@ const blocked = [
 function setUp(script: Readonly<Record<string, Answer | readonly Answer[]>> = {}) {
   const exec = scriptedExec({ [restore]: exited(0), ...hooks, ...script });
   const written = () => exec.calls.flatMap((call) => (call.options?.stdin === undefined ? [] : [call.options.stdin]));
-  return { exec, firewall: createFirewall(exec), written };
+  return { exec, firewall: createFirewall(exec, { connects: async () => false }), written };
 }
 
 describe("firewall", () => {
