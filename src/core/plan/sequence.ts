@@ -53,11 +53,7 @@ export function stages(state: State, activity: Activity): readonly (readonly Sta
         [run({ kind: "hush-portal", what: "all" })],
         [run({ kind: "target-withdraw" })],
         [run({ kind: "vip-remove" })],
-        [
-          ...demote,
-          run({ kind: "hush-portal", what: "off" }),
-          { kind: "write", patch: { owner: null, ...activity.record } },
-        ],
+        [...demote, { kind: "write", patch: { owner: null, ...activity.record } }],
       ];
     case "stand-down":
       return [
