@@ -1,6 +1,7 @@
 // The pool side of the hands: the view of the pool, and the procedures the brain asks for. Each procedure asks the newest
 // decision again right before each dangerous call.
 
+import { raisePoolAlert, type PoolAlert } from "../act/pool/alert.ts";
 import { becomeMaster } from "../act/pool/become-master.ts";
 import { designateMaster } from "../act/pool/designate-master.ts";
 import { describePoolFailure, type NodeContext } from "../act/pool/procedure.ts";
@@ -22,6 +23,8 @@ export interface PoolPart extends PoolProcedures {
   view(): Observation<PoolView>;
   /** Writes keys into the pool's other-config; an empty value removes the key. */
   setOtherConfig(changes: Readonly<Record<string, string>>): Promise<Result<"written", string>>;
+  /** Puts a message into the pool's database. */
+  message(alert: PoolAlert): Promise<Result<"raised", string>>;
   stop(): Promise<void>;
 }
 
@@ -203,6 +206,13 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
       }
       await session.value.logout(timeoutMs);
       return ok("written");
+    },
+    async message(alert) {
+      const done = await raisePoolAlert(
+        context(() => true),
+        alert,
+      );
+      return done.ok ? done : err(describePoolFailure(done.error));
     },
     async stop() {
       clearInterval(timer);

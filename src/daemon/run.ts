@@ -10,6 +10,7 @@ import { execute, type Hands } from "../act/execute.ts";
 import { createLanes } from "../act/lanes.ts";
 import { createSignsOfLife } from "../act/signs-of-life.ts";
 import { createVotes } from "../act/votes.ts";
+import { areaSwitches } from "../config/areas.ts";
 import type { Config } from "../config/config.ts";
 import { describeProblem } from "../config/problem.ts";
 import type { DurableRecord } from "../core/model/durable.ts";
@@ -25,6 +26,7 @@ import { createExec } from "../drivers/exec/run.ts";
 import { createFence } from "../drivers/fence/agent.ts";
 import { createFirewall } from "../drivers/firewall/iptables.ts";
 import { createTgtd } from "../drivers/iscsi-target/tgtd.ts";
+import { sendMail } from "../drivers/notify/mail.ts";
 import { createNotifier } from "../drivers/notify/sd-notify.ts";
 import { readIdentity } from "../drivers/peer/identity.ts";
 import { derivePeerKey, readPoolSecret } from "../drivers/peer/keys.ts";
@@ -36,7 +38,8 @@ import { isEventName, type EventName } from "../report/events.ts";
 import { createLogger, type Logger } from "../report/logger.ts";
 import { VERSION } from "../report/version.ts";
 import { assertNever } from "../util/assert.ts";
-import { createAlerts } from "./alerts.ts";
+import { alertCache } from "./alert-store.ts";
+import { openAlerts } from "./alerts.ts";
 import { startBrainThread } from "./brain-thread.ts";
 import { createControl } from "./control.ts";
 import { createEventsLog } from "./events-log.ts";
@@ -56,6 +59,7 @@ const XAPI = {
   poolConf: "/etc/xensource/pool.conf",
   initComplete: "/var/run/xapi_init_complete.cookie",
 };
+const ALERTS_PATH = "/var/lib/tandem/alerts.json";
 const PULSE_MS = 500;
 /** How long the daemon's other work waits, after the brain has begun to beat, for the peer to answer. */
 const SETTLE_MS = 1_500;
@@ -95,11 +99,11 @@ async function startDaemon(
   const exec = createExec();
   const log = (event: string, detail: string, level?: "info" | "warn" | "error"): void => {
     const name: EventName = isEventName(event) ? event : "state.changed";
-    logger.event(name, { detail, ...(name === event ? {} : { was: event }) }, level);
+    if (areaSwitches(config.areas, event.split(".")[0] ?? "").log)
+      logger.event(name, { detail, ...(name === event ? {} : { was: event }) }, level);
     events.add(event, detail);
   };
   const events = createEventsLog(config.self.name, clock.wallMs);
-  const alerts = createAlerts({ clock, log });
 
   const store = createFileStore({ path: statePath, belongsTo: { poolId: config.poolId, hostId: config.self.uuid } });
   const durable = await loadRecord(store.load(), config);
@@ -163,6 +167,15 @@ async function startDaemon(
   /** The brain beats, and has found the peer or waited long enough for it. */
   const settledIn = Promise.withResolvers<void>();
   setTimeout(settledIn.resolve, SETTLE_MS);
+
+  const alerts = await openAlerts({
+    clock,
+    log,
+    config: () => config,
+    cache: alertCache(ALERTS_PATH),
+    sendMail,
+    message: (alert) => pool.message(alert),
+  });
 
   const pool = startPoolPart({
     config: () => config,
@@ -393,6 +406,7 @@ async function startDaemon(
   logger.event("daemon.started", { version: VERSION, policy: config.core.policy, policyNote: config.policyNote });
   events.add("daemon.started", VERSION);
   notify.ready();
+  alerts.start();
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(0));
   const code = await ended.promise;
@@ -404,7 +418,7 @@ async function startDaemon(
   votes.stop();
   signs.stop();
   toBrain({ kind: "stop" });
-  await Promise.race([Promise.all([server.value.stop(), pool.stop()]), clock.sleep(2_000)]);
+  await Promise.race([Promise.all([server.value.stop(), pool.stop(), alerts.stop()]), clock.sleep(2_000)]);
   await Promise.race([Promise.all([settings.stop(), poolKey.stop()]), clock.sleep(1_000)]);
   logger.close();
   process.exit(code);

@@ -55,6 +55,8 @@ export const events = {
   "vm.unpaused": { level: "info", text: "A VM runs again" },
   "alert.raised": { level: "warn", text: "An alert was raised" },
   "alert.cleared": { level: "info", text: "The cause of an alert is gone" },
+  "alert.sent": { level: "info", text: "Alerts reach their receivers again" },
+  "alert.unsent": { level: "warn", text: "Alerts could not be sent; they wait" },
   "action.done": { level: "info", text: "An action ended" },
   "action.failed": { level: "warn", text: "An action failed" },
   "config.changed": { level: "info", text: "The configuration changed" },
