@@ -1,6 +1,7 @@
 // The lab's own process, inside its network namespace: `serve` keeps one lab for the command line, `run` runs scenarios.
 // Started by main.ts only; its one argument is a JSON order.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { createServer } from "node:net";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -73,6 +74,24 @@ async function serve(options: Serve): Promise<void> {
   }).listen(socketPath, () => progress(`The lab "${options.name}" serves. End it with: npm run lab -- down`));
 }
 
+/** A node that loses its power closes no connection: whoever waits for a command in it would wait for long. */
+async function execUnlessPowerLost(
+  here: Lab,
+  node: NodeName,
+  command: string,
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  let over = false;
+  const powerLost = async () => {
+    while (here.nodes[node].powered() && !over) await delay(500);
+    return { code: 125, stdout: "", stderr: `${node} has no power\n` };
+  };
+  try {
+    return await Promise.race([here.exec(node, command, 600_000), powerLost()]);
+  } finally {
+    over = true;
+  }
+}
+
 async function answer(
   here: Lab,
   [op, ...args]: readonly string[],
@@ -83,7 +102,7 @@ async function answer(
     case "exec":
       if (node === undefined)
         throw new Error(`Cannot find the node "${args[0] ?? ""}": expected ${NODES.join(" or ")}`);
-      return here.exec(node, args.slice(1).join(" "), 600_000);
+      return execUnlessPowerLost(here, node, args.slice(1).join(" "));
     case "fault":
       await here.fault(args[0] ?? "");
       return done();

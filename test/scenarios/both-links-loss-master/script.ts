@@ -7,7 +7,7 @@ export const scenario: Scenario = {
     await fault(`cut:repl:${owner}`);
     await lab.fault(`cut:mgmt:${owner}`);
     // The lost host still shows its floating IP until its lease ends.
-    await until("The takeover", async () => ((await serving(5_000)) === other ? true : undefined), 60_000);
+    await until("The takeover", async () => ((await serving(40_000)) === other ? true : undefined), 60_000);
     const lost = lab.vms.filter((vm) => vm.home === owner).map((vm) => vm.uuid);
     await writes(lost, 200, 120_000);
   },
