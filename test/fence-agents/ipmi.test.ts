@@ -143,7 +143,7 @@ for (const [method, line] of [
 test("a BMC that accepts the order and does nothing is not off", { skip }, async () => {
   await withBmc(async (bmc, agent) => {
     bmc.lie(true);
-    const off = await agent.fence({ timeoutMs: 2_000 }).off(HOST);
+    const off = await agent.fence({ timeoutMs: 4_000 }).off(HOST);
     assert.ok(off.kind === "failed" && /still says on/.test(off.reason), JSON.stringify(off));
   });
 });

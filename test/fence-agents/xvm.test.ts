@@ -170,10 +170,10 @@ test("login with a key instead of the password", { skip }, async () => {
 test("a lie, a hang, an error, a wrong password and a wrong host key are not off", { skip }, async () => {
   await withOuterHost(async (outer, agent, line) => {
     outer.mood("lies");
-    const lie = await agent.fence({ timeoutMs: 2_500 }).off(HOST);
+    const lie = await agent.fence({ timeoutMs: 6_000 }).off(HOST);
     assert.ok(lie.kind === "failed" && /still says on/.test(lie.reason), JSON.stringify(lie));
     outer.mood("hangs");
-    const hang = await agent.fence({ timeoutMs: 1_500 }).off(HOST);
+    const hang = await agent.fence({ timeoutMs: 3_000 }).off(HOST);
     assert.ok(hang.kind === "failed" && /in time/.test(hang.reason), JSON.stringify(hang));
     outer.mood("fails");
     const fails = await agent.fence().off(HOST);
