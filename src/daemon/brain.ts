@@ -2,6 +2,7 @@
 // slow disk or child process of the hands never looks like a dead host. No file and no child process in here.
 
 import { performance } from "node:perf_hooks";
+import { explain } from "../core/explain.ts";
 import { heartbeatOf } from "../core/heartbeat.ts";
 import { inContact, notEligible, serving, silenceMs } from "../core/facts.ts";
 import { promotionRefusal, restartRefusal } from "../core/decide/recovery.ts";
@@ -137,6 +138,7 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
         return { link: name, lastHeardMs, up: lastHeardMs !== null && lastHeardMs < state.config.timers.suspect };
       }),
       episode: episodeView(state, at),
+      explanations: explain(state, at),
       restartRefusal: restartRefusal(state, at) ?? null,
       promotionRefusal: promotionRefusal(state, at) ?? null,
     };

@@ -6,6 +6,7 @@ import { findParameter } from "../config/parameters.ts";
 import { enableRefusals } from "../config/policy.ts";
 import type { TimerFacts } from "../config/timers.ts";
 import type { Config } from "../config/config.ts";
+import type { Explanation } from "../core/explain.ts";
 import type { Command } from "../core/model/event.ts";
 import type { StatusDocument } from "../core/model/status.ts";
 import type { OuterAction, OutsideEvent } from "./messages.ts";
@@ -22,6 +23,8 @@ export interface ControlParts {
   /** Measured timings that the inequalities are checked with at `enable` (A14): they must hold with each of these. */
   readonly facts: () => readonly Partial<TimerFacts>[];
   readonly peerName: () => string;
+  /** What the newest snapshot of the brain says that holds this host back. */
+  readonly explanations: () => readonly Explanation[];
 }
 
 export interface Control {
@@ -117,7 +120,7 @@ export function createControl(parts: ControlParts): Control {
       case "insert":
         return insert(request.overwrite);
       case "explain":
-        return { kind: "text", text: explain(parts.status()) };
+        return { kind: "text", text: explainText(parts.status(), parts.explanations()) };
       case "history": {
         const events = parts.status()?.events.slice(-request.limit) ?? [];
         const lines = events.map((e) => `${new Date(e.wallMs).toISOString()} ${e.node} ${e.event}: ${e.detail}`);
@@ -180,14 +183,13 @@ function parameters(config: Config, scope: "pool" | "storage"): readonly Paramet
     }));
 }
 
-function explain(status: StatusDocument | null): string {
+/** One line per rule that waits or refuses, with its number and the time left. */
+export function explainText(status: StatusDocument | null, explanations: readonly Explanation[]): string {
   if (status === null) return "The daemon has only just started.";
-  const { own, episode } = status;
-  const lines = [`${own.name} is ${own.state}: ${own.outcome}.`, `Policy: ${status.policyNote}`];
-  if (episode !== null) {
-    lines.push(`Waiting for: ${episode.waitingFor}.`);
-    if (episode.takeoverInMs !== null)
-      lines.push(`A takeover is possible in ${(episode.takeoverInMs / 1000).toFixed(1)} s.`);
-  }
-  return lines.join("\n");
+  const { own } = status;
+  const lines = explanations.map(({ rule, sentence, remainingMs }) => {
+    const left = remainingMs === null ? "" : ` (${(remainingMs / 1000).toFixed(1)} s more)`;
+    return `${rule}: ${sentence}${left}.`;
+  });
+  return [`${own.name} is ${own.state}: ${own.outcome}.`, `Policy: ${status.policyNote}`, ...lines].join("\n");
 }

@@ -5,6 +5,7 @@ import type { DurableRecord } from "../core/model/durable.ts";
 import type { Event } from "../core/model/event.ts";
 import type { State } from "../core/model/state.ts";
 import type { HostState } from "../core/model/status.ts";
+import type { Explanation } from "../core/explain.ts";
 import type { EpisodeView } from "../core/view.ts";
 import type { Action } from "../core/plan/action.ts";
 import type { PeerAddress, PeerKeys } from "../drivers/peer/port.ts";
@@ -51,6 +52,8 @@ export interface Snapshot {
     readonly up: boolean;
   }[];
   readonly episode: EpisodeView | null;
+  /** Everything that holds this host back at this moment, a sentence per rule. */
+  readonly explanations: readonly Explanation[];
   /** D7 at this moment: undefined means the peer's VMs may be started here. */
   readonly restartRefusal: string | null;
   readonly promotionRefusal: string | null;

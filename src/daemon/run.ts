@@ -374,6 +374,7 @@ async function startDaemon(
       return timings.length === 0 ? [measured] : timings.map((one) => ({ ...one, ...measured }));
     },
     peerName: () => config.peer.name,
+    explanations: () => snapshot?.explanations ?? [],
   });
   const server = await startControlServer({
     path: controlSocketPath,
