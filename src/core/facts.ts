@@ -121,6 +121,7 @@ export function hostLossForbidden(state: State): string | undefined {
   if (!demands(config, "D1", durable.ha === "on")) return `HA is ${durable.ha} on this host`;
   if (!demands(config, "D1", durable.peerHa === "on"))
     return `HA was ${durable.peerHa} on the other host when last heard`;
+  if (config.disarmed !== undefined) return config.disarmed;
   if (!config.fenceEnabled) return "FENCE_ENABLED is 0";
   if (config.hosts < config.minHosts)
     return `FENCE_MIN_HOSTS is ${config.minHosts}, the pool has ${config.hosts} hosts`;

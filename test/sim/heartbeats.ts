@@ -1,6 +1,7 @@
 // Heartbeats between the simulated daemons, with the session rules of drivers/peer/session.ts: numbers count per link, a
 // new session must echo my nonce, a body never goes back, an echo counts only for this life of the daemon.
 
+import type { HeardHeartbeat } from "../../src/core/model/peer.ts";
 import { heartbeatOf } from "../../src/core/heartbeat.ts";
 import { copies, LINKS, passes } from "./network.ts";
 import { other } from "./settings.ts";
@@ -15,7 +16,8 @@ export function beat(sim: Sim, h: Host): void {
   const body = heartbeatOf(h.state, now);
   const peer = sim.hosts[other(h.name)];
   const { session } = h;
-  const echo = session.peer === null ? null : { session: session.peer.session, seq: session.peer.heardSeq };
+  const heard = session.peer;
+  const echo = heard === null ? null : { session: heard.session, seq: heard.heardSeq, newest: { ...heard.newest } };
   const seq = ++session.seq;
   session.sentAt.set(seq, now);
   session.sentAt.delete(seq - REMEMBERED_SENDS);
@@ -69,8 +71,16 @@ function receive(sim: Sim, h: Host, packet: Packet): void {
   talk.newest[packet.link] = packet.seq;
   talk.heardSeq = Math.max(talk.heardSeq, packet.seq);
   if (packet.seq > talk.body.seq) talk.body = { seq: packet.seq, value: packet.body };
-  const echoSentAt = packet.echo?.session === session.id ? (session.sentAt.get(packet.echo.seq) ?? null) : null;
-  const receivedAt = localNow(sim, h);
+  const sentAs = (seq: number | undefined): number | null =>
+    seq === undefined ? null : (session.sentAt.get(seq) ?? null);
+  const echo = packet.echo?.session === session.id ? packet.echo : null;
+  const heard: HeardHeartbeat = {
+    link: packet.link,
+    body: talk.body.value,
+    echoSentAt: sentAs(echo?.seq),
+    linkEchoSentAt: sentAs(echo?.newest[packet.link]),
+    receivedAt: localNow(sim, h),
+  };
   sim.heartbeatArrived();
-  sim.feed(h, { kind: "heartbeat", heard: { link: packet.link, body: talk.body.value, echoSentAt, receivedAt } });
+  sim.feed(h, { kind: "heartbeat", heard });
 }

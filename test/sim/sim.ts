@@ -68,7 +68,11 @@ export interface Packet {
   readonly knows: readonly number[];
   readonly seq: number;
   /** The newest packet that the sender heard, as the receiver numbered it. */
-  readonly echo: { readonly session: number; readonly seq: number } | null;
+  readonly echo: {
+    readonly session: number;
+    readonly seq: number;
+    readonly newest: Readonly<Record<Link, number>>;
+  } | null;
   readonly body: HeartbeatBody;
 }
 

@@ -116,7 +116,8 @@ function noteDrbdEvidence(turn: Turn): void {
 function absorbHeartbeat(turn: Turn, heard: HeardHeartbeat): void {
   const { state, now } = turn;
   const { config, peer } = state;
-  const contact = heard.echoSentAt !== null && now - heard.echoSentAt <= config.timers.echo;
+  const fresh = (echoSentAt: number | null): boolean => echoSentAt !== null && now - echoSentAt <= config.timers.echo;
+  const contact = fresh(heard.echoSentAt);
   const known = peer.body;
   const stale = known !== null && known.bootId === heard.body.bootId && heard.body.incarnation < known.incarnation;
   if (stale) return;
@@ -130,7 +131,7 @@ function absorbHeartbeat(turn: Turn, heard: HeardHeartbeat): void {
       contactAt: ends ? now : peer.contactAt,
       heardAt: now,
       linkHeardAt: { ...peer.linkHeardAt, [heard.link]: now },
-      linkContactAt: contact ? { ...peer.linkContactAt, [heard.link]: now } : peer.linkContactAt,
+      linkContactAt: fresh(heard.linkEchoSentAt) ? { ...peer.linkContactAt, [heard.link]: now } : peer.linkContactAt,
       body: heard.body,
       signAt: now,
     },

@@ -52,6 +52,8 @@ export interface HeardHeartbeat {
   readonly body: HeartbeatBody;
   /** When my newest heartbeat that this one echoes was sent, on my clock; null when it echoes none of this boot. */
   readonly echoSentAt: Instant | null;
+  /** Like `echoSentAt`, counting only heartbeats that I sent on this same link: proof of both directions of it. */
+  readonly linkEchoSentAt: Instant | null;
   readonly receivedAt: Instant;
 }
 

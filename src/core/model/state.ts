@@ -14,6 +14,7 @@ export interface PeerState {
   /** Last authentic heartbeat, whether or not it echoes mine. */
   readonly heardAt: Instant | null;
   readonly linkHeardAt: Readonly<Record<Link, Instant | null>>;
+  /** Both directions of this one link worked: the peer echoed on it what I sent on it. */
   readonly linkContactAt: Readonly<Record<Link, Instant | null>>;
   readonly body: HeartbeatBody | null;
   /** Newest sign of life of any kind (protocol.md 2). */

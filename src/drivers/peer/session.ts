@@ -28,8 +28,6 @@ export interface SessionOptions {
 }
 
 export interface LinkHeard extends HeardHeartbeat {
-  /** Like `echoSentAt`, counting only heartbeats that I sent on this same link: proof of both directions of it. */
-  readonly linkEchoSentAt: Instant | null;
   /** Time on the wire there and back for the newest echo; null without one. */
   readonly roundTripMs: Millis | null;
 }
