@@ -3,6 +3,7 @@
  * Each ends in one of the operations the public calls are made of.
  */
 import { existsSync } from "node:fs";
+import { noteCertificate } from "./certificates.ts";
 import type { Dump } from "./db.ts";
 import { writeDump } from "./db.ts";
 import { execute } from "./dispatch.ts";
@@ -32,7 +33,7 @@ const MASTER_ONLY = new Set([
 ]);
 
 /** A supporter says it is there: the master tries to talk back, then counts it as live and not yet enabled. */
-const hello = async (xapi: Xapi, uuid: string, isFresh: boolean): Promise<Json> => {
+const hello = async (xapi: Xapi, uuid: string, isFresh: boolean, fingerprint: string): Promise<Json> => {
   const host = xapi.db.byUuid("host", uuid);
   if (host === undefined) return fail("HOST_UNKNOWN_TO_MASTER", uuid);
   const address = xapi.db.text("host", host, "address");
@@ -41,6 +42,7 @@ const hello = async (xapi: Xapi, uuid: string, isFresh: boolean): Promise<Json> 
   setLive(xapi, host, true);
   xapi.db.set("host", host, { enabled: false });
   if (isFresh) forgetAttachments(xapi, host);
+  noteCertificate(xapi, host, fingerprint);
   for (const task of xapi.db.refs("task")) {
     if (xapi.db.text("task", task, "status") === "pending" && xapi.db.text("task", task, "resident_on") === host) {
       xapi.db.set("task", task, { status: "cancelled" });
@@ -71,7 +73,7 @@ const run = async (xapi: Xapi, op: string, args: Rec, gone: AbortSignal): Promis
     case "check_session":
       return xapi.sessions.has(asText(args["session"]));
     case "hello":
-      return hello(xapi, asText(args["host"]), args["isFresh"] === true);
+      return hello(xapi, asText(args["host"]), args["isFresh"] === true, asText(args["fingerprint"]));
     case "tickle": {
       const host = hostOf(xapi, args);
       xapi.lastHeard.set(host, performance.now());

@@ -1,6 +1,7 @@
 /** The start of one xapi process, as master or as supporter, and the clocks it runs until it ends. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { noteCertificate, ownFingerprint } from "./certificates.ts";
 import { followDomains, resyncHere } from "./domains.ts";
 import { isLive } from "./host-exec.ts";
 import { createMessage } from "./messages.ts";
@@ -94,6 +95,7 @@ const startMaster = async (xapi: Xapi): Promise<void> => {
   const isNewMaster = db.text("pool", pool, "master") !== xapi.here;
   db.set("pool", pool, { master: xapi.here });
   setLive(xapi, xapi.here, true);
+  noteCertificate(xapi, xapi.here, ownFingerprint(xapi));
   forgetAttachments(xapi, xapi.here);
   if (isNewMaster) createMessage(xapi, "POOL_MASTER_TRANSITION", 4, "Host", xapi.options.hostUuid, "");
   await resyncHere(xapi);
@@ -108,7 +110,7 @@ const startMaster = async (xapi: Xapi): Promise<void> => {
 
 /** What the master's refusal means for a supporter; undefined when the master was not reached or is not yet up. */
 const sayHello = async (xapi: Xapi, isFresh: boolean): Promise<"ok" | "unreachable" | readonly string[]> => {
-  const args = { host: xapi.options.hostUuid, isFresh };
+  const args = { host: xapi.options.hostUuid, isFresh, fingerprint: ownFingerprint(xapi) };
   const reply = await xapi.peers.call(xapi.masterAddress, "hello", args, {
     timeoutMs: HELLO_MS,
     signal: xapi.life.signal,

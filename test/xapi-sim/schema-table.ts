@@ -115,4 +115,6 @@ export const FIELD_TABLE = {
     uuid:s name:s priority:i cls:e obj_uuid:s timestamp:d body:s`,
   secret: `
     uuid:s value:s* other_config:{s,s}*`,
+  Certificate: `
+    uuid:s name:s type:e host:@host not_before:d not_after:d fingerprint:s`,
 } as const satisfies Record<string, string>;

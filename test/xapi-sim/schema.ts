@@ -75,6 +75,7 @@ export const RELATIONS: readonly (readonly [ClassName, string, ClassName, string
   ["host", "resident_VMs", "VM", "resident_on"],
   ["host", "PBDs", "PBD", "host"],
   ["host", "PIFs", "PIF", "host"],
+  ["host", "certificates", "Certificate", "host"],
   ["SR", "PBDs", "PBD", "SR"],
   ["SR", "VDIs", "VDI", "SR"],
   ["VDI", "VBDs", "VBD", "VDI"],

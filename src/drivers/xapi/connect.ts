@@ -58,7 +58,7 @@ export function pinRefusal(host: string, pinned: string | null, found: string | 
   if (pinned === null || plain(pinned) === plain(found)) return null;
   return (
     `Cannot trust ${host}: found certificate ${found}, expected ${pinned}. ` +
-    "If the host was reinstalled or got a new certificate, pin the new one"
+    "If that host got a new certificate, `xe-toolstack-restart` there writes it into the pool database; if not, somebody else answers at its address"
   );
 }
 

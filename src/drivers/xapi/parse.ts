@@ -7,6 +7,7 @@ import { isList, isRecord, parseApiError } from "./reply.ts";
 
 export type PoolPbd = PoolView["pbds"][number];
 export type PoolSr = PoolView["srs"][number];
+export type PoolCertificate = PoolView["certificates"][number];
 
 export interface HostMetrics {
   readonly live: boolean;
@@ -136,6 +137,15 @@ export const parseSr = (ref: string, value: XapiValue): Result<PoolSr, string> =
     type: text(record, "type"),
     shared: flag(record, "shared"),
   }));
+
+/** Null: not a certificate a host serves with (an authority's, or the one for xapi's own traffic inside the pool). */
+export const parseCertificate = (ref: string, value: XapiValue): Result<PoolCertificate | null, string> =>
+  reading("Certificate", ref, value, (record) => {
+    const host = refOrNull(record, "host");
+    // Before 1.294 there was no type, and only hosts had such records.
+    const type = record["type"] === undefined ? "host" : text(record, "type");
+    return host === null || type !== "host" ? null : { host, fingerprint: text(record, "fingerprint") };
+  });
 
 export const parseVdi = (ref: string, value: XapiValue): Result<VdiRecord, string> =>
   reading("VDI", ref, value, (record) => ({ ref, uuid: text(record, "uuid"), smConfig: texts(record, "sm_config") }));

@@ -115,6 +115,8 @@ export interface PoolView {
     readonly type: string;
     readonly shared: boolean;
   }[];
+  /** SHA-256 fingerprints of the certificates the hosts serve with on 443. */
+  readonly certificates: readonly { readonly host: string; readonly fingerprint: string }[];
 }
 
 /** A host as its record says; liveness and memory are in its metrics. */

@@ -15,7 +15,10 @@ export interface XapiGateOptions {
   /** Shown by xapi beside the session; sessions of one originator are limited to 500 (xapi.md 1.5). */
   readonly originator: string;
   readonly peerPort?: number;
-  /** SHA-256 fingerprint of the certificate at this address; null accepts any and reports it through `onUnpinned`. */
+  /**
+   * SHA-256 fingerprint of the certificate at this address; null: not known, and then nothing is sent there. Left out
+   * (tests of what comes after it), any certificate is accepted and reported through `onUnpinned`.
+   */
   readonly pinOf?: (address: string) => string | null;
   readonly onUnpinned?: XapiClientOptions["onUnpinned"];
 }
@@ -43,7 +46,8 @@ export function createXapiGate(options: XapiGateOptions): XapiGate {
       const method = "session.slave_local_login";
       const secret = await readSecret(options.secretPath, method);
       if (!secret.ok) return secret;
-      return login(peerClient(options, address), "local", method, [secret.value], deadlineMs, signal);
+      const unknown = noPin(options, address, method);
+      return unknown ?? login(peerClient(options, address), "local", method, [secret.value], deadlineMs, signal);
     },
   };
 }
@@ -63,10 +67,14 @@ export async function openPoolAt(
   const secret = await readSecret(options.secretPath, method);
   if (!secret.ok) return secret;
   const params = [hostRef, secret.value];
+  const unknown = noPin(options, address, method);
+  if (unknown !== null) return unknown;
   const first = await login(peerClient(options, address), "pool", method, params, deadlineMs, signal);
   const master = first.ok ? null : masterNamedBy(first.error);
   if (master === null) return first;
-  return login(peerClient(options, master), "pool", method, params, deadlineMs, signal);
+  return (
+    noPin(options, master, method) ?? login(peerClient(options, master), "pool", method, params, deadlineMs, signal)
+  );
 }
 
 /** The address in HOST_IS_SLAVE, or null when the error is another one. */
@@ -77,6 +85,15 @@ export function masterNamedBy(error: XapiError): string | null {
 /** The session is unknown to the xapi that answered: it was not executed; a new login is needed. */
 export function isSessionInvalid(error: XapiError): boolean {
   return error.kind === "api" && error.code === "SESSION_INVALID";
+}
+
+/** The pool secret goes to nobody whose certificate is not known from the pool's own database. */
+function noPin(options: XapiGateOptions, address: string, call: string): Result<never, XapiError> | null {
+  if (options.pinOf === undefined || options.pinOf(address) !== null) return null;
+  const reason =
+    `Cannot trust ${address}: found no certificate of it in the pool database, expected one; ` +
+    "compare `xe certificate-list`; `xe-toolstack-restart` on that host writes its certificate there";
+  return err({ kind: "transport", call, reason });
 }
 
 function peerClient(options: XapiGateOptions, address: string): XapiCaller {

@@ -4,6 +4,7 @@
 import { err, ok, type Result } from "../../util/result.ts";
 import type { HostRecord, PoolRecord, PoolView, VmRecord, XapiValue } from "./port.ts";
 import {
+  parseCertificate,
   parseHost,
   parseHostMetrics,
   parsePbd,
@@ -13,11 +14,12 @@ import {
   toPoolVm,
   type EventBatch,
   type HostMetrics,
+  type PoolCertificate,
   type PoolPbd,
   type PoolSr,
 } from "./parse.ts";
 
-export const WATCHED_CLASSES = ["pool", "host", "host_metrics", "vm", "pbd", "sr"] as const;
+export const WATCHED_CLASSES = ["pool", "host", "host_metrics", "vm", "pbd", "sr", "certificate"] as const;
 type WatchedClass = (typeof WATCHED_CLASSES)[number];
 
 export interface PoolTables {
@@ -35,6 +37,7 @@ export function createPoolTables(): PoolTables {
   const vms = new Map<string, VmRecord>();
   const pbds = new Map<string, PoolPbd>();
   const srs = new Map<string, PoolSr>();
+  const certificates = new Map<string, PoolCertificate | null>();
   const tables: Record<WatchedClass, Map<string, unknown>> = {
     pool: pools,
     host: hosts,
@@ -42,6 +45,7 @@ export function createPoolTables(): PoolTables {
     vm: vms,
     pbd: pbds,
     sr: srs,
+    certificate: certificates,
   };
 
   function keep<T>(table: Map<string, T>, ref: string, parsed: Result<T, string>): Result<"applied", string> {
@@ -64,6 +68,8 @@ export function createPoolTables(): PoolTables {
         return keep(pbds, ref, parsePbd(ref, record));
       case "sr":
         return keep(srs, ref, parseSr(ref, record));
+      case "certificate":
+        return keep(certificates, ref, parseCertificate(ref, record));
     }
   }
 
@@ -112,6 +118,7 @@ export function createPoolTables(): PoolTables {
         vms: [...vms.values()].filter((vm) => vm.real).map(toPoolVm),
         pbds: [...pbds.values()],
         srs: [...srs.values()],
+        certificates: [...certificates.values()].filter((one) => one !== null),
       });
     },
   };
