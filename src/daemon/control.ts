@@ -11,6 +11,8 @@ import type { Command } from "../core/model/event.ts";
 import type { StatusDocument } from "../core/model/status.ts";
 import type { OuterAction, OutsideEvent } from "./messages.ts";
 import type { ControlHandler, ControlReply, ControlRequest, ParameterValue } from "../drivers/control/port.ts";
+import type { FenceReadiness } from "./fence-watch.ts";
+import type { Result } from "../util/result.ts";
 import type { PoolPart } from "./pool-part.ts";
 import type { Settings } from "./settings.ts";
 
@@ -20,6 +22,10 @@ export interface ControlParts {
   readonly config: () => Config;
   readonly settings: Pick<Settings, "input" | "refusalsOf" | "reconsider">;
   readonly pool: Pick<PoolPart, "setOtherConfig">;
+  /** Passwords never go into other-config (V13). */
+  readonly keepSecret: (name: string, text: string) => Promise<Result<"kept", string>>;
+  /** The fence path, tried now. */
+  readonly fencePath: () => Promise<FenceReadiness>;
   /** Measured timings that the inequalities are checked with at `enable` (A14): they must hold with each of these. */
   readonly facts: () => readonly Partial<TimerFacts>[];
   readonly peerName: () => string;
@@ -29,6 +35,8 @@ export interface ControlParts {
 
 export interface Control {
   readonly handler: ControlHandler;
+  /** The daemon's own commands take the same way. */
+  command(body: Command): Promise<ControlReply>;
   /** The brain's answer to a command. */
   settle(action: OuterAction & { readonly kind: "command-reply" }): void;
 }
@@ -55,6 +63,7 @@ export function createControl(parts: ControlParts): Control {
   }
 
   return {
+    command,
     settle(action) {
       const resolve = waiting.get(action.id);
       waiting.delete(action.id);
@@ -82,10 +91,7 @@ export function createControl(parts: ControlParts): Control {
       case "disable": {
         // What was wrong at the start may be mended by now, and what was right may not be any more.
         if (request.kind === "enable") await parts.settings.reconsider();
-        const against =
-          request.kind === "enable" && !request.force
-            ? [...new Set(parts.facts().flatMap((facts) => enableRefusals(parts.config(), facts)))]
-            : [];
+        const against = request.kind === "enable" && !request.force ? await refusalsOfEnable() : [];
         if (against.length > 0)
           return {
             kind: "refused",
@@ -129,6 +135,16 @@ export function createControl(parts: ControlParts): Control {
     }
   }
 
+  async function refusalsOfEnable(): Promise<readonly string[]> {
+    const path = await parts.fencePath();
+    // Measured before this, T_FDELAY is judged with the newest times of the device (I-h).
+    const refusals = parts.facts().flatMap((facts) => enableRefusals(parts.config(), facts));
+    return [
+      ...new Set(refusals),
+      ...(path.ready === false ? [`the other host could not be fenced: ${path.detail}`] : []),
+    ];
+  }
+
   /** The pool's database shows what the hosts decided; it decides nothing itself (spec part 3, CUSTOM_FIELD_SWITCH). */
   async function mirror(on: boolean): Promise<void> {
     const field = `XenCenter.CustomFields.${parts.config().vm.fieldName}`;
@@ -145,13 +161,9 @@ export function createControl(parts: ControlParts): Control {
       );
     if (refusals.length > 0 || known === undefined) return { kind: "failed", reason: refusals.join("\n"), next: lists };
     if (known.secret) {
-      const reason = `${known.name} is a secret and would be readable by every user of the pool`;
-      return {
-        kind: "refused",
-        rule: "V13",
-        reason,
-        next: "write it under overrides: in /etc/tandem/tandem.yaml (mode 600)",
-      };
+      const kept = await parts.keepSecret(known.name, value);
+      if (!kept.ok) return { kind: "failed", reason: kept.error, next: "see 'ha-cfg status'" };
+      return { kind: "done", text: value === "" ? `${known.name} is removed` : `${known.name}=[set]` };
     }
     const written = await parts.pool.setOtherConfig({ [`${POOL_KEY_PREFIX}${known.name}`]: value });
     if (!written.ok) return { kind: "failed", reason: written.error, next: "see 'ha-cfg status'" };

@@ -4,7 +4,7 @@
 import { raisePoolAlert, type PoolAlert } from "../act/pool/alert.ts";
 import { becomeMaster } from "../act/pool/become-master.ts";
 import { designateMaster } from "../act/pool/designate-master.ts";
-import { describePoolFailure, type NodeContext } from "../act/pool/procedure.ts";
+import { describePoolFailure, type Done, type NodeContext } from "../act/pool/procedure.ts";
 import { recoverPeerVms, startConfirmedVms } from "../act/pool/recover-vms.ts";
 import type { PoolProcedures } from "../act/execute.ts";
 import type { Config } from "../config/config.ts";
@@ -12,6 +12,7 @@ import { unknown, valueOf, type Observation } from "../core/model/observation.ts
 import type { ClockPort } from "../drivers/clock/port.ts";
 import type { DomainsPort } from "../drivers/domains/port.ts";
 import { startPoolCache, type PoolCache } from "../drivers/xapi/cache.ts";
+import { createPins } from "../drivers/xapi/pins.ts";
 import { createXapiNode } from "../drivers/xapi/node-files.ts";
 import type { PoolView, XapiNodePort } from "../drivers/xapi/port.ts";
 import { xapiRecords } from "../drivers/xapi/records.ts";
@@ -25,6 +26,8 @@ export interface PoolPart extends PoolProcedures {
   setOtherConfig(changes: Readonly<Record<string, string>>): Promise<Result<"written", string>>;
   /** Puts a message into the pool's database. */
   message(alert: PoolAlert): Promise<Result<"raised", string>>;
+  /** A procedure of src/act/pool that needs nobody's permission; its failure in words. */
+  perform<T>(work: (context: NodeContext) => Promise<Done<T>>): Promise<Result<T, string>>;
   stop(): Promise<void>;
 }
 
@@ -50,7 +53,13 @@ const ROLE_MS = 2_000;
 export function startPoolPart(options: PoolPartOptions): PoolPart {
   const { paths, clock } = options;
   const node = createXapiNode({ poolConf: paths.poolConf, initComplete: paths.initComplete });
-  const gateOptions = { socketPath: paths.socket, secretPath: paths.secret, originator: "tandem" };
+  const pins = createPins();
+  const gateOptions = {
+    socketPath: paths.socket,
+    secretPath: paths.secret,
+    originator: "tandem",
+    pinOf: pins.pinOf,
+  };
   const gate = createXapiGate(gateOptions);
   const abort = new AbortController();
   let view: Observation<PoolView> = unknown("not asked yet", 0);
@@ -64,7 +73,10 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
     onChange(next) {
       view = next;
       const pool = valueOf(next);
-      if (pool !== undefined) remember(pool);
+      if (pool !== undefined) {
+        remember(pool);
+        pins.learn(pool);
+      }
       const text = next.kind === "known" ? "the pool is readable" : `the pool is not readable: ${next.reason}`;
       if (text !== said)
         options.log(next.kind === "known" ? "xapi.read" : "xapi.lost", text, next.kind === "known" ? "info" : "warn");
@@ -190,6 +202,10 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
       const done = await startConfirmedVms(context(mayStart), order);
       if (!done.ok) return err(describePoolFailure(done.error));
       return ok(`${uuids.length} VMs that stalled on the other host were to be started here`);
+    },
+    async perform(work) {
+      const done = await work(context(() => true));
+      return done.ok ? done : err(describePoolFailure(done.error));
     },
     async setOtherConfig(changes) {
       const session = await gate.openPool(options.config().xapi.timeoutMs, abort.signal);

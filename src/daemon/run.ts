@@ -14,6 +14,7 @@ import { areaSwitches } from "../config/areas.ts";
 import type { Config } from "../config/config.ts";
 import { describeProblem } from "../config/problem.ts";
 import type { DurableRecord } from "../core/model/durable.ts";
+import { valueOf } from "../core/model/observation.ts";
 import type { StatusDocument } from "../core/model/status.ts";
 import { systemClock } from "../drivers/clock/system.ts";
 import { controlSocketPath } from "../drivers/control/path.ts";
@@ -43,9 +44,13 @@ import { openAlerts } from "./alerts.ts";
 import { startBrainThread } from "./brain-thread.ts";
 import { createControl } from "./control.ts";
 import { createEventsLog } from "./events-log.ts";
+import { managementUp } from "./management-link.ts";
+import { startFenceWatch } from "./fence-watch.ts";
 import type { BrainStart, FromBrain, OuterAction, OutsideEvent, Snapshot } from "./messages.ts";
+import { untilMayStop } from "./orderly-stop.ts";
 import { followPoolKey } from "./pool-key.ts";
 import { startPoolPart } from "./pool-part.ts";
+import { createSecrets } from "./secrets.ts";
 import { openSettings, type Settings } from "./settings.ts";
 import { statusDocument } from "./status.ts";
 import { lookAtStorage } from "./storage-facts.ts";
@@ -119,6 +124,15 @@ async function startDaemon(
   quickRetransmits(log);
   const domains = createDomains(exec);
   const fence = createFence({ exec, clock, config: () => config });
+  const fenceWatch = startFenceWatch({
+    fence,
+    target: () => ({ ...config.fence, peerId: config.peer.uuid, peerName: config.peer.name }),
+    inContact: () => snapshot?.inContact === true,
+    onChange({ ready, detail }) {
+      if (ready !== false) alerts.clear("fence-path");
+      else alerts.raise("fence-path", `${config.peer.name} could not be fenced now: ${detail}`);
+    },
+  });
   const notify = createNotifier({
     exec,
     now: clock.now,
@@ -177,6 +191,14 @@ async function startDaemon(
     message: (alert) => pool.message(alert),
   });
 
+  const secrets = createSecrets({
+    perform: (work) => pool.perform(work),
+    onSecrets: settings.secretsChanged,
+    log,
+    alerts,
+    isMaster: () => (snapshot === null ? undefined : valueOf(snapshot.state.xapi))?.role === "master",
+  });
+  void secrets.load();
   const pool = startPoolPart({
     config: () => config,
     clock,
@@ -184,7 +206,9 @@ async function startDaemon(
     snapshot: () => snapshot,
     feed,
     onView(view) {
-      if (view.kind === "known") settings.poolChanged(view.value.otherConfig);
+      if (view.kind !== "known") return;
+      settings.poolChanged(view.value.otherConfig);
+      secrets.poolChanged(view.value.otherConfig);
     },
     log,
     paths: XAPI,
@@ -241,6 +265,7 @@ async function startDaemon(
     tellProblems();
     votes.watch(core.heuristics);
     feed({ kind: "config", config: core });
+    void fenceWatch.check();
   }
 
   const told = new Set<string>();
@@ -252,6 +277,19 @@ async function startDaemon(
     if (problems.length === 0) return alerts.clear("config-problems");
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
     alerts.raise("config-problems", `${problems[0] ?? ""}${more}`);
+  }
+
+  let managementSaid = true;
+  function tellManagement({ state, links }: Snapshot): void {
+    const up = managementUp({
+      linkUp: links.some((one) => one.link === "management" && one.up),
+      linkKnown: state.peer.linkContactAt.management !== null,
+      answering: settings.core().heuristics.map((address) => votes.answering(address)),
+    });
+    if (up === null || up === managementSaid) return;
+    managementSaid = up;
+    log("state.changed", `the management network of this host is ${up ? "back" : "lost"}`, up ? "info" : "warn");
+    feed({ kind: "management", up });
   }
 
   function perform(action: OuterAction): void {
@@ -313,12 +351,14 @@ async function startDaemon(
         notify.alive();
         if (snapshot.inContact) settledIn.resolve();
         if (before !== null && before.state.durable.ha !== snapshot.state.durable.ha) void settings.reconsider();
+        tellManagement(snapshot);
         if (snapshot.inContact && snapshot.state.peer.body !== null) {
           settings.peerShows(snapshot.state.peer.body.cfgHash);
           if (snapshot.state.peer.body.cfgHash === config.core.cfgHash) poolKey.agreed();
         }
         if (before?.hostState !== snapshot.hostState || before.inContact !== snapshot.inContact) {
           log("state.changed", `${snapshot.hostState}: ${snapshot.outcome}`);
+          if (snapshot.inContact) void fenceWatch.check();
           notify.status(snapshot.outcome);
         }
         publish();
@@ -354,7 +394,7 @@ async function startDaemon(
           return answering === null ? [] : [[address, answering] as const];
         }),
       ),
-      fenceReady: { ready: null, detail: config.fence.method === "POOL" ? "no fence device" : "not tried yet" },
+      fenceReady: fenceWatch.readiness(),
       alerts: alerts.list(),
       events: events.recent(50),
       eta: () => null,
@@ -366,6 +406,8 @@ async function startDaemon(
     status,
     config: () => config,
     settings,
+    keepSecret: secrets.set,
+    fencePath: () => fenceWatch.check(),
     pool,
     facts: () => {
       const measuredOffMs = fence.worstAnswerMs();
@@ -392,24 +434,45 @@ async function startDaemon(
   }
 
   brain.listen(hear);
-  tellProblems();
-  settings.start({
-    look: (next) => lookAtStorage(next, { drbd, addressesOf: (device) => addressesOf(exec, device) }),
-    haIsOn: () => (snapshot?.state.durable ?? durable).ha !== "off",
-    onChange: reload,
-    onRefused(reasons) {
-      for (const detail of reasons) logger.event("config.refused", { detail });
-      if (reasons.length === 0) return alerts.clear("config");
-      alerts.raise("config", `a changed configuration is not in force: ${reasons.join("; ")}`);
-    },
-    onOpenSecrets: () => undefined,
+  // The checks of the storage cost processes too.
+  void settledIn.promise.then(() => {
+    tellProblems();
+    settings.start({
+      look: (next) => lookAtStorage(next, { drbd, addressesOf: (device) => addressesOf(exec, device) }),
+      haIsOn: () => (snapshot?.state.durable ?? durable).ha !== "off",
+      onChange: reload,
+      onRefused(reasons) {
+        for (const detail of reasons) logger.event("config.refused", { detail });
+        if (reasons.length === 0) return alerts.clear("config");
+        alerts.raise("config", `a changed configuration is not in force: ${reasons.join("; ")}`);
+      },
+      onOpenSecrets: (open) => secrets.move(open),
+    });
   });
   logger.event("daemon.started", { version: VERSION, policy: config.core.policy, policyNote: config.policyNote });
   events.add("daemon.started", VERSION);
   notify.ready();
   alerts.start();
 
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.resolve(0));
+  const force = new AbortController();
+  let stopping = false;
+  function onSignal(): void {
+    if (stopping) return force.abort();
+    stopping = true;
+    const parts = { ask: control.command, clock, onRefused: (reason: string) => tellRefusedStop(reason) };
+    void untilMayStop(parts, force.signal).then((how) => {
+      log(
+        "state.changed",
+        how === "agreed" ? "the stop is agreed (A7)" : "stopping by force: the watchdog stays armed",
+      );
+      ended.resolve(0);
+    });
+  }
+  function tellRefusedStop(reason: string): void {
+    log("action.failed", `Cannot stop: ${reason} (a second signal stops by force)`, "error");
+    notify.status(`Cannot stop: ${reason}`);
+  }
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, onSignal);
   const code = await ended.promise;
   logger.event("daemon.stopping", { code });
   notify.stopping();
@@ -417,6 +480,8 @@ async function startDaemon(
   // Stop is not failover: what is served stays served; only looking and deciding end.
   storagePart.stop();
   votes.stop();
+  fenceWatch.stop();
+  fence.stop();
   signs.stop();
   toBrain({ kind: "stop" });
   await Promise.race([Promise.all([server.value.stop(), pool.stop(), alerts.stop()]), clock.sleep(2_000)]);

@@ -12,7 +12,7 @@ import { cautious, planReload } from "../config/reload.ts";
 import type { TimerFacts } from "../config/timers.ts";
 import { watchLocalFile } from "../config/watch.ts";
 import type { CoreConfig } from "../core/model/config.ts";
-import { createJsonCache } from "../drivers/store/json-cache.ts";
+import { createJsonCache, parseTexts } from "../drivers/store/json-cache.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { NOTHING_FOUND, type StorageFinding } from "./storage-facts.ts";
 
@@ -73,7 +73,7 @@ export async function openSettings(options: SettingsOptions): Promise<Result<Set
   const path = options.path ?? LOCAL_FILE;
   const read = await readLocalFile(path, options.inventoryPath);
   if (!read.ok) return err(read.error.map(describeProblem));
-  const cache = createJsonCache(options.cachePath ?? POOL_CACHE, parseStrings);
+  const cache = createJsonCache(options.cachePath ?? POOL_CACHE, parseTexts);
   let lastGood = await cache.load();
   let wanted: Wanted = { local: read.value, pool: null, secrets: {}, keyId: options.keyIdOf(read.value.poolId) };
   let inForce = wanted;
@@ -238,10 +238,4 @@ function withChanges(
   const keys = new Set(Object.keys(changes).map((name) => `tandem:${name}`.toUpperCase()));
   const kept = Object.entries(pool).filter(([key]) => !keys.has(key.toUpperCase()));
   return Object.fromEntries([...kept, ...Object.entries(changes).map(([name, text]) => [`tandem:${name}`, text])]);
-}
-
-function parseStrings(value: unknown): Readonly<Record<string, string>> | null {
-  if (value === null || typeof value !== "object") return null;
-  const entries = Object.entries(value);
-  return entries.every(([, v]) => typeof v === "string") ? Object.fromEntries(entries as [string, string][]) : null;
 }

@@ -12,6 +12,14 @@ export interface JsonCache<T> {
   save(value: T): Promise<Result<"saved", string>>;
 }
 
+/** For a cache of texts by name. */
+export function parseTexts(value: unknown): Readonly<Record<string, string>> | null {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return null;
+  const entries = Object.entries(value);
+  const isText = (entry: [string, unknown]): entry is [string, string] => typeof entry[1] === "string";
+  return entries.every(isText) ? Object.fromEntries(entries) : null;
+}
+
 export function createJsonCache<T>(path: string, parse: (value: unknown) => T | null): JsonCache<T> {
   let lastSave: Promise<unknown> = Promise.resolve();
   let cleaned = false;

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { untilMayStop } from "../../src/daemon/orderly-stop.ts";
+import { systemClock } from "../../src/drivers/clock/system.ts";
+import type { ControlReply } from "../../src/drivers/control/port.ts";
+
+const refusal: ControlReply = {
+  kind: "refused",
+  rule: "A7",
+  reason: "the other host does not answer, so it cannot agree to a pause",
+  next: "stop it when both hosts talk again",
+};
+
+function setUp(replies: readonly ControlReply[]) {
+  const asked: string[] = [];
+  const refused: string[] = [];
+  const force = new AbortController();
+  const done = untilMayStop(
+    {
+      ask: async (command) => {
+        asked.push(command.kind);
+        return replies[Math.min(asked.length, replies.length) - 1] ?? refusal;
+      },
+      clock: systemClock(),
+      onRefused: (reason) => refused.push(reason),
+      retryMs: 5,
+    },
+    force.signal,
+  );
+  return { asked, refused, force, done };
+}
+
+test("a stop that the other host agrees to is done after one question", async () => {
+  const { asked, refused, done } = setUp([{ kind: "done", text: "both hosts know it" }]);
+  assert.equal(await done, "agreed");
+  assert.deepEqual([asked, refused], [["pause"], []]);
+});
+
+test("a refused stop leaves the daemon running, tells the reason once, and is asked again", async () => {
+  const { asked, refused, done } = setUp([refusal, refusal, refusal, { kind: "done", text: "" }]);
+  assert.equal(await done, "agreed");
+  assert.equal(asked.length, 4);
+  assert.deepEqual(refused, [`${refusal.reason}; ${refusal.next}`]);
+});
+
+test("a second signal ends the waiting without agreement, also while a question is open", async () => {
+  const { force, refused, done } = setUp([refusal]);
+  while (refused.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  force.abort();
+  assert.equal(await done, "forced");
+  const silent = new AbortController();
+  const parts = {
+    ask: () => new Promise<ControlReply>(() => undefined),
+    clock: systemClock(),
+    onRefused: () => undefined,
+  };
+  const waiting = untilMayStop(parts, silent.signal);
+  silent.abort();
+  assert.equal(await waiting, "forced");
+});
