@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { takeoverForbidden } from "../../src/core/facts.ts";
+import { hostLossForbidden, takeoverForbidden } from "../../src/core/facts.ts";
 import { known } from "../../src/core/model/observation.ts";
 import { step } from "../../src/core/step.ts";
 import { servingWorld } from "../sim/world.ts";
@@ -23,7 +23,7 @@ test("A3: without a heuristic address there is no vote and no takeover", () => {
   assert.equal(world.serving("b"), false);
 });
 
-test("A4: a host whose peer was last heard without HA takes nothing over", () => {
+test("D1: a host whose peer was last heard without HA takes nothing over", () => {
   const state = servingWorld().state("b");
   const left = { ...state, durable: { ...state.durable, peerHa: "off" as const } };
   assert.match(takeoverForbidden(left) ?? "", /HA was off on the other host/);
@@ -41,4 +41,11 @@ test("D17: the storage follows the pool master while both hosts answer", () => {
   const xapi = known({ role: "supporter" as const, masterId: "b" }, state.lastTick);
   const after = step(state, { kind: "xapi", xapi }, state.lastTick + 1);
   assert.equal(after.state.activity?.kind, "release");
+});
+
+test("a host whose configuration is in doubt neither fences nor takes over nor restarts VMs", () => {
+  const state = servingWorld().state("b");
+  const config = { ...state.config, disarmed: "the configuration has errors" };
+  assert.equal(takeoverForbidden({ ...state, config }), "the configuration has errors");
+  assert.equal(hostLossForbidden({ ...state, config }), "the configuration has errors");
 });
