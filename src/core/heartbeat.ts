@@ -38,7 +38,7 @@ export function heartbeatOf(state: State, now: Instant): HeartbeatBody {
     watchdogArmed: state.watchdogArmed,
     intent:
       state.stopping?.intent ??
-      (state.activity?.kind === "release" || state.handover !== null
+      (state.activity?.kind === "release" || state.handover !== null || state.yieldsUntil !== null
         ? "releasing"
         : state.fence.pending !== null
           ? "fencing"

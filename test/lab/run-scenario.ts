@@ -62,6 +62,8 @@ export interface Expectation {
   readonly owner: "same" | "other";
   readonly stallMs: Readonly<Partial<Record<PolicyName | "any", number>>> | null;
   readonly storageBackMs?: Readonly<Partial<Record<PolicyName | "any", number>>>;
+  /** "pool": the stall is the longest time in which no VM at all got an answer, for VMs that move in between. */
+  readonly stallOf?: "pool";
   /** VMs of the lost node must have been started on the survivor. */
   readonly restarted?: boolean;
 }
@@ -326,8 +328,9 @@ async function judge(j: Judging): Promise<ScenarioResult> {
   const all = lab.collector.stalls({ fromMs: faultAt, toMs: endAt });
   const counted = all.filter((s) => survivors.includes(s.vm) && !s.isAcrossProcesses);
   const others = all.filter((s) => !survivors.includes(s.vm));
-  const stalls = counted.map((s) => Math.round(s.stallMs));
   const back = lab.collector.storageBack(faultAt, endAt);
+  const outages = back === undefined ? [] : [Math.round(back.outageMs)];
+  const stalls = expectation.stallOf === "pool" ? outages : counted.map((s) => Math.round(s.stallMs));
   const timeline = await timelineOf(lab, faultAt);
   const first = (event: string): number | null => timeline.find((e) => e.event === event && e.atMs >= 0)?.atMs ?? null;
   let lost = 0;

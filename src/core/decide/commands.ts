@@ -11,6 +11,7 @@ import { begin } from "./begin.ts";
 import { end, reply, to, wait } from "./command-reply.ts";
 import { forgetMoves } from "./flap.ts";
 import { claim, releaseRefusal } from "./ownership.ts";
+import { beginToYield, peerYields, stopYielding, YIELD_MS } from "./yield.ts";
 import { expirePause, leave, pause, progressLeave, progressPause } from "./stopping.ts";
 
 const seeStatus = "see 'iscsi-cfg status'";
@@ -120,6 +121,12 @@ function becomeSecondary(turn: Turn, id: number): void {
   if (!isOwner(state) && !serving(state)) return reply(turn, id, "done", "storage is secondary on this host");
   if (state.activity !== null || state.handover !== null)
     return reply(turn, id, "refused", "the storage is changing hands just now", seeStatus);
+  // With both hosts in manual mode the other one is prepared (spec part 5): a script that says become-primary there next
+  // gets a planned hand-over instead of an outage as long as two commands take.
+  if (beginToYield(turn)) {
+    const text = `the other host may take the storage now; without it this host lets go in ${YIELD_MS / 1_000} s`;
+    return reply(turn, id, "done", text, "run 'iscsi-cfg become-primary' on the other host");
+  }
   begin(turn, { kind: "release", why: "become-secondary by an operator", to: "nobody" });
   wait(turn, id, "become-secondary", "release");
 }
@@ -137,6 +144,7 @@ function becomePrimary(turn: Turn, id: number, force: boolean): void {
       "D1",
     );
   if (isOwner(state)) return reply(turn, id, "done", "storage is primary on this host");
+  const yielded = peerYields(state, now);
   for (const resource of config.resources) {
     const v = view(state, resource);
     const disk = v?.disk ?? "unknown";
@@ -144,7 +152,7 @@ function becomePrimary(turn: Turn, id: number, force: boolean): void {
       const text = `the disk of ${resource} is ${disk} here: promoting it would lose what only the other copy has`;
       return reply(turn, id, "refused", text, "wait for the resync, or use the other host", "V4");
     }
-    if (v?.peerRole === "Primary")
+    if (v?.peerRole === "Primary" && !yielded)
       return reply(
         turn,
         id,
@@ -168,6 +176,10 @@ function becomePrimary(turn: Turn, id: number, force: boolean): void {
     const record = { epoch: state.durable.epoch + 1, owner: config.hostId, solo };
     begin(turn, { kind: "activate", why: "become-primary by an operator, the other host is off (A19)", record });
     return wait(turn, id, "become-primary", "activate");
+  }
+  if (yielded) {
+    const pending = ask(turn, { kind: "hand-over", to: config.hostId, operator: "become-primary" }, 1_000);
+    return wait(turn, id, "switch", "to-me", pending);
   }
   if (body !== null && (body.serving || body.owner === config.peerId))
     return reply(
@@ -212,6 +224,7 @@ function switchOver(turn: Turn, id: number, storageOnly: boolean): void {
 
 export function progressCommands(turn: Turn): void {
   expirePause(turn);
+  stopYielding(turn);
   for (const command of turn.state.commands) progress(turn, command);
 }
 

@@ -80,7 +80,7 @@ export function acceptRequest(turn: Turn, id: number, request: PeerRequest): voi
     case "claim":
       return acceptClaim(turn, id, request.epoch, request.operator);
     case "hand-over":
-      return acceptHandOver(turn, id);
+      return acceptHandOver(turn, id, request.operator);
     case "prepare-mode":
     case "commit-mode": {
       const { disarmed } = turn.state.config;
@@ -202,13 +202,14 @@ function acceptClaim(turn: Turn, id: number, epoch: number, operator: boolean): 
   owe(turn, id, "claim", [write]);
 }
 
-function acceptHandOver(turn: Turn, id: number): void {
+function acceptHandOver(turn: Turn, id: number, operator: string): void {
   const { state, now } = turn;
   const refusal = releaseRefusal(state, now);
   if (refusal !== undefined) return refuse(turn, id, refusal);
   if (state.activity !== null || state.handover !== null) return refuse(turn, id, "a change is already under way");
   if (!inContact(state, now)) return refuse(turn, id, "no contact");
-  change(turn, { designate: true });
+  // become-primary moves the storage only; the toolstack's role stays where the operator has it.
+  change(turn, { designate: operator === "switch", yieldsUntil: null });
   begin(turn, { kind: "release", why: "asked for by an operator on the other host", to: "peer" });
   done(turn, id);
 }

@@ -196,6 +196,9 @@ export interface State {
   readonly activity: Activity | null;
   readonly handover: Handover | null;
   readonly claim: Claim | null;
+  /** Both hosts are in manual mode and an operator said become-secondary here: the other host may take the storage by an
+   * operator's word until this instant; then this host lets go in any case. */
+  readonly yieldsUntil: Instant | null;
   readonly softFenced: boolean;
   readonly tokenAt: Instant | null;
   /** Not before this instant is the peer asked again to outdate its copy (D3). */
@@ -285,6 +288,7 @@ export function initialState(
     activity: null,
     handover: null,
     claim: null,
+    yieldsUntil: null,
     softFenced: false,
     tokenAt: null,
     consentAfter: now,
