@@ -30,6 +30,7 @@ export function repair(turn: Turn): void {
       if (drbd[resource] === undefined) mend(turn, `bring up ${resource}`, { kind: "drbd-up", resource });
     }
   }
+  reconnect(turn);
   // Before anything that waits: a restarted daemon must feed on within half of the watchdog's time (A7).
   watchdog(turn);
   if (state.activity !== null) return;
@@ -77,6 +78,15 @@ function settled(state: State, body: HeartbeatBody): boolean {
   if (!follows) return false;
   const mine = valueOf(state.domains);
   return mine !== undefined && !mine.some((d) => body.domains.includes(d.uuid));
+}
+
+/** An outdate by consent gives the connection up. StandAlone with any other disk is a split brain or an operator's wish. */
+function reconnect(turn: Turn): void {
+  for (const resource of turn.state.config.resources) {
+    const v = view(turn.state, resource);
+    if (isOwner(turn.state) || v?.connection !== "StandAlone" || v.disk !== "Outdated") continue;
+    mend(turn, `connect ${resource}`, { kind: "drbd-connect", resource });
+  }
 }
 
 /** A Primary that nobody owns: a daemon died between promote and demote. */

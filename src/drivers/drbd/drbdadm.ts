@@ -192,6 +192,11 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         (view) => view.disk === "Outdated" || view.disk === "Inconsistent",
         "Outdated",
         async (seen) => {
+          // The peer noticed first that the connection is dead. DRBD here may believe in it for a second longer, and asks
+          // the peer over it; so the connection is given up. Who has the Outdated copy connects again (core, repair).
+          if (seen.view.connection === "Connected") {
+            await command(resource, "drbdadm", ["disconnect", "--force", resource], actTimeoutMs);
+          }
           const done = await changeDevice(resource, seen, "outdate");
           if (done.ok || done.error.kind !== "exit") return done;
           const fresh = await look();

@@ -60,7 +60,12 @@ describe("DRBD commands on 8.4, without a followed stream", () => {
   const cases = [
     { verb: "promote", line: "drbdsetup primary 1", before: dump("Secondary"), after: dump("Primary") },
     { verb: "demote", line: "drbdsetup secondary 1", before: dump("Primary"), after: dump("Secondary") },
-    { verb: "outdate", line: "drbdsetup outdate 1", before: dump("Secondary"), after: dump("Secondary", "Outdated") },
+    {
+      verb: "outdate",
+      line: "drbdsetup outdate 1",
+      before: dump("Secondary", "UpToDate", "Connecting"),
+      after: dump("Secondary", "Outdated", "Connecting"),
+    },
     {
       verb: "connect",
       line: "drbdadm connect iscsi1",
@@ -111,16 +116,29 @@ describe("DRBD commands on 8.4, without a followed stream", () => {
 
   it("takes an Inconsistent copy for as good as outdated, because DRBD refuses both alike", async () => {
     const { drbd } = setUp({
-      [look]: exited(0, dump("Secondary", "Inconsistent")),
+      [look]: exited(0, dump("Secondary", "Inconsistent", "Connecting")),
       "drbdsetup outdate 1": exited(17, "", "Disk state is lower than outdated"),
     });
     assert.deepEqual(await drbd.outdate("iscsi1"), { ok: true, value: "already" });
   });
 
   it("does not take a refused outdate of an UpToDate copy for done", async () => {
-    const { drbd } = setUp({ [look]: exited(0, dump("Secondary")), "drbdsetup outdate 1": exited(11, "", "refused") });
+    const { drbd } = setUp({
+      [look]: exited(0, dump("Secondary", "UpToDate", "Connecting")),
+      "drbdsetup outdate 1": exited(11, "", "refused"),
+    });
     const result = await drbd.outdate("iscsi1");
     assert.ok(!result.ok && result.error.kind === "exit");
+  });
+
+  it("gives up a connection that DRBD still believes in before it outdates", async () => {
+    const { exec, drbd } = setUp({
+      [look]: [exited(0, dump("Secondary")), exited(0, dump("Secondary", "Outdated", "StandAlone"))],
+      "drbdadm disconnect --force iscsi1": exited(0),
+      "drbdsetup outdate 1": exited(0),
+    });
+    assert.deepEqual(await drbd.outdate("iscsi1"), { ok: true, value: "changed" });
+    assert.deepEqual(exec.commandLines().slice(1, 3), ["drbdadm disconnect --force iscsi1", "drbdsetup outdate 1"]);
   });
 
   it("does not reconnect what is not StandAlone", async () => {
