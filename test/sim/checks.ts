@@ -2,6 +2,7 @@
 // V4 and V9's second half are checked where DRBD promotes and demotes, V6's durability where an effect happens.
 
 import { inContact } from "../../src/core/facts.ts";
+import type { DurableRecord } from "../../src/core/model/durable.ts";
 import type { Event } from "../../src/core/model/event.ts";
 import type { State } from "../../src/core/model/state.ts";
 import type { Action } from "../../src/core/plan/action.ts";
@@ -43,19 +44,32 @@ export function checkAction(sim: Sim, h: Host, action: Action): void {
     case "xapi-promote":
       return automatic(sim, h, "promotes its toolstack");
     case "persist": {
-      const takes = action.record.owner === h.name && state.durable.owner !== h.name;
-      const alone = sim.resources.every((r) => action.record.solo[r] === true);
-      if (!takes || !alone || state.commands.length > 0) return;
-      automatic(sim, h, "takes over");
-      const last = sim.takeover;
-      if (last !== null && sim.now - last.at < state.config.timers.flap)
-        sim.violate(`V12 ${h.name} takes over ${sim.now - last.at} ms after ${last.host} did`);
-      sim.takeover = { at: sim.now, host: h.name };
+      if (takesOver(sim, h, action.record) && state.commands.length === 0) automatic(sim, h, "takes over");
       return;
     }
     default:
       return;
   }
+}
+
+/** The record makes this host the owner without a word of the other one. */
+const takesOver = (sim: Sim, h: Host, record: DurableRecord): boolean =>
+  record.owner === h.name && h.disk.record.owner !== h.name && sim.resources.every((r) => record.solo[r] === true);
+
+/** V6 and V12, when a record reaches the disk. */
+export function checkRecord(sim: Sim, h: Host, record: DurableRecord): void {
+  if (record.epoch < h.disk.record.epoch) sim.violate(`V6 epoch went back on ${h.name}`);
+  if (record.owner !== null) {
+    const known = sim.epochOwners.get(record.epoch);
+    if (known !== undefined && known !== record.owner)
+      sim.violate(`V6 epoch ${record.epoch} has two owners: ${known} and, on ${h.name}, ${record.owner}`);
+    sim.epochOwners.set(record.epoch, record.owner);
+  }
+  if (!takesOver(sim, h, record) || (h.state?.commands.length ?? 0) > 0) return;
+  const last = sim.takeover;
+  if (last !== null && sim.now - last.at < h.config.timers.flap)
+    sim.violate(`V12 ${h.name} takes over ${sim.now - last.at} ms after ${last.host} did`);
+  sim.takeover = { at: sim.now, host: h.name };
 }
 
 function automatic(sim: Sim, h: Host, what: string): void {

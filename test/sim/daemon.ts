@@ -77,7 +77,7 @@ export function createDaemons(sim: Sim): Daemons {
         return sim.after(10, () => answerHandler(sim, h, action.resource, action.handler, action.code));
       case "sample":
         return sim.after(sim.noisy ? sim.random.between(1, 120) : 60, () =>
-          feed(h, { kind: "sample", id: action.id, passed: reachesGateway(sim.network, h.name) }),
+          feed(h, { kind: "sample", id: action.id, passed: everyHeuristicAnswers(h) }),
         );
       case "probe":
         return probe(h, action.id);
@@ -92,6 +92,10 @@ export function createDaemons(sim: Sim): Daemons {
         return startEffect(sim, h, action);
     }
   }
+
+  /** True of an empty list too: that this proves nothing is the decision function's business (A3). */
+  const everyHeuristicAnswers = (h: Host): boolean =>
+    h.config.heuristics.every(() => reachesGateway(sim.network, h.name));
 
   function feedWatchdog(h: Host): void {
     if (h.handsUntil - sim.now > PULSE_MS) return;

@@ -4,7 +4,7 @@
 import type { DrbdView } from "../../src/core/model/drbd.ts";
 import { known } from "../../src/core/model/observation.ts";
 import { talks } from "./network.ts";
-import { finishResync, handshake } from "./handshake.ts";
+import { fill, finishResync, handshake, holdsData } from "./handshake.ts";
 import { other } from "./settings.ts";
 import { freshGeneration, frozen, localNow, serves, sideOf, ZERO, type Host, type Side, type Sim } from "./sim.ts";
 
@@ -85,9 +85,40 @@ function beginGeneration(sim: Sim, side: Side): void {
 /** The policy is satisfied: I/O goes on without the peer. */
 export function resume(sim: Sim, h: Host, resource: string): void {
   const side = sideOf(h, resource);
-  if (!side.suspended) return;
+  if (!side.suspended || (!side.connected && !holdsData(side))) return;
   side.suspended = false;
   if (!side.connected && side.role === "Primary") beginGeneration(sim, side);
+}
+
+/** The disk is detached after an I/O error; what was connected goes on through the peer. */
+export function detach(sim: Sim, h: Host): void {
+  for (const resource of sim.resources) {
+    const side = sideOf(h, resource);
+    const peer = sideOf(sim.hosts[other(h.name)], resource);
+    if (side.resync !== null) peer.resync = null;
+    side.resync = null;
+    side.disk = "Diskless";
+    for (const [one, two] of [
+      [side, peer],
+      [peer, side],
+    ] as const) {
+      const data = holdsData(one) || (one.connected && holdsData(two));
+      if (one.role === "Primary" && !data) one.suspended = true;
+    }
+  }
+  for (const each of [h, sim.hosts[other(h.name)]]) observeDrbd(sim, each);
+}
+
+/** A new disk is empty: it is filled from the peer, at once where they are connected. */
+export function attachEmpty(sim: Sim, h: Host): void {
+  for (const resource of sim.resources) {
+    const side = sideOf(h, resource);
+    const peer = sideOf(sim.hosts[other(h.name)], resource);
+    side.disk = "Inconsistent";
+    side.data = 0;
+    if (side.connected && peer.connected && fill(sim, peer, side) < Infinity) side.suspended = false;
+  }
+  for (const each of [h, sim.hosts[other(h.name)]]) observeDrbd(sim, each);
 }
 
 export function promote(sim: Sim, h: Host, resource: string, done: (outcome: true | string) => void): void {
@@ -182,12 +213,15 @@ export function loseConnection(sim: Sim, h: Host, resource: string): void {
   side.patience = sim.noisy ? sim.random.between(500, 1_500) : 1_400;
   if (side.resync === "target") side.disk = "Inconsistent";
   side.resync = null;
-  if (side.role !== "Primary" || side.peerInconsistent || side.peerOutdated) {
-    if (side.role === "Primary") beginGeneration(sim, side);
+  if (side.role !== "Primary") return observeDrbd(sim, h);
+  if (holdsData(side) && (side.peerInconsistent || side.peerOutdated)) {
+    beginGeneration(sim, side);
     return observeDrbd(sim, h);
   }
+  if (!side.suspended) side.suspendedSince = sim.now;
   side.suspended = true;
-  side.suspendedSince = sim.now;
+  // "Not fencing peer, I'm not even Consistent myself": no handler, and no data to go on with.
+  if (!holdsData(side)) return observeDrbd(sim, h);
   const id = `h${sim.nextId++}`;
   side.handlers.push({ id, promote: null });
   observeDrbd(sim, h);

@@ -4,6 +4,7 @@
 import { restartRefusal } from "../../src/core/decide/recovery.ts";
 import type { Effect } from "../../src/core/plan/action.ts";
 import { assertNever } from "../../src/util/assert.ts";
+import { checkRecord } from "./checks.ts";
 import { demote, observeDrbd, outdate, promote, resume } from "./drbd.ts";
 import { onSwitch } from "./network.ts";
 import { observeDomains, observeTarget, observeVip, observeXapi } from "./observe.ts";
@@ -27,7 +28,7 @@ const LATENCY: Partial<Record<EffectKind, number>> = {
   "target-fill": 100,
   "vip-add": 40,
   "vip-remove": 40,
-  fence: 200,
+  fence: 300,
   "xapi-promote": 14000,
   "recover-peer": 3000,
 };
@@ -50,7 +51,9 @@ function laneOf({ kind }: Effect): string {
 }
 
 export function startEffect(sim: Sim, h: Host, action: Effect): void {
-  const fault = takeFault(sim, h, action.kind);
+  const drawn = takeFault(sim, h, action.kind);
+  // Durable writes have no deadline of their own and never overtake one another (drivers/store).
+  const fault = drawn === "late" && action.kind === "persist" ? "slow" : drawn;
   const base = sim.latency?.(action.kind) ?? LATENCY[action.kind] ?? 10;
   const varied = sim.noisy ? base * sim.random.between(0.5, 1.8) : base;
   const slowness = action.kind === "fence" ? 1 : h.slowness;
@@ -58,10 +61,10 @@ export function startEffect(sim: Sim, h: Host, action: Effect): void {
   const takes = fault === "late" ? DEADLINE_MS : varied * slowness + slow;
   const lane = laneOf(action);
   const begins = Math.max(sim.now, h.laneFreeAt.get(lane) ?? 0);
-  h.laneFreeAt.set(lane, begins + takes);
+  h.laneFreeAt.set(lane, begins + takes + (sim.noisy ? 15 : 0));
   const { boots, daemons } = h;
   // The child process of a daemon that died may be through already, or die with it.
-  const outlives = sim.noisy && sim.random.chance(0.3);
+  const outlives = sim.noisy && action.kind !== "persist" && sim.random.chance(0.3);
   const same = (): boolean => h.power && h.boots === boots && (h.daemons === daemons || outlives);
   const report = (outcome: Outcome): void => {
     if (!same() || h.daemons !== daemons || h.state === null) return;
@@ -80,7 +83,10 @@ export function startEffect(sim: Sim, h: Host, action: Effect): void {
         return report("gave up after its deadline");
       }
       apply(sim, h, action, (outcome) => {
-        report(fault === "done-but-failed" && outcome === true ? "made to look failed" : outcome);
+        const told = fault === "done-but-failed" && outcome === true ? "made to look failed" : outcome;
+        // A daemon may die between the deed and its report.
+        if (sim.noisy) sim.after(sim.random.between(0, 15), () => whenHandsAwake(sim, h, () => report(told)));
+        else report(told);
       });
     }),
   );
@@ -141,7 +147,9 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
   const peer = sim.hosts[other(h.name)];
   switch (action.kind) {
     case "persist":
-      return done(persist(sim, h, action.record));
+      checkRecord(sim, h, action.record);
+      h.disk.record = action.record;
+      return done(true);
     case "drbd-up":
       sideOf(h, action.resource).up = true;
       return done(drbdChanged(sim, h, true));
@@ -235,25 +243,13 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
   }
 }
 
-function persist(sim: Sim, h: Host, record: Host["disk"]["record"]): Outcome {
-  if (record.epoch < h.disk.record.epoch) sim.violate(`V6 epoch went back on ${h.name}`);
-  if (record.owner !== null) {
-    const known = sim.epochOwners.get(record.epoch);
-    if (known !== undefined && known !== record.owner)
-      sim.violate(`V6 epoch ${record.epoch} has two owners: ${known} and, on ${h.name}, ${record.owner}`);
-    sim.epochOwners.set(record.epoch, record.owner);
-  }
-  h.disk.record = record;
-  return true;
-}
-
 /** Off, then the power state read back twice; either half may fail on the way. */
 function fence(sim: Sim, h: Host, peer: Host, hostId: string, done: (outcome: Outcome) => void): void {
   if (hostId === h.name) sim.violate("V7 fenced itself");
   const reached = (): boolean => onSwitch(sim.network, h.name) && sim.bmc[peer.name] !== "dead";
   if (!reached()) return done("the BMC does not answer");
   // On its way the command outlives the host that sent it.
-  sim.after(sim.noisy ? OFF_AFTER_MS : 0, () => {
+  sim.after(OFF_AFTER_MS, () => {
     if (sim.bmc[peer.name] === "lies") return done("power state was read back as on");
     sim.powerOff(peer, "fence");
     const reading = !sim.noisy ? 0 : sim.bmc[peer.name] === "slow" ? sim.random.between(3_000, 12_000) : 400;

@@ -3,6 +3,8 @@
 import { NAMES, other, type HostName } from "./settings.ts";
 import { sideOf, ZERO, type Side, type Sim } from "./sim.ts";
 
+export const holdsData = (side: Side): boolean => side.disk !== "Diskless" && side.disk !== "Inconsistent";
+
 type Verdict = HostName | "equal" | "split";
 
 /** DRBD's comparison of generations (drbd_uuid_compare), for the cases two nodes can get into. */
@@ -30,6 +32,14 @@ export function handshake(sim: Sim, resource: string): void {
   const b = sideOf(sim.hosts.b, resource);
   // Two primaries are refused; both keep trying.
   if (a.role === "Primary" && b.role === "Primary") return;
+  // A diskless Primary goes on only with a peer that has the very data it exposed so far.
+  for (const [one, two] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const strange = one.generation.current !== two.generation.current || two.disk === "Outdated";
+    if (one.role === "Primary" && one.disk === "Diskless" && strange) return;
+  }
   const verdict = compare(a, b);
   if (verdict === "split") {
     sim.violate(`V3 two generations of ${resource} grew apart: one copy will lose writes`);
@@ -40,7 +50,7 @@ export function handshake(sim: Sim, resource: string): void {
   const source = verdict === "equal" ? (b.role === "Primary" ? "b" : "a") : verdict;
   const from = sideOf(sim.hosts[source], resource);
   const to = sideOf(sim.hosts[other(source)], resource);
-  if (verdict !== "equal" && to.role === "Primary") {
+  if (verdict !== "equal" && to.role === "Primary" && holdsData(to)) {
     // "I shall become SyncTarget, but I am primary!": rr-conflict disconnect.
     if (to.data > from.data) sim.violate(`V3 ${other(source)} is Primary of ${resource} on older data`);
     to.standAlone = true;
@@ -50,19 +60,24 @@ export function handshake(sim: Sim, resource: string): void {
     const side = sideOf(sim.hosts[name], resource);
     side.connected = true;
     side.answeredAt = sim.now;
-    side.suspended = false;
     side.peerInconsistent = false;
+    if (holdsData(from) || holdsData(to)) side.suspended = false;
   }
-  const whole = from.disk !== "Diskless" && to.disk !== "Diskless" && from.disk !== "Inconsistent";
-  if (!whole) return;
+  if (!holdsData(from) || to.disk === "Diskless") return;
   if (verdict === "equal" && to.disk !== "Inconsistent") return inSync(sim, resource, from, to);
+  if (fill(sim, from, to) === 0) inSync(sim, resource, from, to);
+}
+
+/** Begins the resync of one side from the other; answers how long it will take. */
+export function fill(sim: Sim, from: Side, to: Side): number {
+  if (!holdsData(from)) return Infinity;
   from.resync = "source";
   to.resync = "target";
   to.disk = "Inconsistent";
   if (from.disk === "Consistent" || from.disk === "Outdated") from.disk = "UpToDate";
   const ms = sim.noisy ? sim.random.between(100, 6_000) : 0;
   syncEnds.set(to, sim.now + ms);
-  if (ms === 0) inSync(sim, resource, from, to);
+  return ms;
 }
 
 /** When the resync that fills this side will be through. */
@@ -86,6 +101,8 @@ function inSync(sim: Sim, resource: string, from: Side, to: Side): void {
   if (to.data > from.data && to.data <= (sim.acked[resource] ?? 0))
     sim.violate(`V3 the resync of ${resource} overwrites an acknowledged write`);
   to.data = from.data;
+  // A23: takeovers count only while no resync came between them.
+  sim.takeover = null;
   to.generation = { current: from.generation.current, bitmap: ZERO, history: pastOf(from) };
   from.generation = { current: from.generation.current, bitmap: ZERO, history: pastOf(from) };
   for (const side of [from, to]) {

@@ -8,7 +8,7 @@ import type { Command } from "../../src/core/model/event.ts";
 import type { State } from "../../src/core/model/state.ts";
 import { createWatch } from "./checks.ts";
 import { createDaemons } from "./daemon.ts";
-import { boot, createKernel, KERNEL_MS } from "./drbd.ts";
+import { attachEmpty, boot, createKernel, detach, KERNEL_MS } from "./drbd.ts";
 import { createNetwork, type Network } from "./network.ts";
 import { observeDomains } from "./observe.ts";
 import { createQueue } from "./queue.ts";
@@ -65,6 +65,11 @@ export interface World {
   /** The whole dom0 stands still; domains go on computing. */
   freeze(host: HostName, ms: number): void;
   killTarget(host: HostName): void;
+  /** Reads and writes of this host's disk fail: DRBD detaches it. */
+  failDisk(host: HostName): void;
+  /** The new disk is empty. */
+  replaceDisk(host: HostName): void;
+  configure(host: HostName, patch: Partial<CoreConfig>): void;
   fail(host: HostName, kind: EffectKind | null): void;
   serving(host: HostName): boolean;
   state(host: HostName): State;
@@ -264,6 +269,19 @@ export function createWorld(options: WorldOptions = {}): World {
       if (!h.power) return;
       h.target = freshTarget();
       sim.feed(h, { kind: "target-died", detail: "killed" });
+    },
+    failDisk(name) {
+      sim.hosts[name].disk.broken = true;
+      detach(sim, sim.hosts[name]);
+    },
+    replaceDisk(name) {
+      sim.hosts[name].disk.broken = false;
+      attachEmpty(sim, sim.hosts[name]);
+    },
+    configure(name, patch) {
+      const h = sim.hosts[name];
+      h.config = { ...h.config, ...patch };
+      sim.feed(h, { kind: "config", config: h.config });
     },
     fail(name, kind) {
       const { actionFaults } = sim.hosts[name];

@@ -70,7 +70,9 @@ function fail(turn: Turn, activity: Activity, reason: string): void {
       // Undo in reverse. The record stays: this host is the owner, or nobody is, until something proves otherwise.
       return begin(turn, { kind: "stand-down", why: `undo: ${reason}` });
     case "release": {
-      const record = isOwner(state) ? null : { epoch: state.durable.epoch + 1, owner: state.config.hostId };
+      // The write that gives the storage up may be through already, or still come through: own it anew then.
+      const owns = isOwner(state) && state.persisting === null;
+      const record = owns ? null : { epoch: state.durable.epoch + 1, owner: state.config.hostId };
       return begin(turn, { kind: "activate", why: `release rolled back: ${reason}`, record });
     }
     case "soft-fence":

@@ -11,12 +11,15 @@ import {
   leftCleanly,
   moveForbidden,
   notEligible,
+  silenceMs,
+  views,
   voteHeld,
 } from "../facts.ts";
 import type { State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
-import { demands } from "../rules.ts";
+import { demands, inForce } from "../rules.ts";
 import { alert, change, effect, log, type Turn } from "../turn.ts";
+import { deaf } from "./self-fence.ts";
 
 const MAX_ATTEMPTS = 3;
 
@@ -33,8 +36,15 @@ export function fenceForbidden(state: State, now: Instant): string | undefined {
   const needsVote = config.policy !== "strict" || config.quorumRequired;
   if (needsVote && !demands(config, "D14", voteHeld(state, now)))
     return "this host has no vote of the heuristic addresses";
-  const wait = deadAfterMs(state, now) + (isOwner(state) ? 0 : config.timers.fenceDelay);
-  if (episodeMs(state, now) < wait) return `silent for ${Math.round(episodeMs(state, now))} of ${Math.round(wait)} ms`;
+  // D9: the other host acts as if this one were dead; both would shoot.
+  if (deaf(state, now) && inForce(config, "D9"))
+    return "the other host is heard although it does not hear this one (D9)";
+  const dead = deadAfterMs(state, now);
+  if (episodeMs(state, now) < dead) return `silent for ${Math.round(episodeMs(state, now))} of ${Math.round(dead)} ms`;
+  // The owner's episode may begin up to T_drbd after this one's contact ended: its DRBD notices the loss that much later.
+  const own = dead + config.timers.drbd + config.timers.fenceDelay;
+  if (!isOwner(state) && silenceMs(state, now) < own)
+    return `silent for ${Math.round(silenceMs(state, now))} of ${Math.round(own)} ms: the owner fences first`;
   if (fence.verifiedAt !== null || fence.confirmed) return "the other host is proven off";
   if (fence.attempts >= MAX_ATTEMPTS) return `fencing failed ${fence.attempts} times: ${fence.lastFailure ?? ""}`;
   return undefined;
@@ -53,8 +63,10 @@ export function decideFencing(turn: Turn): void {
   }
   // A solo owner needs no proof any more for its storage, only for the peer's VMs (D5, D7).
   if (isOwner(state) && isSolo(state) && state.recovery !== null) return;
-  // A host that could not take over gains nothing by shooting the owner, and one fault must not take both down (V14).
+  // A host that could not serve afterwards gains nothing by shooting the other one, and one fault must not take both
+  // down (V14): a non-owner that is not eligible, an owner whose disk failed.
   if (!isOwner(state) && (notEligible(state, now) ?? moveForbidden(state)) !== undefined) return;
+  if (isOwner(state) && views(state).some((v) => v?.disk !== "UpToDate")) return;
   if (fenceForbidden(state, now) !== undefined) return;
   const pending = effect(turn, { kind: "fence", hostId: config.peerId });
   change(turn, { fence: { ...turn.state.fence, pending, attempts: fence.attempts + 1 } });

@@ -12,7 +12,7 @@ export function keepRecords(turn: Turn): void {
   noteReunion(turn);
   if (turn.state.persisting !== null) return;
   if (clearSolo(turn) || keepMoves(turn)) return;
-  if (followMode(turn)) return;
+  if (noteReleased(turn) || followMode(turn)) return;
   notePeerMode(turn);
 }
 
@@ -23,6 +23,15 @@ function followMode(turn: Turn): boolean {
   if (!inContact(turn.state, turn.now)) return false;
   log(turn, "mode.changed", "HA is off: the other host completed the change");
   return persist(turn, { ha: "off", peerHa: "off" }, "HA off, as on the other host (A4)") !== undefined;
+}
+
+/** The owner itself says that it released: without that on record here, each host would wait for the other's claim (D13). */
+function noteReleased(turn: Turn): boolean {
+  const { state } = turn;
+  const body = state.peer.body;
+  if (body === null || !inContact(state, turn.now) || !peerOwns(state) || state.activity !== null) return false;
+  if (body.owner !== null || body.busy || body.epoch !== state.durable.epoch) return false;
+  return persist(turn, { owner: null }, "the other host released the storage (D13)") !== undefined;
 }
 
 function noteInSync(turn: Turn): void {

@@ -85,11 +85,10 @@ export function acceptRequest(turn: Turn, id: number, request: PeerRequest): voi
     case "commit-mode": {
       const { disarmed } = turn.state.config;
       if (request.ha === "on" && disarmed !== undefined) return refuse(turn, id, disarmed);
-      const write = persist(
-        turn,
-        { ha: request.ha, peerHa: request.ha },
-        `HA ${request.ha} on the word of the other host`,
-      );
+      // A4: the asking host has forbidden its own takeovers before it asks, but it allows them only after the answer, and
+      // may never get it: that it is enabled too is known from its own heartbeat.
+      const asker = request.ha === "on" ? {} : { peerHa: request.ha };
+      const write = persist(turn, { ha: request.ha, ...asker }, `HA ${request.ha} on the word of the other host`);
       if (write === undefined) return refuse(turn, id, "another durable change is being written: try again");
       log(turn, "mode.changed", `HA is ${request.ha} (asked by the other host)`);
       return owe(turn, id, request.kind, [write]);
@@ -171,8 +170,9 @@ function acceptConfirmGone(turn: Turn, id: number, domains: readonly string[]): 
 
 function acceptCancel(turn: Turn, id: number, token: string, epoch: number): void {
   const { state } = turn;
+  // The new epoch is durable here: the hand-over is through, a cancel that waited for that write comes too late.
+  if (isOwner(state)) return refuse(turn, id, "this host owns the storage already");
   if (state.activity?.token === token) begin(turn, { kind: "stand-down", why: "the hand-over was cancelled (A9)" });
-  else if (isOwner(state)) return refuse(turn, id, "this host owns the storage already");
   const write = persist(
     turn,
     { epoch: Math.max(epoch, state.durable.epoch), owner: state.config.peerId },

@@ -23,6 +23,8 @@ export function commitSolo(turn: Turn): void {
   );
   resumeOrphans(turn);
   if (open.length === 0) return;
+  // Never bar the other copy in favour of one that is not whole: it may be the only one with every write.
+  if (open.some((r) => view(state, r)?.disk !== "UpToDate")) return;
   const waiting = open.filter(
     (r) => state.handlers.some((h) => h.resource === r) || view(state, r)?.suspended === true,
   );
