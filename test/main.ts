@@ -63,6 +63,10 @@ const parts: Readonly<Record<string, Part>> = {
     name: "unit, driver and contract tests",
     run: () => nodeTest(globSync("test/**/*.test.ts", { cwd: root }).toSorted(), 2),
   },
+  sim: {
+    name: "simulator: 20,000 schedules of faults",
+    run: () => call(process.execPath, ["test/sim/main.ts", "--seeds", "20500"]),
+  },
   lab: { name: "lab: planned-switch, master-power-loss", run: () => nodeTest(["test/system/lab.system.ts"], 1) },
 };
 

@@ -100,3 +100,30 @@ test("D9, A14: hosts that hear one another in one direction, and notice the loss
     }
   }
 });
+
+test("D10: a daemon that died in the middle of a switch leaves no silence behind", () => {
+  const world = servingWorld();
+  world.command("a", { kind: "switch", storageOnly: true });
+  world.until("silent", () => world.hosts.a.hush === "all", 500);
+  world.killDaemon("a");
+  world.run(500);
+  assert.equal(world.hosts.a.hush, "all");
+  world.startDaemon("a");
+  world.until("somebody serves", () => world.serving("a") || world.serving("b"), 10_000);
+  assert.deepEqual(world.violations, []);
+});
+
+test("V6: a release rolled back without contact does not use the epoch of the peer's takeover", () => {
+  let slow = false;
+  const world = servingWorld({ policy: "strict", latencyMs: (kind) => (kind === "persist" && slow ? 3_200 : 40) });
+  world.command("a", { kind: "switch", storageOnly: true });
+  world.until("releasing", () => world.state("a").activity?.kind === "release", 1_000);
+  slow = true;
+  world.run(300);
+  world.links.management.a = false;
+  world.links.replication.a = false;
+  world.run(4_000);
+  slow = false;
+  world.until("takeover", () => world.serving("b"), 12_000);
+  assert.deepEqual(world.violations, []);
+});

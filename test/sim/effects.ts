@@ -37,6 +37,12 @@ const DEADLINE_MS = 5_000;
 /** A BMC that answers switches off this soon; reading the power state back takes the rest (A14, I-h). */
 const OFF_AFTER_MS = 200;
 
+/**
+ * Tools that can hang in the kernel and end later than their deadline. Durable writes have no deadline and never overtake
+ * one another (drivers/store); addresses and filters are one answer of netlink.
+ */
+const HANGS = /^(promote|demote|outdate|drbd-up|drbd-connect|resume-io|target-.*|portal-open|pause-domains)$/;
+
 type Outcome = true | string;
 
 function laneOf({ kind }: Effect): string {
@@ -52,8 +58,7 @@ function laneOf({ kind }: Effect): string {
 
 export function startEffect(sim: Sim, h: Host, action: Effect): void {
   const drawn = takeFault(sim, h, action.kind);
-  // Durable writes have no deadline of their own and never overtake one another (drivers/store).
-  const fault = drawn === "late" && action.kind === "persist" ? "slow" : drawn;
+  const fault = drawn === "late" && !HANGS.test(action.kind) ? "slow" : drawn;
   const base = sim.latency?.(action.kind) ?? LATENCY[action.kind] ?? 10;
   const varied = sim.noisy ? base * sim.random.between(0.5, 1.8) : base;
   const slowness = action.kind === "fence" ? 1 : h.slowness;

@@ -39,7 +39,10 @@ export function beat(sim: Sim, h: Host): void {
 
 function arrive(sim: Sim, h: Host, packet: Packet): void {
   if (!h.power || h.state === null) return;
-  if (awake(sim, h)) return receive(sim, h, packet);
+  if (awake(sim, h)) {
+    sim.heartbeatArrived();
+    return receive(sim, h, packet);
+  }
   const { daemons } = h;
   if (h.inbox.length < 2_000)
     h.inbox.push(() => {
@@ -81,6 +84,5 @@ function receive(sim: Sim, h: Host, packet: Packet): void {
     linkEchoSentAt: sentAs(echo?.newest[packet.link]),
     receivedAt: localNow(sim, h),
   };
-  sim.heartbeatArrived();
   sim.feed(h, { kind: "heartbeat", heard });
 }

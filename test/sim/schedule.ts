@@ -33,6 +33,8 @@ export interface Outcome {
   /** From healing to storage that serves, in sync and stable; null when it did not happen. */
   readonly convergedMs: number | null;
   readonly log: readonly LogLine[];
+  /** As it stood at the end. */
+  readonly world: World;
 }
 
 export interface PlanOptions {
@@ -47,6 +49,8 @@ export interface PlanOptions {
 /** Longest time from "all is well again" to storage in sync: boots, joining, claims with their pauses, resync. */
 const CONVERGE_MS = 60_000;
 const STABLE_MS = 3_000;
+/** The policies that the simulated world can carry. */
+export const SIMULATED_POLICIES: readonly Policy[] = ["vote", "strict", "strict+vote"];
 const NEEDS_H1: readonly Policy[] = ["vote", "strict+vote"];
 
 export function planOf(seed: number, options: PlanOptions): Plan {
@@ -83,7 +87,7 @@ export function runPlan(plan: Plan, options: PlanOptions): Outcome {
     config: { heuristics: plan.heuristics, removedRules: options.removedRules ?? [] },
   });
   const { sim } = world;
-  const outside = (): boolean => NEEDS_H1.includes(plan.policy) && sim.h1Broken;
+  const outside = (): boolean => options.violateH1 !== true && NEEDS_H1.includes(plan.policy) && sim.h1Broken;
   for (const fault of plan.faults) sim.after(fault.at, () => inject(world, fault));
   sim.after(sim.random.between(0, 1_500), () => world.powerOn("a"));
   sim.after(sim.random.between(0, 1_500), () => world.powerOn("b"));
@@ -107,6 +111,7 @@ export function runPlan(plan: Plan, options: PlanOptions): Outcome {
     steps: sim.steps,
     convergedMs,
     log: sim.log,
+    world,
   };
 }
 

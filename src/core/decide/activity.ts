@@ -70,9 +70,10 @@ function fail(turn: Turn, activity: Activity, reason: string): void {
       // Undo in reverse. The record stays: this host is the owner, or nobody is, until something proves otherwise.
       return begin(turn, { kind: "stand-down", why: `undo: ${reason}` });
     case "release": {
-      // The write that gives the storage up may be through already, or still come through: own it anew then.
+      // The write that gives the storage up may be through already, or still come through: take it back then. It was not
+      // offered yet, so nobody else can own anything in this epoch, and a new one could be the peer's (D6).
       const owns = isOwner(state) && state.persisting === null;
-      const record = owns ? null : { epoch: state.durable.epoch + 1, owner: state.config.hostId };
+      const record = owns ? null : { owner: state.config.hostId };
       return begin(turn, { kind: "activate", why: `release rolled back: ${reason}`, record });
     }
     case "soft-fence":
@@ -87,7 +88,7 @@ function finish(turn: Turn, activity: Activity): void {
   change(turn, { activity: null });
   switch (activity.kind) {
     case "activate":
-      change(turn, { softFenced: false });
+      change(turn, { softFenced: false, portalCleared: true });
       log(turn, "storage.activated", `${activity.why}: ${Math.round(turn.now - activity.startedAt)} ms`);
       turn.actions.push({ kind: "kick-initiators" }, { kind: "beat" });
       return;

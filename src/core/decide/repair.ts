@@ -9,6 +9,7 @@ import { valueOf } from "../model/observation.ts";
 import { change, effect, type Turn } from "../turn.ts";
 import { isolationRefusal } from "./isolated.ts";
 import type { EffectBody } from "../plan/action.ts";
+import { authorityLost } from "./self-fence.ts";
 
 const WARM_AFTER_MS = 3_000;
 
@@ -50,6 +51,7 @@ export function repair(turn: Turn): void {
     });
   }
   demoteStray(turn);
+  clearPortal(turn);
   const body = state.peer.body;
   if (
     state.barred &&
@@ -87,6 +89,15 @@ function reconnect(turn: Turn): void {
     if (isOwner(turn.state) || v?.connection !== "StandAlone" || v.disk !== "Outdated") continue;
     mend(turn, `connect ${resource}`, { kind: "drbd-connect", resource });
   }
+}
+
+/** A daemon that died in the middle of a switch leaves the portal silent, and nothing that can be looked at says so. */
+function clearPortal(turn: Turn): void {
+  const { state, now } = turn;
+  if (state.portalCleared || !isOwner(state) || !serving(state) || authorityLost(state, now)) return;
+  effect(turn, { kind: "hush-portal", what: "off" });
+  effect(turn, { kind: "unblock-portal" });
+  change(turn, { portalCleared: true });
 }
 
 /** A Primary that nobody owns: a daemon died between promote and demote. */

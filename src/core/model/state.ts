@@ -200,6 +200,8 @@ export interface State {
    * operator's word until this instant; then this host lets go in any case. */
   readonly yieldsUntil: Instant | null;
   readonly softFenced: boolean;
+  /** This daemon has seen to it that no packet filter of an earlier one still silences the portal. */
+  readonly portalCleared: boolean;
   readonly tokenAt: Instant | null;
   /** Not before this instant is the peer asked again to outdate its copy (D3). */
   readonly consentAfter: Instant;
@@ -290,6 +292,7 @@ export function initialState(
     claim: null,
     yieldsUntil: null,
     softFenced: false,
+    portalCleared: false,
     tokenAt: null,
     consentAfter: now,
     retryAt: now,

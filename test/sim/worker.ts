@@ -1,0 +1,67 @@
+// One thread of a simulation: runs every n-th seed of a range and reports sums and the first failures.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { beginCoverage, type Branch } from "./coverage.ts";
+import type { Fault } from "./faults.ts";
+import { planOf, runPlan, type PlanOptions } from "./schedule.ts";
+
+export interface Job {
+  readonly from: number;
+  readonly seeds: number;
+  readonly worker: number;
+  readonly workers: number;
+  /** Coverage is taken of so many schedules. */
+  readonly covered: number;
+  readonly options: PlanOptions;
+}
+
+export interface Report {
+  readonly counted: number;
+  readonly tooSmall: number;
+  readonly outside: number;
+  readonly steps: number;
+  readonly virtualMs: number;
+  readonly slowestMs: number;
+  readonly faults: Readonly<Partial<Record<Fault["kind"], number>>>;
+  readonly failures: readonly { readonly seed: number; readonly violation: string }[];
+  readonly branches: readonly Branch[];
+}
+
+const LEAST_FAULTS = 2;
+const LEAST_VIRTUAL_MS = 60_000;
+const KEPT_FAILURES = 20;
+
+export function runJob(job: Job): Report {
+  const faults: Partial<Record<Fault["kind"], number>> = {};
+  const failures: { seed: number; violation: string }[] = [];
+  let counted = 0;
+  let tooSmall = 0;
+  let outside = 0;
+  let steps = 0;
+  let virtualMs = 0;
+  let slowestMs = 0;
+  let branches: readonly Branch[] = [];
+  let coverage = job.covered > 0 ? beginCoverage() : null;
+  for (let i = job.worker; i < job.seeds; i += job.workers) {
+    if (coverage !== null && i >= job.covered) {
+      branches = coverage.end();
+      coverage = null;
+    }
+    const plan = planOf(job.from + i, job.options);
+    const outcome = runPlan(plan, job.options);
+    steps += outcome.steps;
+    virtualMs += outcome.virtualMs;
+    slowestMs = Math.max(slowestMs, outcome.convergedMs ?? 0);
+    for (const { kind } of plan.faults) faults[kind] = (faults[kind] ?? 0) + 1;
+    const violation = outcome.violations[0];
+    if (outcome.outside) outside += 1;
+    else if (violation !== undefined) failures.push({ seed: plan.seed, violation });
+    else if (outcome.faults < LEAST_FAULTS || outcome.virtualMs < LEAST_VIRTUAL_MS) tooSmall += 1;
+    else counted += 1;
+    if (failures.length >= KEPT_FAILURES) break;
+  }
+  if (coverage !== null) branches = coverage.end();
+  return { counted, tooSmall, outside, steps, virtualMs, slowestMs, faults, failures, branches };
+}
+
+if (parentPort !== null) parentPort.postMessage(runJob(workerData as Job));
