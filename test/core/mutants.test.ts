@@ -20,13 +20,16 @@ mutation("D1", "manual mode of either host forbids a takeover", /V5 b takes over
   return broken(world);
 });
 
-mutation("D2", "a host that answers again is not powered off", /V7/, (removed) => {
+mutation("D2", "a host that answers again is asked, not given up", /V11/, (removed) => {
   const world = worldWithout(removed, { policy: "strict", config: { quorumRequired: false } });
   cut(world, "b");
   world.run(2_000);
   world.links.management.b = true;
   world.run(20_000);
-  return broken(world, { "V7 both hosts stay on": world.hosts.a.power && world.hosts.b.power });
+  return broken(world, {
+    "V7 both hosts stay on": world.hosts.a.power && world.hosts.b.power,
+    "V11 the owner serves with the other one's consent": world.serving("a"),
+  });
 });
 
 mutation("D3", "no I/O without the peer's durable consent while it may still be eligible", /V3 b serves/, (removed) => {
