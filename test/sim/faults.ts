@@ -17,6 +17,10 @@ import type { World } from "./world.ts";
 export type Fault = { readonly at: number } & (
   | { readonly kind: "power-loss"; readonly host: HostName; readonly backMs: number | null }
   | { readonly kind: "reboot"; readonly host: HostName; readonly backMs: number }
+  /** The host says that it leaves (A13), goes down, answered or not, and comes back. */
+  | { readonly kind: "announced-reboot"; readonly host: HostName; readonly afterMs: number; readonly backMs: number }
+  /** The daemon pauses (A7), stops, and a new one starts. */
+  | { readonly kind: "orderly-restart"; readonly host: HostName; readonly afterMs: number; readonly backMs: number }
   | { readonly kind: "daemon-crash"; readonly host: HostName; readonly backMs: number }
   | { readonly kind: "brain-stall"; readonly host: HostName; readonly ms: number }
   | { readonly kind: "hands-stall"; readonly host: HostName; readonly ms: number }
@@ -133,6 +137,13 @@ export function drawFault(random: Random, at: number, options: FaultOptions): Fa
       host,
       backMs: Math.round(random.between(50, random.chance(0.7) ? 1_500 : 20_000)),
     }),
+    () => ({
+      at,
+      kind: random.pick(["announced-reboot", "orderly-restart"] as const),
+      host,
+      afterMs: Math.round(random.between(100, 9_000)),
+      backMs: Math.round(random.between(300, 15_000)),
+    }),
     () => ({ at, kind: "brain-stall", host, ms }),
     () => ({ at, kind: "hands-stall", host, ms }),
     () => ({ at, kind: "kernel-freeze", host, ms }),
@@ -187,6 +198,14 @@ export function inject(world: World, fault: Fault): void {
       world.powerOff(fault.host);
       if (fault.backMs !== null) sim.after(fault.backMs, () => world.powerOn(fault.host));
       return;
+    case "announced-reboot":
+      world.command(fault.host, { kind: "leave" });
+      sim.after(fault.afterMs, () => world.powerOff(fault.host));
+      return sim.after(fault.afterMs + fault.backMs, () => world.powerOn(fault.host));
+    case "orderly-restart":
+      world.command(fault.host, { kind: "pause" });
+      sim.after(fault.afterMs, () => world.killDaemon(fault.host));
+      return sim.after(fault.afterMs + fault.backMs, () => world.startDaemon(fault.host));
     case "daemon-crash":
       world.killDaemon(fault.host);
       return sim.after(fault.backMs, () => world.startDaemon(fault.host));
