@@ -6,7 +6,7 @@ import { NETWORKS, NODES, type NetworkName, type NodeName } from "./names.ts";
 import { setPort, setSwitch } from "./network.ts";
 
 export type Fault =
-  | { readonly kind: "power-loss" | "freeze"; readonly node: NodeName }
+  | { readonly kind: "power-loss" | "shutdown" | "freeze"; readonly node: NodeName }
   | { readonly kind: "cut"; readonly network: NetworkName; readonly node: NodeName }
   | { readonly kind: "loss"; readonly network: NetworkName; readonly node: NodeName; readonly percent: number }
   | { readonly kind: "delay"; readonly network: NetworkName; readonly node: NodeName; readonly delayMs: number }
@@ -16,6 +16,7 @@ export type Fault =
 
 export const FAULT_HELP = [
   "power-loss:NODE       power off at once (heal: power on)",
+  "shutdown:NODE         orderly: tandemd is stopped, DRBD taken down, power off (heal: power on)",
   "freeze:NODE           the kernel stands still (heal: goes on)",
   "cut:NETWORK:NODE      pull the cable (NETWORK: mgmt, repl)",
   "loss:NETWORK:NODE:N   N percent of the packets towards the node are lost",
@@ -37,6 +38,7 @@ export function parseFault(spec: string): Fault {
     NETWORKS.find((n) => n === text && n !== "ctl") ?? bad("a network (mgmt, repl)");
   switch (kind) {
     case "power-loss":
+    case "shutdown":
     case "freeze":
       return { kind, node: node(parts[1]) };
     case "cut":
@@ -88,6 +90,10 @@ export async function applyFault(lab: Lab, fault: Fault, begin: boolean): Promis
   switch (fault.kind) {
     case "power-loss":
       if (begin) await lab.nodes[fault.node].powerOff("power loss");
+      else await lab.boot(fault.node);
+      return;
+    case "shutdown":
+      if (begin) await lab.shutdown(fault.node);
       else await lab.boot(fault.node);
       return;
     case "freeze":

@@ -58,6 +58,8 @@ export interface Lab {
   heal(spec: string): Promise<void>;
   /** Power on and wait until the node's agent answers. */
   boot(node: NodeName): Promise<void>;
+  /** What a host's own shutdown does: the daemon is told to stop and waited for, DRBD is taken down, the power goes. */
+  shutdown(node: NodeName): Promise<void>;
   note(node: string, event: string, detail: string): void;
   stop(): Promise<void>;
 }
@@ -134,6 +136,16 @@ export async function startLab(options: LabOptions): Promise<Lab> {
         }
         await delay(50);
       }
+    },
+    async shutdown(node) {
+      await askAgent(node, { op: "service", name: "tandemd", run: false }, 5_000);
+      await lab.must(
+        node,
+        "for i in $(seq 300); do pgrep -f tandemd.mjs >/dev/null || exit 0; sleep 0.1; done; exit 1",
+        40_000,
+      );
+      await lab.must(node, "drbdadm down all; sync", 20_000);
+      await nodes[node].powerOff("shutdown");
     },
     async stop() {
       await Promise.all(NODES.map((node) => nodes[node].powerOff("the lab ends")));

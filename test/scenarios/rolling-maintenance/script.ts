@@ -11,9 +11,9 @@ async function maintain({ lab, must, owner, progress }: Context, node: NodeName,
   // Both commands back to back, as a script of an administrator would issue them.
   await must(node, "iscsi-cfg become-secondary", 20_000);
   await must(other, "iscsi-cfg become-primary", 20_000);
-  await lab.fault(`power-loss:${node}`);
+  await lab.fault(`shutdown:${node}`);
   await delay(3_000);
-  await lab.heal(`power-loss:${node}`);
+  await lab.heal(`shutdown:${node}`);
   await until(
     `${node} back and in sync`,
     async () => {
