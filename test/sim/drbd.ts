@@ -184,7 +184,14 @@ export function demote(sim: Sim, h: Host, resource: string): true | string {
 export function outdate(h: Host, resource: string): true | string {
   const side = sideOf(h, resource);
   if (!side.up) return "the resource is not up";
-  if (side.connected || side.role === "Primary") return "connected";
+  if (side.role === "Primary") return "this side is Primary";
+  if (side.connected) {
+    // The driver gives the connection up first (drivers/drbd): the peer's kernel gets a reset, or its silence.
+    side.connected = false;
+    side.standAlone = true;
+    if (side.resync === "target") side.disk = "Inconsistent";
+    side.resync = null;
+  }
   if (side.disk === "UpToDate" || side.disk === "Consistent") side.disk = "Outdated";
   return true;
 }
