@@ -179,7 +179,9 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
     case "promote":
       return driver(`promote ${effect.resource}`, await drbd.promote(effect.resource));
     case "demote":
-      return driver(`demote ${effect.resource}`, await drbd.demote(effect.resource));
+      return effect.abandon === true
+        ? driver(`give up the suspended writes of ${effect.resource}`, await drbd.abandon(effect.resource))
+        : driver(`demote ${effect.resource}`, await drbd.demote(effect.resource));
     case "outdate":
       return driver(`outdate ${effect.resource}`, await drbd.outdate(effect.resource));
     case "resume-io":

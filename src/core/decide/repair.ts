@@ -82,12 +82,20 @@ function settled(state: State, body: HeartbeatBody): boolean {
   return mine !== undefined && !mine.some((d) => body.domains.includes(d.uuid));
 }
 
-/** An outdate by consent gives the connection up. StandAlone with any other disk is a split brain or an operator's wish. */
+/**
+ * An outdate by consent gives the connection up; an owner gave it up when the old one came back as Primary, and takes it up
+ * when that one is Secondary. StandAlone in any other case is a split brain or an operator's wish.
+ */
 function reconnect(turn: Turn): void {
-  for (const resource of turn.state.config.resources) {
-    const v = view(turn.state, resource);
-    if (isOwner(turn.state) || v?.connection !== "StandAlone" || v.disk !== "Outdated") continue;
-    mend(turn, `connect ${resource}`, { kind: "drbd-connect", resource });
+  const { state, now } = turn;
+  for (const resource of state.config.resources) {
+    const v = view(state, resource);
+    if (v?.connection !== "StandAlone") continue;
+    const theirs = inContact(state, now) ? state.peer.body?.resources[resource] : undefined;
+    const wanted = isOwner(state)
+      ? state.durable.solo[resource] === true && theirs?.role === "Secondary"
+      : v.disk === "Outdated";
+    if (wanted) mend(turn, `connect ${resource}`, { kind: "drbd-connect", resource });
   }
 }
 

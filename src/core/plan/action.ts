@@ -11,7 +11,8 @@ export type EffectBody =
   | { readonly kind: "drbd-up"; readonly resource: string }
   | { readonly kind: "drbd-connect"; readonly resource: string }
   | { readonly kind: "promote"; readonly resource: string }
-  | { readonly kind: "demote"; readonly resource: string }
+  /** `abandon`: suspended writes, which nobody was told are done, are given up so that the device can be closed. */
+  | { readonly kind: "demote"; readonly resource: string; readonly abandon?: true }
   | { readonly kind: "outdate"; readonly resource: string }
   | { readonly kind: "resume-io"; readonly resource: string }
   | { readonly kind: "target-warm" }

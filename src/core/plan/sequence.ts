@@ -3,6 +3,7 @@
 // IP leaves before the demotion (V9), and nothing is served before everything is there.
 
 import { assertNever } from "../../util/assert.ts";
+import { peerOwns, view } from "../facts.ts";
 import type { DurableRecord } from "../model/durable.ts";
 import type { PeerRequest } from "../model/peer.ts";
 import type { Activity, State } from "../model/state.ts";
@@ -15,6 +16,13 @@ export type StageItem =
   | { readonly kind: "write"; readonly patch: Partial<DurableRecord> };
 
 const run = (body: EffectBody): StageItem => ({ kind: "effect", body });
+
+/** Resources that are Primary here with suspended writes although the durable record says that the other host owns them. */
+const abandoned = (state: State): readonly string[] =>
+  peerOwns(state)
+    ? state.config.resources.filter((r) => view(state, r)?.role === "Primary" && suspended(state, r))
+    : [];
+const suspended = (state: State, resource: string): boolean => view(state, resource)?.suspended === true;
 
 export function stages(state: State, activity: Activity): readonly (readonly StageItem[])[] {
   const each = (body: (resource: string) => EffectBody): StageItem[] =>
@@ -56,6 +64,22 @@ export function stages(state: State, activity: Activity): readonly (readonly Sta
         [...demote, { kind: "write", patch: { owner: null, ...activity.record } }],
       ];
     case "stand-down":
+      // A target that waits for suspended writes cannot end, and holds the device. Once the other host owns the storage
+      // these writes are nobody's: they fail, the target ends, DRBD is set up anew and resyncs from the owner (D11).
+      if (abandoned(state).length > 0) {
+        return [
+          [run({ kind: "block-portal" })],
+          [run({ kind: "vip-remove" })],
+          [
+            // Again: the writes may have been suspended only after the stage before.
+            run({ kind: "vip-remove" }),
+            run({ kind: "target-withdraw" }),
+            ...abandoned(state).map((resource) => run({ kind: "demote", resource, abandon: true })),
+          ],
+          demote,
+          [run({ kind: "unblock-portal" })],
+        ];
+      }
       return [
         [run({ kind: "block-portal" })],
         [run({ kind: "target-withdraw" })],

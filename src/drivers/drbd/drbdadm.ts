@@ -35,6 +35,15 @@ export interface DrbdSettings {
   readonly moduleVersion?: () => string | null;
 }
 
+/** How long whoever holds a device may take to close it after its writes failed. */
+const closeMs: Millis = 5_000;
+
+const notSupported = (resource: string): DriverError => ({
+  kind: "missing",
+  command: "abandon",
+  reason: `${resource} has several volumes or is not up`,
+});
+
 /**
  * Exit codes of drbd-utils 9.22 that the callers meet: 10 no such resource (or a configuration file with a mistake in any
  * resource), 11 the device is held open or the peer is Primary, 17 no UpToDate data. They come as `exit` with the text.
@@ -183,6 +192,39 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         "Secondary",
         (seen) => changeRole(resource, seen, "secondary", actTimeoutMs),
       ),
+
+    /**
+     * drbdsetup(8) of 8.4: `detach --force` lets all pending I/O of the disk fail, and with on-no-data-accessible=io-error
+     * the thaw fails what is frozen instead of keeping it. `up` applies the activity log, so that every block that may
+     * have been written here is resynced. The options come back with `up`.
+     */
+    async abandon(resource) {
+      const seen = await glance();
+      if (!seen.ok) return seen;
+      const minor = seen.value.get(resource)?.minor ?? null;
+      if (minor === null) return err(notSupported(resource));
+      const device = String(minor);
+      for (const args of [
+        ["resource-options", resource, "--on-no-data-accessible=io-error"],
+        ["detach", device, "--force"],
+        ["resume-io", device],
+      ]) {
+        const done = await command(resource, "drbdsetup", args, actTimeoutMs);
+        // What was done before, or is not needed any more, is refused: the demotion below is the proof.
+        if (!done.ok && done.error.kind !== "exit") return done;
+      }
+      const deadline = clock.now() + closeMs;
+      for (;;) {
+        const demoted = await command(resource, "drbdsetup", ["secondary", device], actTimeoutMs);
+        if (demoted.ok) break;
+        if (demoted.error.kind !== "exit" || clock.now() >= deadline) return demoted;
+        await clock.sleep(200);
+      }
+      const down = await command(resource, "drbdadm", ["down", resource], actTimeoutMs);
+      if (!down.ok) return down;
+      const up = await command(resource, "drbdadm", ["up", resource], actTimeoutMs);
+      return up.ok ? ok("changed") : up;
+    },
 
     // Inconsistent is worse than Outdated and as durable: DRBD refuses to call it Outdated and refuses to promote it.
     outdate: (resource) =>

@@ -20,6 +20,11 @@ export interface DrbdPort {
   promote(resource: string): Promise<Result<"changed" | "already", DriverError>>;
   /** Fails while anything holds the device open: proof that nobody writes. */
   demote(resource: string): Promise<Result<"changed" | "already", DriverError>>;
+  /**
+   * Demotes a Primary whose I/O is suspended for good because another host owns the storage: what waits fails, so that
+   * whoever holds the device can close it; then the resource is set up anew and resyncs. Loses what was not acknowledged.
+   */
+  abandon(resource: string): Promise<Result<"changed" | "already", DriverError>>;
   /** Marks the own copy Outdated, durably in DRBD's metadata (D3, D9). */
   outdate(resource: string): Promise<Result<"changed" | "already", DriverError>>;
   /** Reconnects after StandAlone without discarding anything. */
