@@ -14,6 +14,7 @@ const entries: Readonly<Record<string, string>> = {
   "ha-cfg": "src/bin/ha-cfg.ts",
   "iscsi-cfg": "src/bin/iscsi-cfg.ts",
   "fence-agent": "src/bin/fence-agent.ts",
+  tandem: "src/bin/tandem.ts",
   "watchdog-holder": "src/bin/watchdog-holder.ts",
   "brain-worker": "src/daemon/brain-worker.ts",
   "xapi-sim": "test/xapi-sim/main.ts",

@@ -34,6 +34,8 @@ const forbidden: readonly (readonly [from: RegExp, to: RegExp, why: string])[] =
   [/^src\/drivers\//, /^src\/(act|daemon|cli|bin)\//, "a driver never looks up"],
   [/^src\/act\//, /^src\/(daemon|cli|bin)\//, "the hands never look up"],
   [/^src\/config\//, /^src\/(act|daemon|cli|bin)\//, "configuration never looks up"],
+  [/^src\/witness\//, /^src\/(act|daemon|cli|bin)\//, "the witness is a program of its own"],
+  [/^src\/(core|drivers|act|config|cli|daemon)\//, /^src\/witness\//, "nothing of a host imports the witness"],
   [/^src\/report\//, /^src\/(act|daemon|cli|bin|drivers)\//, "reporting never looks up"],
   [/^src\/cli\//, /^src\/(act|daemon|bin)\//, "the tools talk to the daemon by its socket"],
   [/^src\/fence-agents\//, /^src\/(?!fence-agents\/|util\/)/, "a fence agent is a program of its own"],

@@ -206,6 +206,7 @@ export function buildConfig(parts: Parts): Config {
     timers,
     resources: storage?.resources ?? [],
     heuristics: pool.flag("FENCE_USE_IP_HEURISTICS") ? pool.list("FENCE_HEURISTICS_IPS") : [],
+    witnesses: pool.list("WITNESS"),
     fenceEnabled: pool.flag("FENCE_ENABLED"),
     // protocol.md 13: FENCE_QUORUM_REQUIRED=0 is honoured only with STRICT.
     quorumRequired: policy !== "strict" || pool.flag("FENCE_QUORUM_REQUIRED"),
@@ -239,6 +240,7 @@ export function buildConfig(parts: Parts): Config {
     vm,
     fence: fenceConfig(pool, timers),
     witnesses: found,
+    witnessKeyFile: read.text("WITNESS_KEY_FILE"),
     alerts: alertConfig(pool, read),
     logging: pool.flag("ENABLE_LOGGING"),
     areas: areas(pool),

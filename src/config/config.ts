@@ -133,6 +133,8 @@ export interface Config {
   readonly vm: VmConfig;
   readonly fence: FenceConfig;
   readonly witnesses: readonly HostPort[];
+  /** Of no use unless there are witnesses. */
+  readonly witnessKeyFile: string;
   readonly alerts: AlertConfig;
   readonly logging: boolean;
   readonly areas: Readonly<Record<string, AreaConfig>>;

@@ -357,6 +357,13 @@ const STORAGE: readonly Parameter[] = [
     "watchdog; without one HA cannot be enabled",
     { restart: true },
   ),
+  storage(
+    "WITNESS_KEY_FILE",
+    "/etc/tandem/witness.key",
+    text(/^\/[A-Za-z0-9_./-]+$/, "an absolute path"),
+    "the key that the hosts share with the witness (WITNESS)",
+    { restart: true },
+  ),
   storage("MONITOR_DELAY", "10", seconds(1, 3600), "interval of the full storage pass"),
   storage("MONITOR_MAX_STARTS", "5", integer(1, 10_000), "storage passes that may overrun"),
   storage("MONITOR_KILLALL", "1", FLAG, "abort the stuck calls of a hung storage pass"),

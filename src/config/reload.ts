@@ -24,6 +24,7 @@ const RESTART: readonly Part[] = [
   ["pool and hosts", (c) => [c.poolId, c.hosts, c.self, c.managementInterface]],
   ["PEER_PORT", (c) => c.peerPort],
   ["WATCHDOG_DEVICE", (c) => c.watchdogDevice],
+  ["WITNESS_KEY_FILE", (c) => c.witnessKeyFile],
   ["the storage section", (c) => c.storage !== null],
   ["DRBD_RESOURCES", (c) => c.storage?.resources],
   ["DRBD_VIRTUAL_IP or DRBD_INTERFACE", (c) => c.storage?.vip],

@@ -80,6 +80,9 @@ export const votePasses = (state: State, now: Instant): boolean =>
 export const voteHeld = (state: State, now: Instant): boolean =>
   state.votes.latched && state.votes.runSince !== null && votePasses(state, now);
 
+/** The witness granted the storage to this host and to no other, and was not told otherwise since. */
+export const grantHeld = (state: State): boolean => state.witness.grantedAt !== null;
+
 /** No sign of life of any kind during the last T_quiet, proven by a probe and not merely by hearing nothing. */
 export function quiet(state: State, now: Instant): boolean {
   const { quiet: quietMs } = state.config.timers;

@@ -18,6 +18,7 @@ import { repair } from "./decide/repair.ts";
 import { selfFence } from "./decide/self-fence.ts";
 import { settleOwed } from "./decide/requests.ts";
 import { decideTakeover } from "./decide/takeover.ts";
+import { consultWitness } from "./decide/witness.ts";
 import type { Event } from "./model/event.ts";
 import type { State } from "./model/state.ts";
 import type { Instant } from "./model/time.ts";
@@ -35,6 +36,7 @@ export function step(state: State, event: Event, now: Instant): Step {
   // Safety first: what this host must stop comes before what it may start.
   trackEpisode(turn, event.kind === "tick");
   selfFence(turn, event.kind === "tick");
+  consultWitness(turn);
   commitSolo(turn);
   progressActivity(turn);
   settleOwed(turn);

@@ -14,6 +14,7 @@ import {
   silenceMs,
   takeAfterMs,
   voteHeld,
+  votePasses,
 } from "./facts.ts";
 import { fenceForbidden } from "./decide/fencing.ts";
 import { restartRefusal } from "./decide/recovery.ts";
@@ -74,6 +75,8 @@ export function waitingFor(state: State, now: Instant): string {
     if (proof !== undefined) return "the durable record";
     const { dead } = state.config.timers;
     if (episodeMs(state, now) < dead) return `${seconds(dead - episodeMs(state, now))} more of silence`;
+    if (state.config.policy === "witness")
+      return leaseLeftMs(state, now) > 0 ? "the witness's grant" : "the other host";
     const fence = state.config.policy === "vote" ? undefined : fenceForbidden(state, now);
     if (state.fence.pending !== null) return "the fence device";
     return fence ?? (voteHeld(state, now) ? "the lease" : "the vote of the heuristic addresses");
@@ -93,13 +96,15 @@ export interface EpisodeView {
 
 export function episodeView(state: State, now: Instant): EpisodeView | null {
   if (!state.suspected) return null;
-  const needsVote =
-    state.config.policy === "vote" || state.config.policy === "strict+vote" || state.config.quorumRequired;
+  const { policy, quorumRequired } = state.config;
+  const needsVote = policy !== "strict" || quorumRequired;
+  // A grant is exclusive by itself: under WITNESS the newest sample counts (D8), not that none ever failed.
+  const held = policy === "witness" ? votePasses(state, now) : voteHeld(state, now);
   return {
     sinceMs: Math.round(silenceMs(state, now)),
     leaseLeftMs: Math.round(leaseLeftMs(state, now)),
     takeoverInMs: isOwner(state) ? null : Math.max(0, Math.round(takeAfterMs(state, now) - silenceMs(state, now))),
-    vote: needsVote ? (voteHeld(state, now) ? "held" : "lost") : "not-needed",
+    vote: needsVote ? (held ? "held" : "lost") : "not-needed",
     waitingFor: waitingFor(state, now),
     quiet: quiet(state, now),
   };

@@ -55,6 +55,7 @@ import { openSettings, type Settings } from "./settings.ts";
 import { statusDocument } from "./status.ts";
 import { lookAtStorage } from "./storage-facts.ts";
 import { startStoragePart } from "./storage-part.ts";
+import { startWitnessPart } from "./witness-part.ts";
 
 const LOG_PATH = "/var/log/tandem/tandemd.log";
 const FENCE_REQUESTS = "/run/tandem/fence";
@@ -244,6 +245,8 @@ async function startDaemon(
     log,
   });
 
+  const witness = startWitnessPart({ config: () => config, now: clock.now, feed, log });
+
   const hands: Hands = {
     store,
     drbd,
@@ -307,6 +310,8 @@ async function startDaemon(
         });
         return;
       }
+      case "ask-witness":
+        return witness.ask(action.id, action, action.timeoutMs);
       case "probe": {
         const { device } = storage === null ? { device: "" } : storage.vip;
         const questions = [{ address: config.peer.replication, device }];
@@ -482,6 +487,7 @@ async function startDaemon(
   votes.stop();
   fenceWatch.stop();
   fence.stop();
+  void witness.stop();
   signs.stop();
   toBrain({ kind: "stop" });
   await Promise.race([Promise.all([server.value.stop(), pool.stop(), alerts.stop()]), clock.sleep(2_000)]);

@@ -41,6 +41,7 @@ export function statusDocument(input: StatusInput): StatusDocument {
       address,
       answering: input.heuristics.get(address) ?? null,
     })),
+    witnesses: witnesses(snapshot),
     fencing: {
       method: config.fence.method,
       enabled: config.fence.enabled,
@@ -52,6 +53,16 @@ export function statusDocument(input: StatusInput): StatusDocument {
     hosts: poolHosts(input),
     vms: vms(input),
   };
+}
+
+function witnesses({ state }: Snapshot): StatusDocument["witnesses"] {
+  const { config, witness } = state;
+  if (config.policy !== "witness") return [];
+  return config.witnesses.map((address, i) => {
+    const answer = witness.answers[i] ?? null;
+    const answering = witness.askedAt === null ? null : answer !== null;
+    return { address, answering, holder: answer?.holder ?? null };
+  });
 }
 
 function ownStatus(input: StatusInput): HostStatus {

@@ -13,6 +13,7 @@ import { LINKS, onSwitch, reachesGateway, talks } from "./network.ts";
 import { observeDomains, observeTarget, observeVip, observeXapi } from "./observe.ts";
 import { other } from "./settings.ts";
 import { awake, freshSession, frozen, localNow, type Host, type ReplyTo, type Silent, type Sim } from "./sim.ts";
+import { askWitness } from "./witness.ts";
 
 const VIP_LOOK_MS = 1_000;
 const DOMAINS_LOOK_MS = 10_000;
@@ -79,6 +80,8 @@ export function createDaemons(sim: Sim): Daemons {
         return sim.after(sim.noisy ? sim.random.between(1, 120) : 60, () =>
           feed(h, { kind: "sample", id: action.id, passed: everyHeuristicAnswers(h) }),
         );
+      case "ask-witness":
+        return askWitness(sim, h, action);
       case "probe":
         return probe(h, action.id);
       case "ask":

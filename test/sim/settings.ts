@@ -42,6 +42,7 @@ export function testConfig(host: HostName, policy: Policy, patch: Partial<CoreCo
     timers: TIMERS,
     resources: [R],
     heuristics: ["gateway"],
+    witnesses: policy === "witness" ? ["witness:7695"] : [],
     fenceEnabled: true,
     quorumRequired: true,
     minHosts: 2,

@@ -11,6 +11,7 @@ import type { Network } from "./network.ts";
 import type { EventQueue } from "./queue.ts";
 import type { Random } from "./random.ts";
 import { type HostName, R, testRecord } from "./settings.ts";
+import type { Witness } from "./witness.ts";
 
 export type EffectKind = Effect["kind"];
 export type Silent = { readonly kind: "silent"; readonly reason: string };
@@ -166,6 +167,7 @@ export interface Sim {
   readonly resources: readonly string[];
   readonly hosts: Record<HostName, Host>;
   readonly network: Network;
+  readonly witness: Witness;
   readonly queue: EventQueue;
   readonly random: Random;
   /** Latencies, delays and periods vary; off for scenarios written by hand. */

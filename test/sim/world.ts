@@ -25,6 +25,7 @@ import {
   type LogLine,
   type Sim,
 } from "./sim.ts";
+import { createWitness, type Witness } from "./witness.ts";
 
 export { R, testConfig, testRecord, TIMERS, type HostName } from "./settings.ts";
 export type { LogLine } from "./sim.ts";
@@ -46,6 +47,8 @@ export interface World {
   readonly hosts: Record<HostName, Host>;
   readonly links: Network["links"];
   gateway: boolean;
+  readonly network: Network;
+  readonly witness: Witness;
   readonly bmc: Sim["bmc"];
   readonly drbdConnected: boolean;
   /** Newest acknowledged write of the first resource. */
@@ -100,6 +103,7 @@ export function createWorld(options: WorldOptions = {}): World {
     resources,
     hosts: { a: makeHost("a"), b: makeHost("b") },
     network: createNetwork(),
+    witness: createWitness(),
     queue,
     random,
     noisy,
@@ -235,6 +239,8 @@ export function createWorld(options: WorldOptions = {}): World {
     set gateway(up) {
       sim.network.gateway = up;
     },
+    network: sim.network,
+    witness: sim.witness,
     bmc: sim.bmc,
     get drbdConnected() {
       return resources.some((r) => sideOf(sim.hosts.a, r).connected && sideOf(sim.hosts.b, r).connected);

@@ -61,6 +61,7 @@ export function haBlock(status: StatusDocument, now: number): string[] {
     ...hosts.map((host, index) => hostLine(host, index === 0)),
     ...item("Contact", contactOf(status)),
     ...item("Votes", votesOf(status)),
+    ...witnessItems(status),
     ...item(
       "Fencing",
       `${fencing.method}, ${fencing.enabled ? "enabled" : "NOT ENABLED"}, ${readiness(fencing.ready)}: ${fencing.detail}`,
@@ -121,9 +122,19 @@ function votesOf({ heuristics, episode, policy }: StatusDocument): string {
   const answer = (value: boolean | null): string => (value === null ? words.unknown : value ? words.yes : words.no);
   const pings = heuristics.map(({ address, answering }) => `${address} ${answer(answering)}`);
   const vote = episode === null ? "" : `; vote ${episode.vote.replace("-", " ")}`;
+  if (policy === "witness") return `the witness is asked; the heuristic IPs play no part${vote}`;
   if (pings.length > 0) return `${pings.join(", ")} (all must answer)${vote}`;
   const missing = policy === "vote" || policy === "strict+vote";
   return `no heuristic IP is set${missing ? ": the vote always fails" : ""}${vote}`;
+}
+
+function witnessItems({ witnesses, own, peer }: StatusDocument): string[] {
+  const names = new Map([own, ...(peer === null ? [] : [peer])].map(({ hostId, name }) => [hostId, name]));
+  const lines = witnesses.map(({ address, answering, holder }) => {
+    const answers = answering === null ? "not asked yet" : answering ? "answers" : "DOES NOT ANSWER";
+    return `${address} ${answers}${holder === null ? "" : `; granted to ${names.get(holder) ?? holder}`}`;
+  });
+  return lines.flatMap((line, index) => item(index === 0 ? "Witness" : "", line));
 }
 
 const readiness = (ready: boolean | null): string =>

@@ -161,9 +161,9 @@ function episodeRows(status: StatusDocument, ageMs: Millis, columns: number): Ro
   ];
 }
 
-function fenceLine({ fencing, heuristics }: StatusDocument): Line {
+function fenceLine({ fencing, heuristics, witnesses }: StatusDocument): Line {
   const ready = fencing.ready === null ? ["unknown", "warn"] : fencing.ready ? ["ready", "good"] : ["NOT READY", "bad"];
-  const dead = heuristics.filter((each) => each.answering === false).map((each) => each.address);
+  const dead = [...heuristics, ...witnesses].filter((each) => each.answering === false).map((each) => each.address);
   return [
     label("Fencing"),
     span(`${fencing.method} `),

@@ -2,14 +2,17 @@
 
 import { assertNever } from "../../util/assert.ts";
 import { drbdConnected, inContact, silenceMs } from "../facts.ts";
+import type { CoreConfig } from "../model/config.ts";
 import type { DurableRecord } from "../model/durable.ts";
 import type { Event } from "../model/event.ts";
 import type { HeardHeartbeat } from "../model/peer.ts";
-import { freshFence, freshProbes, freshVotes, type State } from "../model/state.ts";
+import { freshFence, freshProbes, freshVotes, freshWitness, type State, type WitnessState } from "../model/state.ts";
 import { change, log, type Turn } from "../turn.ts";
 import { acceptCommand } from "../decide/commands.ts";
 import { acceptRequest } from "../decide/requests.ts";
 import { inForce } from "../rules.ts";
+import { failVote } from "./vote.ts";
+import { absorbWitness } from "./witness.ts";
 
 /** Pause before the peer is asked again for its consent (D3) after it refused. */
 const CONSENT_RETRY_MS = 250;
@@ -62,6 +65,8 @@ export function absorb(turn: Turn, event: Event): void {
       return change(turn, { handlers: turn.state.handlers.filter((h) => h.handler !== event.handler) });
     case "sample":
       return absorbSample(turn, event.id, event.passed);
+    case "witness":
+      return absorbWitness(turn, event.id, event.answers);
     case "probe":
       return absorbProbe(turn, event);
     case "result":
@@ -73,6 +78,8 @@ export function absorb(turn: Turn, event: Event): void {
     case "command":
       return acceptCommand(turn, event.id, event.command);
     case "config":
+      // Another policy or other witnesses: what the old ones said is no word of the new ones.
+      if (witnessesOf(event.config) !== witnessesOf(turn.state.config)) change(turn, { witness: freshWitness });
       log(turn, "config.changed", `configuration ${event.config.cfgHash.slice(0, 12)} is in force`);
       return change(turn, { config: event.config });
     default:
@@ -90,6 +97,8 @@ function noteStall(turn: Turn): void {
   if (now - state.lastTick <= 2 * hb || !inForce(state.config, "D10")) return;
   if (state.suspected || silenceMs(state, now) >= suspect) failVote(turn, "samples were skipped by a stall");
 }
+
+const witnessesOf = ({ policy, witnesses }: CoreConfig): string => `${policy} ${witnesses.join(" ")}`;
 
 function absorbTick(turn: Turn): void {
   const { state, now } = turn;
@@ -110,6 +119,7 @@ function noteDrbdEvidence(turn: Turn): void {
     drbdConnectedAt: now,
     leaseFrom: state.leaseFrom === null ? evidence : Math.max(state.leaseFrom, evidence),
     peer: { ...state.peer, signAt: now },
+    witness: spent(state.witness),
   });
 }
 
@@ -151,6 +161,10 @@ function noteOneWay(turn: Turn): void {
   change(turn, { votes: { ...turn.state.votes, oneWay: true } });
 }
 
+/** What the grant proved is over with the outage; the next one asks again. Giving it back is a matter of its own. */
+const spent = (witness: WitnessState): WitnessState =>
+  witness.grantedAt === null ? witness : { ...witness, grantedAt: null };
+
 /** D2: contact resets silence, lease and latch; proofs of death are spent. */
 function beginContact(turn: Turn): void {
   const { state } = turn;
@@ -159,6 +173,7 @@ function beginContact(turn: Turn): void {
     suspected: false,
     dead: false,
     votes: freshVotes,
+    witness: spent(state.witness),
     probes: freshProbes,
     fence: { ...freshFence, pending: pendingFence },
     recovery: state.recovery?.phase === "running" ? state.recovery : null,
@@ -167,12 +182,6 @@ function beginContact(turn: Turn): void {
   if (state.blocked !== null && !state.blocked.startsWith("split brain")) change(turn, { blocked: null });
   log(turn, "peer.contact", "the other host answers again");
   turn.actions.push({ kind: "beat" });
-}
-
-export function failVote(turn: Turn, why: string): void {
-  const { votes, config } = turn.state;
-  if (votes.latched && inForce(config, "D6")) log(turn, "vote.lost", why, "warn");
-  change(turn, { votes: { ...votes, latched: false, runSince: null, lastOk: false, pending: null } });
 }
 
 function absorbSample(turn: Turn, id: number, passed: boolean): void {
@@ -208,7 +217,7 @@ function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void
   if (state.persisting?.id === id) {
     if (ok) noteDurable(turn, state.persisting.record);
     else log(turn, "action.failed", `the durable record could not be written: ${detail}`, "error");
-    change(turn, { persisting: null });
+    change(turn, { persisting: null, unsure: !ok });
   }
   if (state.fence.pending === id) absorbFence(turn, ok, detail);
   if (state.activity?.pending.includes(id) === true) {

@@ -7,6 +7,7 @@ import { valueOf } from "../model/observation.ts";
 import type { PendingCommand } from "../model/state.ts";
 import { ask, change, log, persist, type Turn } from "../turn.ts";
 import { inForce } from "../rules.ts";
+import { witnessSilent } from "../witness.ts";
 import { begin } from "./begin.ts";
 import { end, reply, to, wait } from "./command-reply.ts";
 import { forgetMoves } from "./flap.ts";
@@ -61,6 +62,8 @@ export function enableRefusals(turn: Turn): string[] {
   const needsVote = config.policy === "vote" || config.policy === "strict+vote";
   if (needsVote && config.heuristics.length === 0)
     reasons.push("FENCE_HEURISTICS_IPS is empty: without it there is no vote (A3)");
+  const silent = witnessSilent(state, now);
+  if (silent !== undefined) reasons.push(`${silent}: without the witness there is no takeover (A5)`);
   if (!inContact(state, now)) reasons.push("the other host does not answer");
   const body = state.peer.body;
   if (body !== null && body.cfgHash !== config.cfgHash)

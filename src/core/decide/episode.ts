@@ -1,11 +1,12 @@
 // Suspicion, vote samples and probes for signs of life during an outage of contact (D2, D10, protocol.md 2 and 4).
 
-import { failVote } from "../absorb/absorb.ts";
+import { failVote } from "../absorb/vote.ts";
 import { deadAfterMs, episodeMs, inContact, isOwner, isSolo, notEligible, serving, silenceMs } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
 import { change, log, newId, type Turn } from "../turn.ts";
+import { ask, samplesWitness } from "./witness.ts";
 
 export function trackEpisode(turn: Turn, tick: boolean): void {
   const { state, now } = turn;
@@ -49,9 +50,14 @@ function sample(turn: Turn): void {
   }
   if (votes.nextAt !== null && now < votes.nextAt) return;
   const period = undecided(state, now) ? config.timers.sample : 10 * config.timers.sample;
+  const id = samplesWitness(state) ? ask(turn, "query", 0.85 * config.timers.sample) : sampleAddresses(turn);
+  change(turn, { votes: { ...turn.state.votes, pending: { id, sentAt: now }, nextAt: now + period } });
+}
+
+function sampleAddresses(turn: Turn): number {
   const id = newId(turn);
   turn.actions.push({ kind: "sample", id });
-  change(turn, { votes: { ...turn.state.votes, pending: { id, sentAt: now }, nextAt: now + period } });
+  return id;
 }
 
 function probe(turn: Turn): void {

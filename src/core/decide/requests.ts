@@ -6,6 +6,7 @@ import { valueOf } from "../model/observation.ts";
 import type { PeerRequest } from "../model/peer.ts";
 import type { OwedAnswer } from "../model/state.ts";
 import { change, effect, log, persist, type Turn } from "../turn.ts";
+import { witnessSilent } from "../witness.ts";
 import { begin } from "./begin.ts";
 import { forgetMoves } from "./flap.ts";
 import { releaseRefusal } from "./ownership.ts";
@@ -85,6 +86,9 @@ export function acceptRequest(turn: Turn, id: number, request: PeerRequest): voi
     case "commit-mode": {
       const { disarmed } = turn.state.config;
       if (request.ha === "on" && disarmed !== undefined) return refuse(turn, id, disarmed);
+      const silent =
+        request.kind === "prepare-mode" && request.ha === "on" ? witnessSilent(turn.state, turn.now) : undefined;
+      if (silent !== undefined) return refuse(turn, id, `${silent} on this host (A5)`);
       // A4: the asking host has forbidden its own takeovers before it asks, but it allows them only after the answer, and
       // may never get it: that it is enabled too is known from its own heartbeat.
       const asker = request.ha === "on" ? {} : { peerHa: request.ha };

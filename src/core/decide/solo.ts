@@ -1,6 +1,16 @@
 // D3, D4, A15: the owner's I/O is suspended by DRBD until it is durable that the other copy cannot be used in its place.
 
-import { deadAfterMs, episodeMs, inContact, isOwner, leaseLeftMs, provenOff, view, voteHeld } from "../facts.ts";
+import {
+  deadAfterMs,
+  episodeMs,
+  grantHeld,
+  inContact,
+  isOwner,
+  leaseLeftMs,
+  provenOff,
+  view,
+  voteHeld,
+} from "../facts.ts";
 import type { Proof, State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
 import { demands, inForce } from "../rules.ts";
@@ -41,8 +51,8 @@ export function commitSolo(turn: Turn): void {
   if (turn.state.solo !== null) writeSolo(turn);
 }
 
-/** D4: what lets the owner go on alone without the peer's word; undefined = stay suspended. */
-export function commitProof(state: State, now: Instant): Proof | undefined {
+/** D4: what lets the owner go on alone without the peer's word; undefined = stay suspended. `granted`: were the grant held? */
+export function commitProof(state: State, now: Instant, granted = grantHeld(state)): Proof | undefined {
   const { config, durable } = state;
   if (state.fence.confirmed) return "operator";
   const mineForbids = durable.ha !== "on" || durable.flags.manual;
@@ -61,7 +71,7 @@ export function commitProof(state: State, now: Instant): Proof | undefined {
       if (provenOff(state)) return "fenced";
       return byVote && leaseLeftMs(state, now) <= VOTE_FALLBACK_MS ? "vote" : undefined;
     case "witness":
-      return undefined;
+      return demands(config, "D4", granted) && leaseLeftMs(state, now) > 0 ? "witness" : undefined;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import {
   drbdConnected,
+  grantHeld,
   inContact,
   isOwner,
   looked,
@@ -24,6 +25,16 @@ import { deaf } from "./self-fence.ts";
 
 /** Why this host does not take over now; undefined = take over. */
 export function takeoverRefusal(state: State, now: Instant): string | undefined {
+  return unfit(state, now) ?? proofMissing(state, now) ?? adverse(state, now);
+}
+
+/** Why it would not, whatever the policy's proof said. */
+export function takeoverObstacle(state: State, now: Instant): string | undefined {
+  return unfit(state, now) ?? adverse(state, now);
+}
+
+/** What keeps this host itself from taking over. */
+function unfit(state: State, now: Instant): string | undefined {
   const { config } = state;
   if (!config.mayTakeOver) return "PROMOTE_SLAVE is 0 on this host";
   const forbidden = takeoverForbidden(state);
@@ -32,10 +43,12 @@ export function takeoverRefusal(state: State, now: Instant): string | undefined 
   if (inContact(state, now) || !state.suspected) return "the other host answers";
   if (!demands(config, "D6", !drbdConnected(state))) return "DRBD is connected to the other host";
   if (deaf(state, now)) return "the other host is heard although it does not hear this one (D9)";
-  const ineligible = notEligible(state, now);
-  if (ineligible !== undefined) return ineligible;
-  const missing = proofMissing(state, now);
-  if (missing !== undefined) return missing;
+  return notEligible(state, now);
+}
+
+/** What else speaks against it at this moment. */
+function adverse(state: State, now: Instant): string | undefined {
+  const { config } = state;
   if (state.probes.conflictMac !== null) return `the floating IP is answered by ${state.probes.conflictMac}`;
   if (!demands(config, "D6", quiet(state, now))) return "waiting until nothing of the other host was heard for a while";
   if (valueOf(state.vip) !== "absent" && valueOf(state.vip) !== "present")
@@ -60,7 +73,10 @@ export function proofMissing(state: State, now: Instant): string | undefined {
     case "strict+vote":
       return provenOff(state) ? undefined : byVote();
     case "witness":
-      return state.fence.confirmed ? undefined : "no witness granted the storage to this host";
+      if (state.fence.confirmed) return undefined;
+      if (!demands(config, "D6", left <= 0))
+        return `the old owner's lease and watchdog run for another ${Math.ceil(left / 1000)} s`;
+      return demands(config, "D6", grantHeld(state)) ? undefined : "no witness granted the storage to this host";
   }
 }
 

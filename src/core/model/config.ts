@@ -41,6 +41,8 @@ export interface CoreConfig {
   readonly resources: readonly string[];
   /** A3: an empty list is a failed vote. */
   readonly heuristics: readonly string[];
+  /** host:port of every witness; a majority of them grants. Empty unless the policy is WITNESS. */
+  readonly witnesses: readonly string[];
   readonly fenceEnabled: boolean;
   readonly quorumRequired: boolean;
   readonly minHosts: number;

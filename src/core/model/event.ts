@@ -4,6 +4,7 @@ import type { CoreConfig } from "./config.ts";
 import type { DrbdView } from "./drbd.ts";
 import type { Observation } from "./observation.ts";
 import type { HeardHeartbeat, PeerReply, PeerRequest } from "./peer.ts";
+import type { WitnessAnswer } from "./witness.ts";
 
 export interface TargetFacts {
   readonly running: boolean;
@@ -58,6 +59,8 @@ export type Event =
   | { readonly kind: "handler-gone"; readonly handler: string }
   /** One vote sample: every heuristic address answered, or not; a driver that could not ask counts as failed. */
   | { readonly kind: "sample"; readonly id: number; readonly passed: boolean }
+  /** What every witness answered in time, in the order of the configuration; null: nothing. */
+  | { readonly kind: "witness"; readonly id: number; readonly answers: readonly (WitnessAnswer | null)[] }
   | {
       readonly kind: "probe";
       readonly id: number;

@@ -7,6 +7,7 @@ import type { DomainFact, TargetFacts, XapiFacts } from "./event.ts";
 import { unknown, type Observation } from "./observation.ts";
 import type { HeartbeatBody, Link, PeerRequest } from "./peer.ts";
 import type { Instant } from "./time.ts";
+import type { WitnessAnswer, WitnessRequest } from "./witness.ts";
 
 export interface PeerState {
   /** Last two-way contact of this daemon's life. */
@@ -33,6 +34,23 @@ export interface VoteState {
   readonly oneWay: boolean;
 }
 
+/** What this host knows of the witnesses; unused unless the policy is WITNESS. */
+export interface WitnessState {
+  /** Newest round of answers, in the configuration's order, and when it was asked. */
+  readonly answers: readonly (WitnessAnswer | null)[];
+  readonly askedAt: Instant | null;
+  /** Per witness the newest stamp it gave. */
+  readonly stamps: readonly (number | null)[];
+  /** A question besides the vote samples. */
+  readonly pending: { readonly id: number; readonly kind: WitnessRequest["kind"]; readonly sentAt: Instant } | null;
+  /** When each kind of question was asked last; null: not yet. */
+  readonly asked: Readonly<Record<WitnessRequest["kind"], Instant | null>>;
+  /** Newest refusal of a grant or release; null once one was not refused. */
+  readonly refusal: string | null;
+  /** A majority granted the storage to this host, and it did not give the grant back since. */
+  readonly grantedAt: Instant | null;
+}
+
 export interface ProbeState {
   readonly pending: number | null;
   readonly nextAt: Instant | null;
@@ -54,7 +72,7 @@ export interface FenceState {
 }
 
 /** Why the peer's copy may be left behind: the proof a commit of `solo` stands on. */
-export type Proof = "consent" | "left" | "vote" | "fenced" | "operator" | "modes-forbid";
+export type Proof = "consent" | "left" | "vote" | "witness" | "fenced" | "operator" | "modes-forbid";
 
 /** D3/D4 in progress: the owner makes "the peer's copy is barred" durable before its I/O resumes. */
 export interface SoloCommit {
@@ -163,6 +181,8 @@ export interface State {
   readonly lag: { readonly ms: number; readonly at: Instant };
   readonly nextId: number;
   readonly durable: DurableRecord;
+  /** The last durable write failed: the disk may hold the old record or the new one. */
+  readonly unsure: boolean;
   readonly persisting: { readonly id: number; readonly record: DurableRecord; readonly purpose: string } | null;
   readonly peer: PeerState;
   /** Send time of my newest echoed heartbeat, or DRBD evidence counted as now - T_drbd. */
@@ -171,6 +191,7 @@ export interface State {
   readonly suspected: boolean;
   readonly dead: boolean;
   readonly votes: VoteState;
+  readonly witness: WitnessState;
   readonly probes: ProbeState;
   readonly fence: FenceState;
   readonly drbd: Observation<Readonly<Record<string, DrbdView>>>;
@@ -256,6 +277,7 @@ export function initialState(
     nextId: 1,
     durable,
     persisting: null,
+    unsure: false,
     peer: {
       contactAt: null,
       heardAt: null,
@@ -269,6 +291,7 @@ export function initialState(
     suspected: false,
     dead: false,
     votes: freshVotes,
+    witness: freshWitness,
     probes: freshProbes,
     fence: freshFence,
     drbd: unknown("not looked at yet", now),
@@ -321,6 +344,15 @@ export const freshVotes: VoteState = {
   pending: null,
   nextAt: null,
   oneWay: false,
+};
+export const freshWitness: WitnessState = {
+  answers: [],
+  askedAt: null,
+  stamps: [],
+  pending: null,
+  asked: { query: null, grant: null, release: null },
+  refusal: null,
+  grantedAt: null,
 };
 export const freshProbes: ProbeState = {
   pending: null,

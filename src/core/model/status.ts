@@ -92,6 +92,14 @@ export interface StatusDocument {
     readonly waitingFor: string;
   } | null;
   readonly heuristics: readonly { readonly address: string; readonly answering: boolean | null }[];
+  /** Empty unless the policy is WITNESS. */
+  readonly witnesses: readonly {
+    readonly address: string;
+    /** Null: not asked yet. */
+    readonly answering: boolean | null;
+    /** Host that holds the storage's grant there; null: none, or not known. */
+    readonly holder: string | null;
+  }[];
   readonly fencing: {
     readonly method: string;
     readonly enabled: boolean;

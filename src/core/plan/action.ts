@@ -4,6 +4,7 @@
 import type { DurableRecord } from "../model/durable.ts";
 import type { PeerReply, PeerRequest } from "../model/peer.ts";
 import type { Millis } from "../model/time.ts";
+import type { WitnessRound } from "../model/witness.ts";
 
 /** What an effect is, before it gets its id. */
 export type EffectBody =
@@ -50,6 +51,8 @@ export type Action =
   | Effect
   | { readonly kind: "sample"; readonly id: number }
   | { readonly kind: "probe"; readonly id: number }
+  /** Answered by a `witness` event within `timeoutMs`, whatever the witnesses do. */
+  | ({ readonly kind: "ask-witness"; readonly id: number; readonly timeoutMs: Millis } & WitnessRound)
   | { readonly kind: "ask"; readonly id: number; readonly request: PeerRequest; readonly timeoutMs: Millis }
   | { readonly kind: "answer"; readonly id: number; readonly reply: PeerReply }
   | {

@@ -7,7 +7,14 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { err, ok, type Result } from "../../util/result.ts";
 import type { SigningKey } from "./keyring.ts";
 
-export const packetKinds = { heartbeat: 1, hello: 2, request: 3, answer: 4 } as const;
+export const packetKinds = {
+  heartbeat: 1,
+  hello: 2,
+  request: 3,
+  answer: 4,
+  witnessQuestion: 5,
+  witnessAnswer: 6,
+} as const;
 export type PacketKind = keyof typeof packetKinds;
 
 /**

@@ -23,10 +23,15 @@ export interface PeerKey {
  * alike without agreeing on anything; it tells nothing about the key.
  */
 export function derivePeerKey(poolSecret: Uint8Array, poolId: string): PeerKey {
-  const secret = Buffer.from(Buffer.from(poolSecret).toString("latin1").trim(), "latin1");
+  return deriveKey(poolSecret, poolId, info);
+}
+
+/** The same for another purpose: the keys of two purposes have nothing in common. */
+export function deriveKey(content: Uint8Array, poolId: string, purpose: string): PeerKey {
+  const secret = Buffer.from(Buffer.from(content).toString("latin1").trim(), "latin1");
   const salt = Buffer.from(poolId, "utf8");
-  const key = new Uint8Array(hkdfSync("sha256", secret, salt, Buffer.from(info, "utf8"), 32));
-  const number = Buffer.from(hkdfSync("sha256", secret, salt, Buffer.from(`${info} key id`, "utf8"), 4));
+  const key = new Uint8Array(hkdfSync("sha256", secret, salt, Buffer.from(purpose, "utf8"), 32));
+  const number = Buffer.from(hkdfSync("sha256", secret, salt, Buffer.from(`${purpose} key id`, "utf8"), 4));
   return { keyId: number.readUInt32BE(0), key };
 }
 
@@ -36,34 +41,38 @@ export function peerKeys(current: PeerKey, previous: PeerKey | null): PeerKeys {
 }
 
 /** Reads and checks the secret; the error is a sentence for the administrator and never contains the secret. */
-export async function readPoolSecret(path: string = poolSecretPath): Promise<Result<Uint8Array, string>> {
+export function readPoolSecret(path: string = poolSecretPath): Promise<Result<Uint8Array, string>> {
+  return readSecretFile(path, "pool secret", "is this host a member of a pool?");
+}
+
+/** A small file that only root may read. `what` names it in errors, `advice` ends the one that it cannot be read. */
+export async function readSecretFile(
+  path: string,
+  what: string,
+  advice: string,
+  largestBytes = largestSecretBytes,
+): Promise<Result<Uint8Array, string>> {
   try {
     const file = await open(path, "r");
     try {
       const stat = await file.stat();
-      if (!stat.isFile()) return err(`Cannot use the pool secret ${path}: found no regular file`);
+      if (!stat.isFile()) return err(`Cannot use the ${what} ${path}: found no regular file`);
       const mode = stat.mode & 0o777;
       if ((mode & 0o077) !== 0) {
         const found = mode.toString(8).padStart(4, "0");
-        return err(`Cannot use the pool secret ${path}: found mode ${found}, expected 0600; run: chmod 600 ${path}`);
+        return err(`Cannot use the ${what} ${path}: found mode ${found}, expected 0600; run: chmod 600 ${path}`);
       }
       const owner = process.getuid?.();
       if (owner !== undefined && stat.uid !== owner && stat.uid !== 0) {
-        return err(
-          `Cannot use the pool secret ${path}: found owner uid ${stat.uid}, expected 0; run: chown root ${path}`,
-        );
+        return err(`Cannot use the ${what} ${path}: found owner uid ${stat.uid}, expected 0; run: chown root ${path}`);
       }
-      if (stat.size > largestSecretBytes) {
-        return err(
-          `Cannot use the pool secret ${path}: found ${stat.size} bytes, expected at most ${largestSecretBytes}`,
-        );
+      if (stat.size > largestBytes) {
+        return err(`Cannot use the ${what} ${path}: found ${stat.size} bytes, expected at most ${largestBytes}`);
       }
       const content = await file.readFile();
       const length = content.toString("latin1").trim().length;
       if (length < smallestSecretBytes) {
-        return err(
-          `Cannot use the pool secret ${path}: found ${length} bytes, expected at least ${smallestSecretBytes}`,
-        );
+        return err(`Cannot use the ${what} ${path}: found ${length} bytes, expected at least ${smallestSecretBytes}`);
       }
       return ok(new Uint8Array(content));
     } finally {
@@ -71,6 +80,6 @@ export async function readPoolSecret(path: string = poolSecretPath): Promise<Res
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return err(`Cannot read the pool secret ${path}: ${reason}; is this host a member of a pool?`);
+    return err(`Cannot read the ${what} ${path}: ${reason}; ${advice}`);
   }
 }

@@ -1,15 +1,11 @@
 // The durable record between data and text. Pure. Reads it whole or not at all: no field is ever filled in.
-//
-//   {"format":"tandem-state","record":{…keys in order…},"version":1}
-//   crc32 1a2b3c4d
 
-import { crc32 } from "node:zlib";
 import * as z from "zod";
 import type { DurableRecord } from "../../core/model/durable.ts";
 import { err, ok, type Result } from "../../util/result.ts";
+import { decodeChecked, encodeChecked, firstProblem } from "./checked-text.ts";
 
-const format = "tandem-state";
-const version = 1;
+const format = { format: "tandem-state", version: 1 };
 /** Far above a record of a hundred resources. */
 export const largestRecordBytes = 64 * 1024;
 
@@ -35,49 +31,17 @@ const recordShape = z.strictObject({
   takeovers: counter,
 }) satisfies z.ZodType<DurableRecord>;
 
-/** JSON with the keys of every object in order: equal records are equal texts. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
-}
-
-function checksum(text: string): string {
-  return `crc32 ${crc32(text).toString(16).padStart(8, "0")}`;
-}
-
 /** The text of a record; the error names the first field that is wrong (a bug of the caller, kept off the disk). */
 export function encodeRecord(record: DurableRecord): Result<string, string> {
   const parsed = recordShape.safeParse(record);
   if (!parsed.success) return err(firstProblem(parsed.error));
-  const text = canonical({ format, version, record: parsed.data });
-  return ok(`${text}\n${checksum(text)}\n`);
+  return ok(encodeChecked(format, parsed.data));
 }
 
 /** The record, or what was found instead (for the administrator; shows no content but the field's name). */
 export function decodeRecord(content: string): Result<DurableRecord, string> {
-  const [text, sum, end, ...rest] = content.split("\n");
-  if (content === "") return err("an empty file");
-  if (text === undefined || sum === undefined || end !== "" || rest.length > 0) {
-    return err(`${content.split("\n").length} lines, expected a line of JSON and a line with its CRC`);
-  }
-  if (sum !== checksum(text)) return err(`the checksum line "${sum.slice(0, 20)}", expected "${checksum(text)}"`);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return err("text that is not JSON, with a matching checksum");
-  }
-  const head = z.object({ format: z.string(), version: z.number(), record: z.unknown() }).safeParse(parsed);
-  if (!head.success || head.data.format !== format) return err(`no "${format}" record`);
-  if (head.data.version !== version) return err(`version ${head.data.version}, expected ${version}`);
-  const record = recordShape.safeParse(head.data.record);
+  const decoded = decodeChecked(format, content);
+  if (!decoded.ok) return decoded;
+  const record = recordShape.safeParse(decoded.value);
   return record.success ? ok(record.data) : err(firstProblem(record.error));
-}
-
-function firstProblem(error: z.ZodError): string {
-  const issue = error.issues[0];
-  return issue === undefined ? "an invalid record" : `${issue.path.join(".") || "record"}: ${issue.message}`;
 }

@@ -88,6 +88,7 @@ export const healthyStatus: StatusDocument = {
   },
   episode: null,
   heuristics: [{ address: "192.168.1.253", answering: true }],
+  witnesses: [],
   fencing: { method: "POOL", enabled: true, ready: true, detail: "the ping vote answers" },
   alerts: [],
   events: [
