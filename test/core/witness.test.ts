@@ -12,9 +12,14 @@ const holder = (world: World): string | null => world.witness.table["pool"]?.["i
 const safe = (world: World): void => assert.deepEqual(world.violations, []);
 const unsafe = (world: World, what: RegExp): void => assert.match(world.violations.join("\n"), what);
 
+const cutApart = ({ network }: World, apart: boolean): void => {
+  network.filtered.a = apart;
+  network.filtered.b = apart;
+};
+
 /** Nothing passes between the hosts any more; both reach the gateway and the witness. */
 function filter(world: World): World {
-  world.network.filtered = true;
+  cutApart(world, true);
   world.run(60_000);
   return world;
 }
@@ -27,7 +32,7 @@ test("a filter between the hosts: the owner goes on with the grant, the other pa
   assert.equal(world.hosts.b.domains.get("vm-b")?.paused, true);
   assert.equal(world.hosts.a.domains.get("vm-b")?.paused, false);
   safe(world);
-  world.network.filtered = false;
+  cutApart(world, false);
   world.run(15_000);
   assert.equal(world.state("a").durable.solo["iscsi1"], false);
   assert.equal(holder(world), null, "given back once both copies agree");
@@ -83,12 +88,12 @@ test("no witness: nothing while the hosts can talk; nobody takes over when they 
   world.witness.up = false;
   world.run(30_000);
   assert.equal(world.serving("a"), true);
-  world.network.filtered = true;
+  cutApart(world, true);
   world.run(60_000);
   assert.equal(world.serving("a") || world.serving("b"), false);
   assert.equal(world.state("a").softFenced && world.state("b").softFenced, true);
   safe(world);
-  world.network.filtered = false;
+  cutApart(world, false);
   world.run(10_000);
   assert.equal(world.serving("a"), true, "contact ends it (D13)");
   safe(world);
@@ -97,7 +102,7 @@ test("no witness: nothing while the hosts can talk; nobody takes over when they 
 test("a grant that came too late for the lease is given back, and the other host gets it", () => {
   const world = witnessed();
   world.witness.reached.a = false;
-  world.network.filtered = true;
+  cutApart(world, true);
   world.run(4_800);
   world.witness.reached.a = true;
   world.until("takeover", () => world.serving("b") || world.serving("a"), 18_000);
@@ -116,7 +121,7 @@ test("replication link loss is consent; the witness is not needed", () => {
 
 test("A1: the grant of a commit outlives the owner's way to the witness", () => {
   const world = witnessed();
-  world.network.filtered = true;
+  cutApart(world, true);
   world.until("the commit", () => world.state("a").durable.solo["iscsi1"] === true, 5_000);
   world.witness.reached.a = false;
   world.run(120_000);
@@ -129,7 +134,7 @@ test("A1 removed: the grant is given back under a solo owner and two hosts serve
   const cutOff = (removedRules: readonly RuleId[]): World => {
     // Where the owner does not start the other host's VMs (SLAVE_HA=0), nothing but A1 keeps the grant.
     const world = witnessed({ config: { mayRestart: false, removedRules } });
-    world.network.filtered = true;
+    cutApart(world, true);
     world.run(4_500);
     world.witness.reached.a = false;
     world.run(60_000);
@@ -179,7 +184,7 @@ test("D7 removed: a VM is started before the host that still runs it can know", 
 test("a witness that lost its table takes the solo owner's grant as given; A17 removed, another host is quicker", () => {
   const lost = (options: WorldOptions): World => {
     const world = witnessed(options);
-    world.network.filtered = true;
+    cutApart(world, true);
     world.run(4_300);
     assert.equal(holder(world), "a");
     // About to commit on it, the owner cannot speak for itself when the witness comes back empty.

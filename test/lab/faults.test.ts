@@ -9,6 +9,8 @@ const CASES = [
   ["loss:repl:xcp2:30", { kind: "loss", network: "repl", node: "xcp2", percent: 30 }],
   ["delay:repl:xcp1:50", { kind: "delay", network: "repl", node: "xcp1", delayMs: 50 }],
   ["switch", { kind: "switch" }],
+  ["filter", { kind: "filter" }],
+  ["witness", { kind: "witness" }],
   ["kill:tgtd:xcp1", { kind: "kill", program: "tgtd", node: "xcp1" }],
   ["bmc-dead:xcp1", { kind: "bmc", mood: "dead", node: "xcp1" }],
   ["bmc-slow:xcp1", { kind: "bmc", mood: "slow", node: "xcp1" }],

@@ -1,16 +1,16 @@
 // The faults of the lab by name: `power-loss:xcp1`, `freeze:xcp2`, `cut:mgmt:xcp1`, `switch`, `loss:repl:xcp2:30`, `delay:repl:xcp2:50`,
-// `kill:tandemd:xcp1`, `bmc-dead:xcp1`, `bmc-lies:xcp1`, `bmc-slow:xcp1`.
+// `filter`, `witness`, `kill:tandemd:xcp1`, `bmc-dead:xcp1`, `bmc-lies:xcp1`, `bmc-slow:xcp1`.
 
 import type { Lab } from "./lab.ts";
 import { NETWORKS, NODES, type NetworkName, type NodeName } from "./names.ts";
-import { setPort, setSwitch } from "./network.ts";
+import { setFilter, setPort, setSwitch } from "./network.ts";
 
 export type Fault =
   | { readonly kind: "power-loss" | "shutdown" | "freeze"; readonly node: NodeName }
   | { readonly kind: "cut"; readonly network: NetworkName; readonly node: NodeName }
   | { readonly kind: "loss"; readonly network: NetworkName; readonly node: NodeName; readonly percent: number }
   | { readonly kind: "delay"; readonly network: NetworkName; readonly node: NodeName; readonly delayMs: number }
-  | { readonly kind: "switch" }
+  | { readonly kind: "switch" | "filter" | "witness" }
   | { readonly kind: "kill"; readonly program: string; readonly node: NodeName }
   | { readonly kind: "bmc"; readonly mood: "dead" | "slow" | "lies"; readonly node: NodeName };
 
@@ -22,6 +22,8 @@ export const FAULT_HELP = [
   "loss:NETWORK:NODE:N   N percent of the packets towards the node are lost",
   "delay:NETWORK:NODE:MS every packet from the node is late by MS milliseconds",
   "switch                the management switch is dead",
+  "filter                nothing passes between the nodes; both reach everything else",
+  "witness               the witness is killed (heal: started again)",
   "kill:PROGRAM:NODE     SIGKILL a program in the node (tandemd, tgtd, xapi-sim)",
   "bmc-dead|bmc-slow|bmc-lies:NODE",
 ] as const;
@@ -54,6 +56,8 @@ export function parseFault(spec: string): Fault {
       return { kind, network: network(parts[1]), node: node(parts[2]), delayMs };
     }
     case "switch":
+    case "filter":
+    case "witness":
       return { kind };
     case "kill": {
       const program = parts[1] ?? "";
@@ -111,6 +115,11 @@ export async function applyFault(lab: Lab, fault: Fault, begin: boolean): Promis
       return;
     case "switch":
       return setSwitch(!begin);
+    case "filter":
+      return setFilter(begin);
+    case "witness":
+      if (lab.witness === null) throw new Error("Cannot stop the witness: this lab has none; use --policy witness");
+      return begin ? lab.witness.stop() : lab.witness.start();
     case "kill":
       // The program's own name is the bundle or the binary; the agent itself is never matched.
       if (begin) await lab.exec(fault.node, `pkill -9 -f '(^|/)${fault.program}(\\.mjs)?( |$)'`);

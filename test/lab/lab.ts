@@ -25,6 +25,7 @@ import { COLLECTOR_PORT, FACTS, LAB_CONTROL, NODES, RESOURCE, type NodeName } fr
 import { layWires } from "./network.ts";
 import type { Images } from "./packages.ts";
 import { createUmlNode, type UmlNode } from "./uml-node.ts";
+import { LAB_WITNESS_KEY, labWitness, type LabWitness } from "./witness.ts";
 
 export interface LabOptions {
   readonly name: string;
@@ -50,6 +51,8 @@ export interface Lab {
   readonly events: LabEvent[];
   readonly nodes: Readonly<Record<NodeName, UmlNode>>;
   readonly bmcs: Readonly<Record<NodeName, Bmc>>;
+  /** Null unless the policy is witness. */
+  readonly witness: LabWitness | null;
   exec(node: NodeName, command: string, timeoutMs?: number): Promise<GuestResult>;
   /** Like exec; throws when the command fails. */
   must(node: NodeName, command: string, timeoutMs?: number): Promise<string>;
@@ -97,6 +100,10 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     xcp2: await startBmc(nodes.xcp2, (event, detail) => note("xcp2", event, detail)),
   };
 
+  const hasWitness = options.parameters["WITNESS"] !== undefined;
+  const witness = hasWitness ? labWitness(dir, (event, detail) => note("wit", event, detail)) : null;
+  await witness?.start();
+
   const lab: Lab = {
     name: options.name,
     vms,
@@ -104,6 +111,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     events,
     nodes,
     bmcs,
+    witness,
     note,
     exec: (node, command, timeoutMs = 20_000) => askAgent(node, { op: "exec", command, timeoutMs }, timeoutMs + 2_000),
     async must(node, command, timeoutMs) {
@@ -149,6 +157,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     },
     async stop() {
       await Promise.all(NODES.map((node) => nodes[node].powerOff("the lab ends")));
+      await witness?.stop();
       await Promise.all([collector.close(), ...NODES.map((node) => bmcs[node].stop())]);
       rmSync(dir, { recursive: true, force: true });
     },
@@ -197,6 +206,7 @@ function nodeFiles(
   add("/etc/tandem/tandem.yaml", tandemYaml(), 0o600);
   add("/etc/tandem/fence/LABBMC/LABBMC.sh", FENCE_AGENT, 0o755);
   add("/etc/tandem/fence/LABBMC/LABBMC.hosts", fenceHosts(), 0o600);
+  add("/etc/tandem/witness.key", `${LAB_WITNESS_KEY}\n`, 0o600);
   add("/etc/xensource/ptoken", "5f1d9d2f-2f5e-46b8-8b54-lab/7c1a7e9f-93b1/55e1", 0o600);
   add("/etc/xensource/pool.conf", node === "xcp1" ? "master" : `slave:${FACTS.xcp1.management}`, 0o600);
   add("/etc/xensource-inventory", inventory(node));

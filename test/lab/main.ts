@@ -6,7 +6,7 @@ import { buildAll } from "../build.ts";
 import { FAULT_HELP } from "./faults.ts";
 import { labUnavailable, prepareImages } from "./packages.ts";
 import { POLICIES, policyParameters, type PolicyName } from "./policies.ts";
-import { scenarioNames } from "./scenario-list.ts";
+import { policyOf, scenarioNames } from "./scenario-list.ts";
 import {
   dirOf,
   endLab,
@@ -173,7 +173,7 @@ program
   .action(async () => {
     const failed: string[] = [];
     for (const scenario of scenarioNames()) {
-      if ((await run(scenario, { policy: "vote", repeat: "1" })) !== 0) failed.push(scenario);
+      if ((await run(scenario, { policy: policyOf(scenario), repeat: "1" })) !== 0) failed.push(scenario);
     }
     progress(failed.length === 0 ? "Every scenario passed." : `Failed: ${failed.join(", ")}`);
     exit(failed.length === 0 ? 0 : 1);

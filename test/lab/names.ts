@@ -34,6 +34,9 @@ export const FACTS: Readonly<Record<NodeName, NodeFacts>> = {
 
 export const POOL_UUID = "99999999-9999-4999-8999-999999999999";
 export const GATEWAY = "192.168.1.253";
+/** The witness is a machine of its own on the management network. */
+export const WITNESS = "192.168.1.252";
+export const WITNESS_PORT = 7695;
 export const VIP = "10.10.10.3";
 export const LAB_CONTROL = "10.79.0.254";
 export const COLLECTOR_PORT = 7900;

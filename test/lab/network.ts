@@ -2,7 +2,7 @@
 // gateway and BMC addresses on the management bridge. Faults act on the bridge ports: taking a tap down would kill the
 // guest's network card for good.
 
-import { FACTS, GATEWAY, LAB_CONTROL, MTU, NETWORKS, NODES, tap, type NetworkName, type NodeName } from "./names.ts";
+import { FACTS, GATEWAY, LAB_CONTROL, MTU, NETWORKS, NODES, tap, WITNESS, type NetworkName, type NodeName } from "./names.ts";
 import { must } from "./run-command.ts";
 
 export async function layWires(): Promise<void> {
@@ -19,6 +19,7 @@ export async function layWires(): Promise<void> {
     }
   }
   commands.push(`addr add ${GATEWAY}/24 dev br-mgmt`, `addr add ${LAB_CONTROL}/24 dev br-ctl`);
+  commands.push(`addr add ${WITNESS}/24 dev br-mgmt`);
   for (const node of NODES) commands.push(`addr add ${FACTS[node].bmc}/24 dev br-mgmt`);
   for (const command of commands) await must("ip", command.split(" "));
 }
@@ -31,4 +32,10 @@ export async function setPort(network: NetworkName, node: NodeName, up: boolean)
 /** The switch itself: no port forwards and the gateway behind it is gone. */
 export async function setSwitch(up: boolean): Promise<void> {
   for (const node of NODES) await setPort("mgmt", node, up);
+}
+
+/** Between the nodes nothing passes on either network, ARP included; each still reaches gateway, BMCs and witness. */
+export async function setFilter(on: boolean): Promise<void> {
+  for (const network of ["mgmt", "repl"] as const)
+    for (const node of NODES) await must("bridge", ["link", "set", "dev", tap(network, node), "isolated", on ? "on" : "off"]);
 }

@@ -1,6 +1,6 @@
 // The failover policies of a lab run as pool parameters.
 
-import { GATEWAY } from "./names.ts";
+import { GATEWAY, WITNESS, WITNESS_PORT } from "./names.ts";
 
 export const POLICIES = ["vote", "strict", "witness", "strict+vote"] as const;
 export type PolicyName = (typeof POLICIES)[number];
@@ -21,6 +21,6 @@ export function policyParameters(policy: PolicyName): Readonly<Record<string, st
     case "strict+vote":
       return { ...common, T_FDELAY: "3", FENCE_METHOD: "LABBMC", FENCE_HA_ONFAIL: "1" };
     case "witness":
-      throw new Error("Cannot run with the policy witness: the witness daemon is not part of this version");
+      return { ...common, FENCE_METHOD: "POOL", WITNESS: `${WITNESS}:${WITNESS_PORT}` };
   }
 }

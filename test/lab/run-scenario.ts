@@ -58,6 +58,8 @@ export interface Scenario {
 
 /** expect.json of a scenario. */
 export interface Expectation {
+  /** The policy it is about; VOTE where it says nothing. */
+  readonly policy?: PolicyName;
   /** Where the storage serves at the end: the node that served before, or the other one. */
   readonly owner: "same" | "other";
   readonly stallMs: Readonly<Partial<Record<PolicyName | "any", number>>> | null;

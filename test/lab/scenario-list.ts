@@ -1,8 +1,9 @@
 // The scenarios that exist: folders with a script.
 
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../build.ts";
+import type { PolicyName } from "./policies.ts";
 
 export const scenarioDir = join(root, "test/scenarios");
 
@@ -10,3 +11,9 @@ export const scenarioNames = (): readonly string[] =>
   readdirSync(scenarioDir)
     .filter((name) => existsSync(join(scenarioDir, name, "script.ts")))
     .toSorted();
+
+/** What a run of everything takes: VOTE, unless expect.json names the policy that the scenario is about. */
+export const policyOf = (name: string): PolicyName => {
+  const expect = JSON.parse(readFileSync(join(scenarioDir, name, "expect.json"), "utf8")) as { policy?: PolicyName };
+  return expect.policy ?? "vote";
+};

@@ -10,7 +10,10 @@ import { change, effect, log, type Turn } from "../turn.ts";
 const MAX_ATTEMPTS = 5;
 const RETRY_MS = 10_000;
 
-/** D7: why the peer's VMs are not started here now; undefined = they may be. Asked again before each start. `granted`: had the grant been held for long? */
+/**
+ * D7: why the peer's VMs are not started here now; undefined = they may be. Asked again before each start. `granted`: would
+ * it be so if the witness's grant had been held for long enough?
+ */
 export function restartRefusal(state: State, now: Instant, granted = false): string | undefined {
   const { config, votes } = state;
   if (!config.mayRestart) return "SLAVE_HA is 0 on this host";
@@ -32,16 +35,17 @@ export function restartRefusal(state: State, now: Instant, granted = false): str
         ? undefined
         : `the vote was held for ${Math.floor(run / 1000)} of ${Math.ceil(need / 1000)} s`;
     }
-    case "witness":
-      return granted || demands(config, "D7", heldLongEnough(state, now))
-        ? undefined
-        : "the witness's grant was not held long enough for the other host to have seen it";
+    case "witness": {
+      const { grantedAt } = state.witness;
+      const need = restartAfterMs(state, now);
+      // The other host learns within a sample, or loses it, that it is ruled out, and has fenced itself before this is over.
+      if (granted || demands(config, "D7", grantedAt !== null && now - grantedAt >= need)) return undefined;
+      return grantedAt === null
+        ? "no witness granted the storage to this host"
+        : `the witness's grant was held for ${Math.floor((now - grantedAt) / 1000)} of ${Math.ceil(need / 1000)} s`;
+    }
   }
 }
-
-/** The other host learns within a sample, or loses it, that it is ruled out, and is fenced by itself before this is over. */
-const heldLongEnough = (state: State, now: Instant): boolean =>
-  state.witness.grantedAt !== null && now - state.witness.grantedAt >= restartAfterMs(state, now);
 
 /** A11: the storage owner decides which toolstack may be promoted: its own, when the old master is proven gone. */
 export function promotionRefusal(state: State, now: Instant): string | undefined {

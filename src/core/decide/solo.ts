@@ -51,7 +51,7 @@ export function commitSolo(turn: Turn): void {
   if (turn.state.solo !== null) writeSolo(turn);
 }
 
-/** D4: what lets the owner go on alone without the peer's word; undefined = stay suspended. `granted`: were the grant held? */
+/** D4: what lets the owner go on alone without the peer's word; undefined = stay suspended. `granted`: is, or were, the grant held? */
 export function commitProof(state: State, now: Instant, granted = grantHeld(state)): Proof | undefined {
   const { config, durable } = state;
   if (state.fence.confirmed) return "operator";
