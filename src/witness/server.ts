@@ -124,7 +124,7 @@ export function createWitnessServer(options: WitnessServerOptions): WitnessServe
 
   function bind({ host, port }: WitnessServerOptions["listen"][number]): Promise<Result<"listening", string>> {
     return new Promise((resolve) => {
-      const socket = createSocket({ type: isIPv6(host) ? "udp6" : "udp4", ipv6Only: true });
+      const socket = createSocket(isIPv6(host) ? { type: "udp6", ipv6Only: true } : { type: "udp4" });
       sockets.push(socket);
       socket.on("message", (bytes, from) =>
         receive(bytes, from.address, (sent) =>

@@ -2,7 +2,18 @@
 // gateway and BMC addresses on the management bridge. Faults act on the bridge ports: taking a tap down would kill the
 // guest's network card for good.
 
-import { FACTS, GATEWAY, LAB_CONTROL, MTU, NETWORKS, NODES, tap, WITNESS, type NetworkName, type NodeName } from "./names.ts";
+import {
+  FACTS,
+  GATEWAY,
+  LAB_CONTROL,
+  MTU,
+  NETWORKS,
+  NODES,
+  tap,
+  WITNESS,
+  type NetworkName,
+  type NodeName,
+} from "./names.ts";
 import { must } from "./run-command.ts";
 
 export async function layWires(): Promise<void> {
@@ -37,5 +48,6 @@ export async function setSwitch(up: boolean): Promise<void> {
 /** Between the nodes nothing passes on either network, ARP included; each still reaches gateway, BMCs and witness. */
 export async function setFilter(on: boolean): Promise<void> {
   for (const network of ["mgmt", "repl"] as const)
-    for (const node of NODES) await must("bridge", ["link", "set", "dev", tap(network, node), "isolated", on ? "on" : "off"]);
+    for (const node of NODES)
+      await must("bridge", ["link", "set", "dev", tap(network, node), "isolated", on ? "on" : "off"]);
 }

@@ -64,8 +64,8 @@ async function serve(t: TestContext, patch: Partial<WitnessServerOptions> = {}):
     onDropped: (reason, count) => drops.set(reason, (drops.get(reason) ?? 0) + count),
     ...patch,
   });
-  assert.ok((await server.start()).ok);
   t.after(() => server.stop());
+  assert.deepEqual(await server.start(), { ok: true, value: "listening" });
   return { server, path, drops };
 }
 

@@ -5,6 +5,7 @@ import { passes, refusalOf, voters } from "../witness.ts";
 import type { WitnessAnswer } from "../model/witness.ts";
 import type { State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
+import { inForce } from "../rules.ts";
 import { change, log, type Turn } from "../turn.ts";
 import { failVote } from "./vote.ts";
 
@@ -55,6 +56,8 @@ function judgeSample(turn: Turn, answers: Answers, sentAt: Instant): void {
   const { votes, config }: State = turn.state;
   const failure = passes(config, answers);
   if (failure !== undefined) return failVote(turn, failure);
+  if (turn.now - sentAt > config.timers.sample && inForce(config, "D10"))
+    return failVote(turn, "a vote sample came too late");
   change(turn, {
     votes: { ...votes, runSince: votes.runSince ?? turn.now, lastPassedAt: sentAt, lastOk: true, pending: null },
   });
