@@ -25,7 +25,7 @@ export const events = {
   "vote.lost": { level: "warn", text: "The vote is lost until the next contact" },
   "witness.dropped": { level: "warn", text: "A message that claims to be from a witness was dropped" },
   "witness.gave": { level: "info", text: "The storage of a pool was granted to one of its hosts" },
-  "witness.taken-back": { level: "info", text: "A host gave the grant of its pool back" },
+  "witness.freed": { level: "info", text: "A host gave the grant of its pool back" },
   "witness.learned": { level: "info", text: "A host told that it owns the storage of its pool" },
   "witness.asked": { level: "info", text: "The witness is asked for the storage" },
   "witness.granted": { level: "info", text: "The witness granted the storage to this host" },

@@ -113,5 +113,5 @@ async function reloadPools(
 function tell(logger: Logger, { poolId, host, request }: Question, table: GrantTable): void {
   const fields = { pool: poolId, host, epoch: request.epoch, grants: grantLines(table, poolId) };
   if (request.kind === "grant") logger.event("witness.gave", fields);
-  else logger.event(request.kind === "release" ? "witness.taken-back" : "witness.learned", fields);
+  else logger.event(request.kind === "release" ? "witness.freed" : "witness.learned", fields);
 }
