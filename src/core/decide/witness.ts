@@ -3,7 +3,7 @@
 //
 //   none ──(D4, D6 or D7 wants it: grant)──► held ──(the copies agree again, or it was not used: release)──► none
 
-import { allInSync, episodeMs, inContact, isOwner, isSolo, leaseLeftMs, stretch } from "../facts.ts";
+import { allInSync, episodeMs, inContact, isOwner, isSolo, leaseLeftMs, stretch, view } from "../facts.ts";
 import type { State } from "../model/state.ts";
 import type { Instant, Millis } from "../model/time.ts";
 import type { WitnessRequest } from "../model/witness.ts";
@@ -89,6 +89,8 @@ export function needsGrant(state: State, now: Instant): boolean {
   if (isOwner(state)) {
     if (isSolo(state))
       return state.dead && state.recovery?.phase !== "done" && restartRefusal(state, now, true) === undefined;
+    // A copy that is not whole bars nothing (D4), so a question would only rule the other host out.
+    if (state.config.resources.some((r) => view(state, r)?.disk !== "UpToDate")) return false;
     const proof = commitProof(state, now, true);
     if (proof !== undefined) return proof === "witness";
     // Asked for before D4 may use it: between T_dead and the end of the lease there is little time for a slow witness.
