@@ -204,15 +204,26 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
       const minor = seen.value.get(resource)?.minor ?? null;
       if (minor === null) return err(notSupported(resource));
       const device = String(minor);
-      for (const args of [
-        ["resource-options", resource, "--on-no-data-accessible=io-error"],
-        ["detach", device, "--force"],
-        ["resume-io", device],
-      ]) {
+      // What was done before, or is not needed any more, is refused by the kernel: the demotion below is the proof.
+      const give = async (...args: readonly string[]) => {
         const done = await command(resource, "drbdsetup", args, actTimeoutMs);
-        // What was done before, or is not needed any more, is refused: the demotion below is the proof.
-        if (!done.ok && done.error.kind !== "exit") return done;
+        return done.ok || done.error.kind === "exit" ? ok("given") : done;
+      };
+      const failing = await give("resource-options", resource, "--on-no-data-accessible=io-error");
+      if (!failing.ok) return failing;
+      const detached = await give("detach", device, "--force");
+      if (!detached.ok) return detached;
+      // A thaw while the disk is still leaving would begin a new generation on it: a split brain with the owner.
+      const gone = await follower.waitFor((all) => all.get(resource)?.view.disk === "Diskless", closeMs);
+      if (gone === null) {
+        const now = await glance();
+        const disk = (now.ok ? now.value.get(resource)?.view.disk : undefined) ?? "unknown";
+        if (disk !== "Diskless") {
+          return err({ kind: "unverified", action: `detach ${resource}`, expected: "Diskless", found: disk });
+        }
       }
+      const thawed = await give("resume-io", device);
+      if (!thawed.ok) return thawed;
       const deadline = clock.now() + closeMs;
       for (;;) {
         const demoted = await command(resource, "drbdsetup", ["secondary", device], actTimeoutMs);
