@@ -131,6 +131,34 @@ describe("DRBD commands on 8.4, without a followed stream", () => {
     assert.ok(!result.ok && result.error.kind === "exit");
   });
 
+  describe("abandon", () => {
+    const given = {
+      "drbdsetup resource-options iscsi1 --on-no-data-accessible=io-error": exited(0),
+      "drbdsetup detach 1 --force": exited(0),
+      "drbdsetup resume-io 1": exited(0),
+      "drbdsetup secondary 1": exited(0),
+      "drbdadm down iscsi1": exited(0),
+      "drbdadm up iscsi1": exited(0),
+    };
+    const stuck = exited(0, dump("Primary", "UpToDate", "Connecting", "fencing"));
+
+    it("lets the writes fail, thaws when the disk is gone, demotes, and sets the resource up anew", async () => {
+      const { exec, drbd } = setUp({ [look]: [stuck, exited(0, dump("Primary", "Diskless", "Connecting"))], ...given });
+      assert.deepEqual(await drbd.abandon("iscsi1"), { ok: true, value: "changed" });
+      assert.deepEqual(
+        exec.commandLines().filter((line) => line !== look),
+        Object.keys(given),
+      );
+    });
+
+    it("does not thaw a disk that is still there: that would begin a new generation on it", async () => {
+      const { exec, drbd } = setUp({ [look]: stuck, ...given });
+      const result = await drbd.abandon("iscsi1");
+      assert.ok(!result.ok && result.error.kind === "unverified", JSON.stringify(result));
+      assert.ok(!exec.commandLines().includes("drbdsetup resume-io 1"));
+    });
+  });
+
   it("gives up a connection that DRBD still believes in before it outdates", async () => {
     const { exec, drbd } = setUp({
       [look]: [exited(0, dump("Secondary")), exited(0, dump("Secondary", "Outdated", "StandAlone"))],
