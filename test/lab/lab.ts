@@ -149,7 +149,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       await askAgent(node, { op: "service", name: "tandemd", run: false }, 5_000);
       await lab.must(
         node,
-        "for i in $(seq 300); do pgrep -f tandemd.mjs >/dev/null || exit 0; sleep 0.1; done; exit 1",
+        "for i in $(seq 300); do pgrep -f '[t]andemd.mjs' >/dev/null || exit 0; sleep 0.1; done; exit 1",
         40_000,
       );
       await lab.must(node, "drbdadm down all; sync", 20_000);
