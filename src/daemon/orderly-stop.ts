@@ -36,3 +36,33 @@ function aborted(signal: AbortSignal): Promise<null> {
     else signal.addEventListener("abort", () => resolve(null), { once: true });
   });
 }
+
+export interface StopParts {
+  readonly ask: OrderlyStopOptions["ask"];
+  readonly clock: OrderlyStopOptions["clock"];
+  readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
+  readonly onRefused: (reason: string) => void;
+  readonly onEnd: () => void;
+}
+
+/** The first SIGTERM or SIGINT asks for a stop, a second one forces it. */
+export function stopOnSignal(parts: StopParts): void {
+  const { log } = parts;
+  const force = new AbortController();
+  let stopping = false;
+  const onRefused = (reason: string): void => {
+    log("action.failed", `Cannot stop: ${reason} (a second signal stops by force)`, "error");
+    parts.onRefused(reason);
+  };
+  async function stop(): Promise<void> {
+    const how = await untilMayStop({ ask: parts.ask, clock: parts.clock, onRefused }, force.signal);
+    log("state.changed", how === "agreed" ? "the stop is agreed (A7)" : "stopping by force: the watchdog stays armed");
+    parts.onEnd();
+  }
+  const onSignal = (): void => {
+    if (stopping) return force.abort();
+    stopping = true;
+    void stop();
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, onSignal);
+}

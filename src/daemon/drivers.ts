@@ -1,0 +1,43 @@
+// Makes every driver of this host, once. Nothing below the composition root makes one for itself. Making them changes
+// nothing on the host; what costs processes is in prepare.ts.
+
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { createSignsOfLife } from "../act/signs-of-life.ts";
+import { createVotes } from "../act/votes.ts";
+import type { Config } from "../config/config.ts";
+import { systemClock } from "../drivers/clock/system.ts";
+import { createDomains } from "../drivers/domains/xl.ts";
+import { createDrbd } from "../drivers/drbd/drbdadm.ts";
+import { createHandlerWatch } from "../drivers/drbd/handler.ts";
+import { createExec } from "../drivers/exec/run.ts";
+import { createFence } from "../drivers/fence/agent.ts";
+import { createFirewall } from "../drivers/firewall/iptables.ts";
+import { createTgtd } from "../drivers/iscsi-target/tgtd.ts";
+import { createVip } from "../drivers/vip/ip.ts";
+import { FENCE_REQUESTS } from "./paths.ts";
+
+export type Drivers = ReturnType<typeof createDrivers>;
+
+/** The kernel calls our handler without drbdadm between; it takes no longer path than this (DRBD 8.4, usermode_helper). */
+const LONGEST_HELPER = 79;
+
+export function createDrivers(config: () => Config) {
+  const clock = systemClock();
+  const exec = createExec();
+  const helper = fileURLToPath(new URL("../../agents/drbd/fence-peer", import.meta.url));
+  const usable = helper.length <= LONGEST_HELPER && existsSync(helper);
+  return {
+    clock,
+    exec,
+    drbd: createDrbd(exec, clock, usable ? { helperPath: helper } : {}),
+    handlers: createHandlerWatch(FENCE_REQUESTS),
+    target: createTgtd(exec, exec, clock),
+    vip: createVip(exec, { feed: exec }),
+    firewall: createFirewall(exec, { feed: exec }),
+    domains: createDomains(exec),
+    fence: createFence({ exec, clock, config }),
+    votes: createVotes(exec),
+    signs: createSignsOfLife(exec),
+  };
+}

@@ -1,0 +1,91 @@
+// What the daemon hears from the brain: actions to perform, and snapshots, whose news goes to whom it concerns.
+
+import { assertNever } from "../util/assert.ts";
+import type { Config } from "../config/config.ts";
+import type { Votes } from "../act/votes.ts";
+import type { Notifier } from "../drivers/notify/sd-notify.ts";
+import type { Logger } from "../report/logger.ts";
+import type { FenceWatch } from "./fence-watch.ts";
+import { managementUp } from "./management-link.ts";
+import type { FromBrain, OuterAction, OutsideEvent, Snapshot } from "./messages.ts";
+import type { PoolKey } from "./pool-key.ts";
+import type { Settings } from "./settings.ts";
+
+export interface HearParts {
+  readonly perform: (action: OuterAction) => void;
+  /** Keeps the newest snapshot; gives back the one before. */
+  readonly keep: (snapshot: Snapshot) => Snapshot | null;
+  readonly config: () => Config;
+  readonly settings: Pick<Settings, "core" | "reconsider" | "peerShows">;
+  readonly poolKey: Pick<PoolKey, "agreed">;
+  readonly votes: Pick<Votes, "answering">;
+  readonly fenceWatch: Pick<FenceWatch, "check">;
+  readonly notify: Pick<Notifier, "alive" | "status">;
+  readonly logger: Logger;
+  readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
+  readonly feed: (event: OutsideEvent) => void;
+  /** The peer was found. */
+  readonly onContact: () => void;
+  /** The status document may have changed. */
+  readonly publish: () => void;
+}
+
+export function createHear(parts: HearParts): (message: FromBrain) => void {
+  const { settings, fenceWatch, notify, logger, log } = parts;
+
+  let managementSaid = true;
+  function tellManagement({ state, links }: Snapshot): void {
+    const up = managementUp({
+      linkUp: links.some((one) => one.link === "management" && one.up),
+      linkKnown: state.peer.linkContactAt.management !== null,
+      answering: settings.core().heuristics.map((address) => parts.votes.answering(address)),
+    });
+    if (up === null || up === managementSaid) return;
+    managementSaid = up;
+    log("state.changed", `the management network of this host is ${up ? "back" : "lost"}`, up ? "info" : "warn");
+    parts.feed({ kind: "management", up });
+  }
+
+  function comparePeer({ inContact, state }: Snapshot): void {
+    const { body } = state.peer;
+    if (!inContact || body === null) return;
+    settings.peerShows(body.cfgHash);
+    if (body.cfgHash === parts.config().core.cfgHash) parts.poolKey.agreed();
+  }
+
+  function look(snapshot: Snapshot): void {
+    const before = parts.keep(snapshot);
+    // A snapshot is what a finished turn of the brain left: the service manager may know that it lives.
+    notify.alive();
+    if (snapshot.inContact) parts.onContact();
+    if (before !== null && before.state.durable.ha !== snapshot.state.durable.ha) void settings.reconsider();
+    tellManagement(snapshot);
+    comparePeer(snapshot);
+    if (before?.hostState !== snapshot.hostState || before.inContact !== snapshot.inContact) {
+      log("state.changed", `${snapshot.hostState}: ${snapshot.outcome}`);
+      if (snapshot.inContact) void fenceWatch.check();
+      notify.status(snapshot.outcome);
+    }
+    parts.publish();
+  }
+
+  return function hear(message) {
+    switch (message.kind) {
+      case "ready":
+        return;
+      case "actions":
+        for (const action of message.actions) parts.perform(action);
+        return;
+      case "snapshot":
+        return look(message.snapshot);
+      case "dropped":
+        logger.event("peer.dropped", { detail: `${message.count} packets: ${message.reason}`, reason: message.reason });
+        return;
+      case "bug":
+        logger.event("cycle.bug", { detail: message.text });
+        return;
+      default:
+        return assertNever(message);
+    }
+  };
+}

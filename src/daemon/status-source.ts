@@ -1,0 +1,60 @@
+// Collects what the status document is made of, from everybody who knows a part of it.
+
+import type { Votes } from "../act/votes.ts";
+import type { Config } from "../config/config.ts";
+import type { StatusDocument } from "../core/model/status.ts";
+import type { ClockPort } from "../drivers/clock/port.ts";
+import { VERSION } from "../report/version.ts";
+import type { Alerts } from "./alerts.ts";
+import type { EventsLog } from "./events-log.ts";
+import type { FenceWatch } from "./fence-watch.ts";
+import type { Snapshot } from "./messages.ts";
+import type { PoolPart } from "./pool-part.ts";
+import { statusDocument } from "./status.ts";
+import type { StoragePart } from "./storage-part.ts";
+
+const EVENTS_SHOWN = 50;
+
+export interface StatusParts {
+  readonly snapshot: () => Snapshot | null;
+  readonly config: () => Config;
+  readonly clock: Pick<ClockPort, "wallMs">;
+  readonly drbdVersion: () => string | null;
+  readonly storagePart: Pick<StoragePart, "targetState">;
+  readonly pool: Pick<PoolPart, "view">;
+  readonly votes: Pick<Votes, "answering">;
+  readonly fenceWatch: Pick<FenceWatch, "readiness">;
+  readonly alerts: Pick<Alerts, "list">;
+  readonly events: Pick<EventsLog, "recent">;
+}
+
+/** Null until the brain has told of its first turn. */
+export function createStatusSource(parts: StatusParts): () => StatusDocument | null {
+  return () => {
+    const snapshot = parts.snapshot();
+    if (snapshot === null) return null;
+    const config = parts.config();
+    const target = parts.storagePart.targetState();
+    return statusDocument({
+      snapshot,
+      config,
+      wallMs: parts.clock.wallMs(),
+      version: VERSION,
+      pid: process.pid,
+      targetPid: target?.pid ?? null,
+      sessions: target?.sessions ?? null,
+      drbdVersion: parts.drbdVersion(),
+      pool: parts.pool.view(),
+      heuristics: new Map(
+        config.core.heuristics.flatMap((address) => {
+          const answering = parts.votes.answering(address);
+          return answering === null ? [] : [[address, answering] as const];
+        }),
+      ),
+      fenceReady: parts.fenceWatch.readiness(),
+      alerts: parts.alerts.list(),
+      events: parts.events.recent(EVENTS_SHOWN),
+      eta: () => null,
+    });
+  };
+}
