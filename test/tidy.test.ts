@@ -81,6 +81,11 @@ test("the core has no clock, no randomness, no waiting and no package", () => {
   assert.deepEqual(packages, []);
 });
 
+test("a source file has one job: fewer than 400 lines", () => {
+  const long = sources.filter((file) => text(file).split("\n").length > 400);
+  assert.deepEqual(long, []);
+});
+
 test("the program and its package say the same version", () => {
   assert.equal(VERSION, packageVersion());
 });

@@ -17,6 +17,7 @@ import type {
 } from "./config.ts";
 import { hashOf, markOf } from "./hash.ts";
 import type { LocalFile, LocalStorage } from "./local-file.ts";
+import type { Reader } from "./reader.ts";
 import { prefixOf } from "./network.ts";
 import { derivePolicy, policyNote } from "./policy.ts";
 import type { Problem } from "./problem.ts";
@@ -25,13 +26,6 @@ import type { TimerProfile } from "./timers.ts";
 import { parseHostPort, type HostPort } from "./value.ts";
 
 /** Typed access to checked values by parameter name. */
-export interface Reader {
-  number(name: string): number;
-  flag(name: string): boolean;
-  text(name: string): string;
-  list(name: string): readonly string[];
-}
-
 export interface Parts {
   readonly local: LocalFile;
   readonly pool: Reader;

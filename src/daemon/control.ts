@@ -1,9 +1,10 @@
 // Answers the command-line tools: status and parameters from what is known here, commands through the brain, whose
 // one reply ends them.
 
-import { insertable, POOL_KEY_PREFIX } from "../config/effective.ts";
 import { findParameter } from "../config/parameters.ts";
 import { enableRefusals } from "../config/policy.ts";
+import { insertable } from "../config/pool-changes.ts";
+import { POOL_KEY_PREFIX } from "../config/pool-values.ts";
 import type { TimerFacts } from "../config/timers.ts";
 import type { Config } from "../config/config.ts";
 import type { Explanation } from "../core/explain.ts";

@@ -5,7 +5,8 @@
 //                                                 └──► refused: kept, judged again when HA or the storage changes
 
 import type { Config } from "../config/config.ts";
-import { effectiveConfig, refusalsOfChanges, type EffectiveInput } from "../config/effective.ts";
+import { effectiveConfig, type EffectiveInput } from "../config/effective.ts";
+import { refusalsOfChanges } from "../config/pool-changes.ts";
 import { describeProblem, type Problem } from "../config/problem.ts";
 import { LOCAL_FILE, readLocalFile } from "../config/read-local-file.ts";
 import { cautious, planReload } from "../config/reload.ts";

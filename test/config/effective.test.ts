@@ -2,14 +2,9 @@ import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
-import {
-  effectiveConfig,
-  insertable,
-  refusalsOfChanges,
-  type EffectiveInput,
-  type EffectiveResult,
-} from "../../src/config/effective.ts";
+import { effectiveConfig, type EffectiveInput, type EffectiveResult } from "../../src/config/effective.ts";
 import { enableRefusals, policyNote, policyWarnings } from "../../src/config/policy.ts";
+import { insertable, refusalsOfChanges } from "../../src/config/pool-changes.ts";
 import { describeProblem } from "../../src/config/problem.ts";
 import { checkFloatingIp, checkResources } from "../../src/config/storage-checks.ts";
 import { INVENTORY, SAMPLE, sampleFile, XCP1, XCP2 } from "./sample.ts";
