@@ -64,8 +64,11 @@ export interface Expectation {
   readonly owner: "same" | "other";
   readonly stallMs: Readonly<Partial<Record<PolicyName | "any", number>>> | null;
   readonly storageBackMs?: Readonly<Partial<Record<PolicyName | "any", number>>>;
-  /** "pool": the stall is the longest time in which no VM at all got an answer, for VMs that move in between. */
-  readonly stallOf?: "pool";
+  /**
+   * "moves": for each move of the storage the longest time around it in which no VM at all got an answer. For scenarios
+   * that move VMs too: starting one on a node with a single processor stalls for a moment whoever is there.
+   */
+  readonly stallOf?: "moves";
   /** VMs of the lost node must have been started on the survivor. */
   readonly restarted?: boolean;
 }
@@ -331,9 +334,9 @@ async function judge(j: Judging): Promise<ScenarioResult> {
   const counted = all.filter((s) => survivors.includes(s.vm) && !s.isAcrossProcesses);
   const others = all.filter((s) => !survivors.includes(s.vm));
   const back = lab.collector.storageBack(faultAt, endAt);
-  const outages = back === undefined ? [] : [Math.round(back.outageMs)];
-  const stalls = expectation.stallOf === "pool" ? outages : counted.map((s) => Math.round(s.stallMs));
   const timeline = await timelineOf(lab, faultAt);
+  const stalls =
+    expectation.stallOf === "moves" ? stallsOfMoves(lab, faultAt, timeline) : counted.map((s) => Math.round(s.stallMs));
   const first = (event: string): number | null => timeline.find((e) => e.event === event && e.atMs >= 0)?.atMs ?? null;
   let lost = 0;
   let twoWriters = 0;
@@ -382,6 +385,18 @@ async function judge(j: Judging): Promise<ScenarioResult> {
     timeline: [...timeline, ...stalled, ...sessionEvents(lab, faultAt, nameOf)].toSorted((a, b) => a.atMs - b.atMs),
     why: problems.length === 0 ? null : problems.join("; "),
   };
+}
+
+const AROUND_MOVE_MS = 3_000;
+
+function stallsOfMoves(lab: Lab, faultAt: number, timeline: ScenarioResult["timeline"]): number[] {
+  return timeline
+    .filter((line) => line.event === "storage.activated" && line.atMs >= 0)
+    .flatMap(({ atMs }) => {
+      const at = faultAt + atMs;
+      const around = lab.collector.storageBack(at - AROUND_MOVE_MS, at + AROUND_MOVE_MS);
+      return around === undefined ? [] : [Math.round(around.outageMs)];
+    });
 }
 
 /** What the plain initiators met between the fault and the end: sessions lost and found again. */
