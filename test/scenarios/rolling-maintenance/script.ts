@@ -8,6 +8,8 @@ import { migrate } from "../../lab/xapi-call.ts";
 async function maintain({ lab, must, owner, progress }: Context, node: NodeName, other: NodeName): Promise<void> {
   progress(`Maintenance of ${node}`);
   for (const vm of lab.vms) await migrate(lab, owner, vm.uuid, other);
+  // The moved VMs have just started anew on a node with one processor: their start is not the storage's stall.
+  await delay(5_000);
   // Both commands back to back, as a script of an administrator would issue them.
   await must(node, "iscsi-cfg become-secondary", 20_000);
   await must(other, "iscsi-cfg become-primary", 20_000);
