@@ -30,6 +30,8 @@ export interface LocalStorage {
 }
 
 export interface LocalFile {
+  /** As it was written, passwords included. */
+  readonly text: string;
   readonly poolId: string;
   readonly hosts: readonly HostEntry[];
   readonly self: HostEntry;
@@ -174,6 +176,7 @@ export function parseLocalFile(text: string, inventory: Inventory): Result<Local
   if (report.problems.length > 0 || !shape.success || self === undefined || peer === undefined)
     return err(report.problems);
   return ok({
+    text,
     poolId: shape.data.pool.uuid,
     hosts,
     self,

@@ -13,6 +13,7 @@ import { createHandlerWatch } from "../drivers/drbd/handler.ts";
 import { createExec } from "../drivers/exec/run.ts";
 import { createFence } from "../drivers/fence/agent.ts";
 import { createFirewall } from "../drivers/firewall/iptables.ts";
+import { createSystemdHost } from "../drivers/host/systemd.ts";
 import { createTgtd } from "../drivers/iscsi-target/tgtd.ts";
 import { createVip } from "../drivers/vip/ip.ts";
 import { FENCE_REQUESTS } from "./paths.ts";
@@ -35,6 +36,7 @@ export function createDrivers(config: () => Config) {
     target: createTgtd(exec, exec, clock),
     vip: createVip(exec, { feed: exec }),
     firewall: createFirewall(exec, { feed: exec }),
+    host: createSystemdHost(exec),
     domains: createDomains(exec),
     fence: createFence({ exec, clock, config }),
     votes: createVotes(exec),

@@ -1,12 +1,16 @@
-// A7: a stop of the daemon is agreed with the other host first, and the watchdog is disarmed only then. Refused, the daemon
-// goes on and says why: an armed watchdog that nobody feeds would reset this host with everything that runs on it.
+// A stop is agreed before the watchdog is disarmed. The daemon alone stops, for an upgrade say: both hosts know it, and what
+// is served stays served (A7). The host goes down: it announces that it leaves and gives the storage to the other one
+// (A13). Not agreed, the daemon goes on and says why: an armed watchdog that nobody feeds would reset this host with
+// everything that runs on it.
 
 import type { Command } from "../core/model/event.ts";
 import type { ClockPort } from "../drivers/clock/port.ts";
 import type { ControlReply } from "../drivers/control/port.ts";
+import type { HostPort } from "../drivers/host/port.ts";
 
 export interface OrderlyStopOptions {
   readonly ask: (command: Command) => Promise<ControlReply>;
+  readonly host: HostPort;
   readonly clock: Pick<ClockPort, "sleep">;
   /** Each new reason, once. */
   readonly onRefused: (reason: string) => void;
@@ -15,13 +19,21 @@ export interface OrderlyStopOptions {
 
 const RETRY_MS = 5_000;
 
+/** `left`: this host gave everything back. `forced`: nobody agreed. */
+export type StopKind = "agreed" | "left" | "forced";
+
 /** Resolves when the daemon may end; until then it asks again and again. `signal` ends the waiting without agreement. */
-export async function untilMayStop(options: OrderlyStopOptions, signal: AbortSignal): Promise<"agreed" | "forced"> {
+export async function untilMayStop(options: OrderlyStopOptions, signal: AbortSignal): Promise<StopKind> {
+  const { ask, host } = options;
   let said = "";
+  let leaves = false;
   while (!signal.aborted) {
-    const reply = await Promise.race([options.ask({ kind: "pause" }), aborted(signal)]);
+    // Leaving is final; and a host may begin to go down while a stop of the daemon alone waits for an agreement.
+    leaves ||= (await Promise.race([host.goesDown(), aborted(signal)])) === true;
+    if (signal.aborted) break;
+    const reply = await Promise.race([ask({ kind: leaves ? "leave" : "pause" }), aborted(signal)]);
     if (reply === null) break;
-    if (reply.kind === "done") return "agreed";
+    if (reply.kind === "done") return leaves ? "left" : "agreed";
     const reason = "reason" in reply ? `${reply.reason}; ${reply.next}` : "no answer of the decision";
     if (reason !== said) options.onRefused(reason);
     said = reason;
@@ -37,11 +49,14 @@ function aborted(signal: AbortSignal): Promise<null> {
   });
 }
 
-export interface StopParts {
-  readonly ask: OrderlyStopOptions["ask"];
-  readonly clock: OrderlyStopOptions["clock"];
+const ENDS: Readonly<Record<StopKind, string>> = {
+  agreed: "the stop is agreed (A7)",
+  left: "this host leaves and gave everything back (A13)",
+  forced: "stopping by force: the watchdog stays armed",
+};
+
+export interface StopParts extends Pick<OrderlyStopOptions, "ask" | "host" | "clock" | "onRefused"> {
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
-  readonly onRefused: (reason: string) => void;
   readonly onEnd: () => void;
 }
 
@@ -55,8 +70,8 @@ export function stopOnSignal(parts: StopParts): void {
     parts.onRefused(reason);
   };
   async function stop(): Promise<void> {
-    const how = await untilMayStop({ ask: parts.ask, clock: parts.clock, onRefused }, force.signal);
-    log("state.changed", how === "agreed" ? "the stop is agreed (A7)" : "stopping by force: the watchdog stays armed");
+    const how = await untilMayStop({ ...parts, onRefused }, force.signal);
+    log("state.changed", ENDS[how]);
     parts.onEnd();
   }
   const onSignal = (): void => {

@@ -319,6 +319,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
         if (reasons.length === 0) return alerts.clear("config");
         alerts.raise("config", `a changed configuration is not in force: ${reasons.join("; ")}`);
       },
+      onUnkept: (reason) => log("config.unkept", reason, "warn"),
       onOpenSecrets: (open) => secrets.move(open),
     });
   });
@@ -329,6 +330,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
 
   stopOnSignal({
     ask: control.command,
+    host: drivers.host,
     clock,
     log,
     onRefused: (reason) => notify.status(`Cannot stop: ${reason}`),

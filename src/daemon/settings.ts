@@ -7,14 +7,16 @@
 import type { Config } from "../config/config.ts";
 import { effectiveConfig, type EffectiveInput } from "../config/effective.ts";
 import { refusalsOfChanges } from "../config/pool-changes.ts";
+import type { LocalFile } from "../config/local-file.ts";
 import { describeProblem, type Problem } from "../config/problem.ts";
-import { LOCAL_FILE, readLocalFile } from "../config/read-local-file.ts";
+import { LOCAL_FILE } from "../config/read-local-file.ts";
 import { cautious, planReload } from "../config/reload.ts";
 import type { TimerFacts } from "../config/timers.ts";
 import { watchLocalFile } from "../config/watch.ts";
 import type { CoreConfig } from "../core/model/config.ts";
 import { createJsonCache, parseTexts } from "../drivers/store/json-cache.ts";
 import { err, ok, type Result } from "../util/result.ts";
+import { GOOD_COPY, keepCopy, openLocalFile } from "./local-copy.ts";
 import { NOTHING_FOUND, type StorageFinding } from "./storage-facts.ts";
 
 export const POOL_CACHE = "/var/lib/tandem/pool-parameters.json";
@@ -25,6 +27,7 @@ export interface SettingsOptions {
   readonly path?: string;
   readonly inventoryPath?: string;
   readonly cachePath?: string;
+  readonly copyPath?: string;
   /** Names the peer key without giving it away. */
   readonly keyIdOf: (poolId: string) => string;
   readonly settleMs?: number;
@@ -40,6 +43,8 @@ export interface SettingsHooks {
   readonly onChange: () => void;
   /** Why the newest wish of a source is not in force; empty when nothing is refused any more. Told once per change. */
   readonly onRefused: (reasons: readonly string[]) => void;
+  /** What is in force could not be kept for the next start. */
+  readonly onUnkept: (reason: string) => void;
   /** Secrets that stand in the open in the pool's other-config. */
   readonly onOpenSecrets: (
     open: readonly { readonly name: string; readonly key: string; readonly value: string }[],
@@ -72,14 +77,24 @@ type Wanted = Pick<EffectiveInput, "local" | "pool" | "secrets" | "keyId">;
 
 export async function openSettings(options: SettingsOptions): Promise<Result<Settings, readonly string[]>> {
   const path = options.path ?? LOCAL_FILE;
-  const read = await readLocalFile(path, options.inventoryPath);
-  if (!read.ok) return err(read.error.map(describeProblem));
+  const copyPath = options.copyPath ?? GOOD_COPY;
+  const opened = await openLocalFile(path, copyPath, options.inventoryPath);
+  if (!opened.ok) return err(opened.error.map(describeProblem));
+  const atStart = opened.value;
+  /** A broken file at the start counts until another one is in force. */
+  const problemsWith = (local: LocalFile, storage: StorageFinding): readonly Problem[] =>
+    local === atStart.file ? [...atStart.problems, ...storage.problems] : storage.problems;
   const cache = createJsonCache(options.cachePath ?? POOL_CACHE, parseTexts);
   let lastGood = await cache.load();
-  let wanted: Wanted = { local: read.value, pool: null, secrets: {}, keyId: options.keyIdOf(read.value.poolId) };
+  let wanted: Wanted = {
+    local: atStart.file,
+    pool: null,
+    secrets: {},
+    keyId: options.keyIdOf(atStart.file.poolId),
+  };
   let inForce = wanted;
   let found: StorageFinding = NOTHING_FOUND;
-  let current = withProblems(effectiveConfig({ ...inForce, lastGood }).config, found.problems);
+  let current = withProblems(effectiveConfig({ ...inForce, lastGood }).config, problemsWith(inForce.local, found));
   /** What the other host may still decide by, while a change is taken up in two steps. */
   let older: CoreConfig | null = null;
   let hooks: SettingsHooks | null = null;
@@ -95,7 +110,7 @@ export async function openSettings(options: SettingsOptions): Promise<Result<Set
     const result = effectiveConfig({ ...candidate, lastGood });
     const isNewFile = candidate.local !== inForce.local;
     const looked = lookAgain || isNewFile || found.problems.length > 0 ? await world.look(result.config) : found;
-    const next = withProblems(result.config, looked.problems);
+    const next = withProblems(result.config, problemsWith(candidate.local, looked));
     const plan = planReload(current, next, world.haIsOn());
     const against = [
       ...(plan.kind === "refused" ? plan.reasons : []),
@@ -106,14 +121,19 @@ export async function openSettings(options: SettingsOptions): Promise<Result<Set
     found = looked;
     if (result.lastGood !== null && JSON.stringify(result.lastGood) !== JSON.stringify(lastGood)) {
       lastGood = result.lastGood;
-      await cache.save(lastGood);
+      kept(await cache.save(lastGood), world);
     }
+    if (isNewFile) kept(await keepCopy(copyPath, candidate.local), world);
     if (result.secretsToMove.length > 0) world.onOpenSecrets(result.secretsToMove);
     if (JSON.stringify(next) === JSON.stringify(current)) return [];
     if (plan.kind === "staged") older = inTwoSteps(current.core);
     current = next;
     world.onChange();
     return [];
+  }
+
+  function kept(saved: Result<unknown, string>, world: SettingsHooks): void {
+    if (!saved.ok) world.onUnkept(saved.error);
   }
 
   /** `next` beside what the other host may still have. */
@@ -162,13 +182,16 @@ export async function openSettings(options: SettingsOptions): Promise<Result<Set
       const invalid = refusalsOfChanges(input, changes);
       if (invalid.length > 0 || hooks === null) return invalid;
       const after = effectiveConfig({ ...input, pool: withChanges(input.pool ?? {}, changes) });
-      const plan = planReload(current, withProblems(after.config, found.problems), hooks.haIsOn());
+      const plan = planReload(current, withProblems(after.config, problemsWith(input.local, found)), hooks.haIsOn());
       return plan.kind === "refused" ? plan.reasons : [];
     },
     start(given) {
       hooks = given;
+      const isCopy = atStart.problems.length > 0;
+      if (!isCopy) void keepCopy(copyPath, atStart.file).then((saved) => kept(saved, given));
       const watch = watchLocalFile(
-        read.value,
+        // A copy that equals the mended file must not hide it.
+        isCopy ? null : atStart.file,
         (file) => {
           localProblems = [];
           wanted = { ...wanted, local: file };

@@ -68,6 +68,7 @@ export const events = {
   "action.done": { level: "info", text: "An action ended" },
   "action.failed": { level: "warn", text: "An action failed" },
   "config.changed": { level: "info", text: "The configuration changed" },
+  "config.unkept": { level: "warn", text: "What is in force could not be kept for the next start" },
   "config.refused": { level: "error", text: "A configuration was refused; the old one stays in force" },
   "watchdog.armed": { level: "info", text: "The watchdog is armed" },
   "watchdog.disarmed": { level: "info", text: "The watchdog is disarmed" },

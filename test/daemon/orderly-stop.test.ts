@@ -11,7 +11,7 @@ const refusal: ControlReply = {
   next: "stop it when both hosts talk again",
 };
 
-function setUp(replies: readonly ControlReply[]) {
+function setUp(replies: readonly ControlReply[], goesDown: () => boolean = () => false) {
   const asked: string[] = [];
   const refused: string[] = [];
   const force = new AbortController();
@@ -21,6 +21,7 @@ function setUp(replies: readonly ControlReply[]) {
         asked.push(command.kind);
         return replies[Math.min(asked.length, replies.length) - 1] ?? refusal;
       },
+      host: { goesDown: async () => goesDown() },
       clock: systemClock(),
       onRefused: (reason) => refused.push(reason),
       retryMs: 5,
@@ -51,10 +52,42 @@ test("a second signal ends the waiting without agreement, also while a question 
   const silent = new AbortController();
   const parts = {
     ask: () => new Promise<ControlReply>(() => undefined),
+    host: { goesDown: async () => false },
     clock: systemClock(),
     onRefused: () => undefined,
   };
   const waiting = untilMayStop(parts, silent.signal);
   silent.abort();
+  assert.equal(await waiting, "forced");
+});
+
+test("a host that goes down leaves instead of pausing, and says so again until everything is given back (A13)", async () => {
+  const running: ControlReply = { kind: "failed", reason: "2 VMs still run here", next: "stop the VMs" };
+  const { asked, refused, done } = setUp([running, running, { kind: "done", text: "" }], () => true);
+  assert.equal(await done, "left");
+  assert.deepEqual(asked, ["leave", "leave", "leave"]);
+  assert.deepEqual(refused, ["2 VMs still run here; stop the VMs"]);
+});
+
+test("a shutdown that begins while a pause is refused turns it into leaving, which is final", async () => {
+  let looks = 0;
+  const down = (): boolean => (looks += 1) === 2;
+  const { asked, done } = setUp([refusal, refusal, { kind: "done", text: "" }], down);
+  assert.equal(await done, "left");
+  assert.deepEqual([asked, looks], [["pause", "leave", "leave"], 2]);
+});
+
+test("a look at the host that hangs does not keep a second signal from forcing the stop", async () => {
+  const force = new AbortController();
+  const waiting = untilMayStop(
+    {
+      ask: async () => refusal,
+      host: { goesDown: () => new Promise(() => undefined) },
+      clock: systemClock(),
+      onRefused: () => undefined,
+    },
+    force.signal,
+  );
+  force.abort();
   assert.equal(await waiting, "forced");
 });

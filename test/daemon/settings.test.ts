@@ -1,9 +1,10 @@
 // The configuration of a running daemon: what is taken up, what is refused with a reason, and what stays in force.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../../src/config/config.ts";
@@ -33,6 +34,7 @@ class Host {
   changes = 0;
   refused: (readonly string[])[] = [];
   exposed: string[] = [];
+  unkept: string[] = [];
   readonly eyes: StorageEyes = {
     addressesOf: async () => ok(this.addresses),
     drbd: {
@@ -50,6 +52,7 @@ class Host {
     haIsOn: () => this.ha,
     onChange: () => void (this.changes += 1),
     onRefused: (reasons) => void this.refused.push(reasons),
+    onUnkept: (reason) => void this.unkept.push(reason),
     onOpenSecrets: (found) => void this.exposed.push(...found.map((one) => one.name)),
   };
 }
@@ -57,30 +60,44 @@ class Host {
 let count = 0;
 const GOOD_POOL = { "tandem:FENCE_HEURISTICS_IPS": "192.168.1.253" };
 
-async function started(
-  host = new Host(),
-): Promise<{ settings: Settings; host: Host; path: string; cachePath: string }> {
-  count += 1;
-  const at = join(folder, String(count));
-  await mkdir(at);
-  const path = join(at, "tandem.yaml");
-  const [inventoryPath, cachePath] = [join(at, "inventory"), join(at, "cache.json")];
-  await writeFile(inventoryPath, `INSTALLATION_UUID='${XCP1}'\n`);
-  await writeFile(path, SAMPLE, { mode: 0o600 });
-  const opened = await openSettings({
-    path,
-    inventoryPath,
-    cachePath,
-    keyIdOf: () => "key-1",
-    settleMs: 20,
-    recheckMs: 50,
-  });
+interface Started {
+  readonly settings: Settings;
+  readonly host: Host;
+  readonly at: string;
+  readonly path: string;
+  readonly cachePath: string;
+  readonly copyPath: string;
+}
+
+/** The files of one host, in a folder of its own. */
+const filesIn = (at: string) => ({
+  path: join(at, "tandem.yaml"),
+  inventoryPath: join(at, "inventory"),
+  cachePath: join(at, "cache.json"),
+  copyPath: join(at, "var", "tandem.yaml.good"),
+});
+
+const openIn = (at: string): ReturnType<typeof openSettings> =>
+  openSettings({ ...filesIn(at), keyIdOf: () => "key-1", settleMs: 20, recheckMs: 50 });
+
+async function startedIn(at: string, host: Host): Promise<Started> {
+  const opened = await openIn(at);
   assert.ok(opened.ok);
   open.push(opened.value);
   opened.value.start(host.hooks);
   opened.value.poolChanged(GOOD_POOL);
   await opened.value.reconsider();
-  return { settings: opened.value, host, path, cachePath };
+  return { settings: opened.value, host, at, ...filesIn(at) };
+}
+
+async function started(host = new Host()): Promise<Started> {
+  count += 1;
+  const at = join(folder, String(count));
+  await mkdir(at);
+  const { path, inventoryPath } = filesIn(at);
+  await writeFile(inventoryPath, `INSTALLATION_UUID='${XCP1}'\n`);
+  await writeFile(path, SAMPLE, { mode: 0o600 });
+  return startedIn(at, host);
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
@@ -207,6 +224,60 @@ test("a file that vanishes keeps the last good one in force; it is taken up when
   assert.deepEqual(host.refused.at(-1), []);
 });
 
+const worn: readonly (readonly [string, (path: string) => Promise<void>, RegExp])[] = [
+  ["malformed YAML", (path) => writeFile(path, "pool: ["), /Cannot use the YAML text/],
+  ["no file at all", (path) => rm(path), /no such file/],
+  ["a file that anybody can write", (path) => chmod(path, 0o666), /a file that only root can write/],
+];
+for (const [name, wear, expected] of worn) {
+  test(`a restart with ${name}: the last good copy is in force, disarmed with the reason, until the file is mended`, async () => {
+    const before = await started();
+    await until("the copy", () => existsSync(before.copyPath));
+    assert.equal((await stat(before.copyPath)).mode & 0o777, 0o600);
+    await before.settings.stop();
+    await wear(before.path);
+
+    const { settings, host, path } = await startedIn(before.at, new Host());
+    assert.equal(settings.config().storage?.vip.address, "10.10.10.3");
+    assert.match(settings.core().disarmed ?? "", expected);
+    assert.match(errorsOf(settings), /its last good copy .*tandem\.yaml\.good is in force/);
+    assert.equal(await readFile(before.copyPath, "utf8"), SAMPLE);
+
+    // The very content of the copy counts as mended too.
+    await rm(path, { force: true });
+    await writeFile(path, SAMPLE, { mode: 0o600 });
+    await until("the mended file", () => settings.core().disarmed === undefined);
+    assert.equal(errorsOf(settings), "");
+    assert.deepEqual(host.refused.at(-1), []);
+  });
+}
+
+test("a start with a broken file and no good copy ends with the reason", async () => {
+  const { settings, at, path, copyPath } = await started();
+  await until("the copy", () => existsSync(copyPath));
+  await settings.stop();
+  await writeFile(path, "pool: [");
+  await writeFile(copyPath, "pool: [");
+  const opened = await openIn(at);
+  assert.ok(!opened.ok);
+  assert.match(opened.error.join(), /Cannot use the YAML text \(line 1\)/);
+});
+
+test("the copy follows the file in force, never a refused one; a disk that takes it not is told", async () => {
+  const { settings, host, path, copyPath } = await started();
+  await writeFile(path, "pool: [");
+  await until("the refusal", () => host.refused.length > 0);
+  await writeFile(path, withDelay(7));
+  await until("the new value", () => delay(settings) === 7000);
+  await until("the copy", () => readFileSync(copyPath, "utf8") === withDelay(7));
+  await rm(dirname(copyPath), { recursive: true });
+  await writeFile(dirname(copyPath), "in the way");
+  await writeFile(path, withDelay(8));
+  await until("the complaint", () => host.unkept.length > 0);
+  assert.match(host.unkept.join(), /Cannot keep the last good tandem.yaml/);
+  assert.equal(delay(settings), 8000);
+});
+
 test("a refused file does not keep changes of the pool's parameters away", async () => {
   const { settings, host, path } = await started();
   await writeFile(path, SAMPLE.replace("lun: 10", "lun: 12"));
@@ -234,8 +305,7 @@ test("without XAPI and without a last good copy the host is disarmed, and says w
   const { settings } = await started();
   settings.poolChanged(GOOD_POOL);
   const fresh = await openSettings({
-    path: join(folder, "1", "tandem.yaml"),
-    inventoryPath: join(folder, "1", "inventory"),
+    ...filesIn(join(folder, "1")),
     cachePath: join(folder, "none.json"),
     keyIdOf: () => "key-1",
   });
