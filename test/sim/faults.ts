@@ -12,6 +12,7 @@ import { observeXapi } from "./observe.ts";
 import type { Random } from "./random.ts";
 import { NAMES, other, TIMERS, type HostName } from "./settings.ts";
 import { sideOf, type ActionFault, type EffectKind } from "./sim.ts";
+import { startWitness } from "./witness.ts";
 import type { World } from "./world.ts";
 
 export type Fault = { readonly at: number } & (
@@ -40,6 +41,9 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: "gateway-loss"; readonly ms: number }
   | { readonly kind: "filter"; readonly ms: number }
   | { readonly kind: "one-way-filter"; readonly host: HostName; readonly ms: number }
+  /** The witness's process is away and starts anew (A17). */
+  | { readonly kind: "witness-restart"; readonly ms: number }
+  | { readonly kind: "witness-cut"; readonly host: HostName; readonly ms: number }
   | { readonly kind: "power-on"; readonly host: HostName }
   | { readonly kind: "bmc"; readonly host: HostName; readonly how: "dead" | "lies" | "slow"; readonly ms: number }
   | { readonly kind: "target-crash"; readonly host: HostName }
@@ -169,6 +173,9 @@ export function drawFault(random: Random, at: number, options: FaultOptions): Fa
     () => ({ at, kind: "master-moves" }),
     () => ({ at, kind: "command", host, command: random.pick(COMMANDS) }),
     () => ({ at, kind: "command", host, command: random.pick(COMMANDS) }),
+    ...(options.policy === "witness"
+      ? [(): Fault => ({ at, kind: "witness-restart", ms }), (): Fault => ({ at, kind: "witness-cut", host, ms })]
+      : []),
     ...(options.filters ? [(): Fault => ({ at, kind: "filter", ms }), (): Fault => ({ at, kind: "filter", ms })] : []),
   ];
   return random.pick(kinds)();
@@ -251,6 +258,14 @@ export function inject(world: World, fault: Fault): void {
       return sim.after(fault.ms, () => {
         network.gateway = true;
       });
+    case "witness-restart":
+      sim.witness.up = false;
+      return sim.after(fault.ms, () => startWitness(sim));
+    case "witness-cut":
+      sim.witness.reached[fault.host] = false;
+      return sim.after(fault.ms, () => {
+        sim.witness.reached[fault.host] = true;
+      });
     case "filter":
       for (const name of NAMES) network.filtered[name] = true;
       return sim.after(fault.ms, () => {
@@ -325,6 +340,8 @@ function moveMaster(world: World): void {
 export function healFaults(world: World): void {
   const { sim } = world;
   healNetwork(sim.network);
+  sim.witness.reached = { a: true, b: true };
+  if (!sim.witness.up) startWitness(sim);
   sim.vipConflict = false;
   for (const name of NAMES) {
     const h = sim.hosts[name];

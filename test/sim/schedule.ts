@@ -50,7 +50,7 @@ export interface PlanOptions {
 const CONVERGE_MS = 60_000;
 const STABLE_MS = 3_000;
 /** The policies that the simulated world can carry. */
-export const SIMULATED_POLICIES: readonly Policy[] = ["vote", "strict", "strict+vote"];
+export const SIMULATED_POLICIES: readonly Policy[] = ["vote", "strict", "strict+vote", "witness"];
 const NEEDS_H1: readonly Policy[] = ["vote", "strict+vote"];
 
 export function planOf(seed: number, options: PlanOptions): Plan {

@@ -26,6 +26,13 @@ export const createWitness = (): Witness => ({
   stamp: 0,
 });
 
+/** A process that comes back knows its table and no stamp of the old one. */
+export function startWitness({ witness, now, nextId }: Sim): void {
+  witness.up = true;
+  witness.startedAt = now;
+  witness.stamp = -nextId;
+}
+
 /** Asks at once and tells the answer; at the deadline the driver tells that there was none. */
 export function askWitness(sim: Sim, h: Host, action: Action & { kind: "ask-witness" }): void {
   const { witness, network } = sim;
