@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Activity, State } from "../../src/core/model/state.ts";
 import type { RuleId } from "../../src/core/rules.ts";
+import { step } from "../../src/core/step.ts";
 import { servingWorld, type World, type WorldOptions } from "../sim/world.ts";
 
 const witnessed = (options: WorldOptions = {}): World => servingWorld({ policy: "witness", ...options });
@@ -239,4 +241,39 @@ test("enable is refused while the witness does not answer", () => {
   world.command("a", { kind: "enable", force: false });
   world.run(3_000);
   assert.equal(world.replies.at(-1)?.action.outcome, "done");
+});
+
+test("D3 and D6 at the moment of contact: who is taking the storage consents to nothing, who was replaced commits nothing", () => {
+  const world = witnessed();
+  const [a, b] = [world.state("a"), world.state("b")];
+  const activity: Activity = {
+    kind: "activate",
+    why: "takeover",
+    stage: 1,
+    pending: [900_000],
+    failed: null,
+    startedAt: b.lastTick,
+    token: null,
+    to: "nobody",
+    record: null,
+    begun: true,
+  };
+  const request = { kind: "outdate", resource: "iscsi1", epoch: b.durable.epoch } as const;
+  const taking = step({ ...b, activity }, { kind: "request", id: 7, request }, b.lastTick);
+  const answer = taking.actions.find((action) => action.kind === "answer");
+  assert.match(
+    answer?.kind === "answer" && answer.reply.kind === "refused" ? answer.reply.reason : "",
+    /is taking the/,
+  );
+
+  const { body } = a.peer;
+  assert.ok(body !== null);
+  const replaced: State = {
+    ...a,
+    solo: { proof: "consent", phase: "persisting", pending: -1, resources: ["iscsi1"] },
+    peer: { ...a.peer, body: { ...body, epoch: a.durable.epoch + 1, owner: "b" } },
+  };
+  const after = step(replaced, { kind: "tick" }, a.lastTick + 1);
+  assert.equal(after.state.solo, null);
+  assert.equal(after.state.persisting?.record.owner, "b", "it follows the newer epoch");
 });

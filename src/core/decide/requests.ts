@@ -111,6 +111,7 @@ function acceptOutdate(turn: Turn, id: number, resource: string, epoch: number):
   const { state } = turn;
   const v = view(state, resource);
   if (isOwner(state)) return refuse(turn, id, "this host owns the storage");
+  if (state.activity?.kind === "activate") return refuse(turn, id, "this host is taking the storage");
   if (epoch < state.durable.epoch)
     return refuse(turn, id, `epoch ${epoch} is over, this host knows ${state.durable.epoch}`);
   if (v === undefined) return refuse(turn, id, `the state of ${resource} is unknown here`);

@@ -84,8 +84,11 @@ const left = ({ peer, config }: State): boolean =>
 
 /** Durable before effect (V6): only the written record answers the handler. */
 function writeSolo(turn: Turn): void {
-  const { solo, durable } = turn.state;
+  const { solo, durable, peer } = turn.state;
   if (solo === null || solo.phase !== "persisting" || solo.pending !== -1) return;
+  // A takeover may have come between the question and its answer: a host that was replaced commits nothing (D11).
+  const replaced = !isOwner(turn.state) || (peer.body !== null && peer.body.epoch > durable.epoch);
+  if (replaced && inForce(turn.state.config, "D11")) return change(turn, { solo: null });
   const marks = Object.fromEntries(solo.resources.map((resource) => [resource, true]));
   const patch = { epoch: durable.epoch + 1, owner: turn.state.config.hostId, solo: { ...durable.solo, ...marks } };
   const pending = persist(turn, patch, `go on alone (${solo.proof})`);
