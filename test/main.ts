@@ -67,6 +67,10 @@ const parts: Readonly<Record<string, Part>> = {
     name: "simulator: 20,000 schedules of faults",
     run: () => call(process.execPath, ["test/sim/main.ts", "--seeds", "20500"]),
   },
+  explore: {
+    name: "exhaustive exploration, short form",
+    run: () => call(process.execPath, ["--disable-warning=ExperimentalWarning", "test/explore/main.ts", "--short"]),
+  },
   lab: { name: "lab: planned-switch, master-power-loss", run: () => nodeTest(["test/system/lab.system.ts"], 1) },
 };
 

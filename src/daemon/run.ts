@@ -198,6 +198,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
     ...drivers,
     vipSpec: storage.vip,
     resources: storage.resources,
+    peerInitiators: [config.peer.replication],
     now: () => performance.now(),
     feed,
     log,

@@ -32,6 +32,8 @@ export interface StoragePartOptions {
   readonly vip: VipPort;
   readonly vipSpec: VipSpec;
   readonly resources: readonly string[];
+  /** The peer's initiator addresses, to see whether D16 keeps them out. */
+  readonly peerInitiators: readonly string[];
   readonly domains: DomainsPort;
   readonly now: () => number;
   readonly feed: (event: OutsideEvent) => void;
@@ -39,7 +41,7 @@ export interface StoragePartOptions {
 }
 
 export async function startStoragePart(options: StoragePartOptions): Promise<StoragePart> {
-  const { drbd, target, vip, vipSpec, domains, feed, log, now, resources } = options;
+  const { drbd, target, vip, vipSpec, domains, feed, log, now, resources, peerInitiators } = options;
   let views: ReadonlyMap<string, DrbdView> = new Map();
   const generations = new Map<string, Generation>();
   const waiting = new Map<string, WaitingHandler>();
@@ -121,7 +123,9 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
       }
       targetState = found.value;
       const filled = resources.every((r) => found.value.exported.includes(r));
-      facts = { running: found.value.running, filled, portalOpen: found.value.portalOpen };
+      const { running, portalOpen, allowed } = found.value;
+      const peerBarred = filled && !allowed.includes("ALL") && !allowed.some((a) => peerInitiators.includes(a));
+      facts = { running, filled, portalOpen, peerBarred };
     } else facts = { ...facts, ...verified };
     feed({ kind: "target", target: known(facts, now()) });
   }

@@ -5,11 +5,13 @@ import { drbdConnected, inContact, silenceMs } from "../facts.ts";
 import type { CoreConfig } from "../model/config.ts";
 import type { DurableRecord } from "../model/durable.ts";
 import type { Event } from "../model/event.ts";
+import { valueOf } from "../model/observation.ts";
 import type { HeardHeartbeat } from "../model/peer.ts";
 import { freshFence, freshProbes, freshVotes, freshWitness, type State, type WitnessState } from "../model/state.ts";
 import { change, log, type Turn } from "../turn.ts";
 import { acceptCommand } from "../decide/commands.ts";
 import { acceptRequest } from "../decide/requests.ts";
+import { READMIT } from "../decide/recovery.ts";
 import { inForce } from "../rules.ts";
 import { failVote } from "./vote.ts";
 import { absorbWitness } from "./witness.ts";
@@ -33,7 +35,7 @@ export function absorb(turn: Turn, event: Event): void {
       return;
     }
     case "target":
-      return change(turn, { target: event.target });
+      return absorbTarget(turn, event.target);
     case "target-died":
       log(turn, "target.died", event.detail, "warn");
       return change(turn, {
@@ -43,7 +45,7 @@ export function absorb(turn: Turn, event: Event): void {
     case "vip":
       return change(turn, { vip: event.vip });
     case "domains":
-      return change(turn, { domains: event.domains });
+      return absorbDomains(turn, event.domains);
     case "xapi":
       return change(turn, { xapi: event.xapi });
     case "management":
@@ -99,6 +101,19 @@ function noteStall(turn: Turn): void {
 }
 
 const witnessesOf = ({ policy, witnesses }: CoreConfig): string => `${policy} ${witnesses.join(" ")}`;
+
+/** D10, D16: a bar outlives the daemon that put it up; the first look at the target finds it. */
+function absorbTarget(turn: Turn, target: State["target"]): void {
+  const first = turn.state.target.kind === "unknown" && valueOf(target)?.peerBarred === true;
+  change(turn, { target, barred: turn.state.barred || first });
+}
+
+/** D10: a soft fence outlives the daemon too: domains that all stand still are what it leaves behind. */
+function absorbDomains(turn: Turn, domains: State["domains"]): void {
+  const seen = valueOf(domains) ?? [];
+  const fenced = turn.state.domains.kind === "unknown" && seen.length > 0 && seen.every((d) => d.paused);
+  change(turn, { domains, softFenced: turn.state.softFenced || fenced });
+}
 
 function absorbTick(turn: Turn): void {
   const { state, now } = turn;
@@ -269,6 +284,8 @@ function absorbRepair(turn: Turn, id: number, ok: boolean, detail: string): void
   }
   if (r.failures === 0) log(turn, "action.failed", `${name}: ${detail}`, "warn");
   change(turn, { repairs: { ...repairs, [name]: { id: -1, at: turn.now, failures: r.failures + 1 } } });
+  // The bar may still stand: it is lifted again, and counts as standing until then.
+  if (name === READMIT) change(turn, { barred: true });
 }
 
 function absorbFence(turn: Turn, ok: boolean, detail: string): void {

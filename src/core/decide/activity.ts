@@ -88,7 +88,7 @@ function finish(turn: Turn, activity: Activity): void {
   change(turn, { activity: null });
   switch (activity.kind) {
     case "activate":
-      change(turn, { softFenced: false, portalCleared: true });
+      change(turn, { portalCleared: true });
       log(turn, "storage.activated", `${activity.why}: ${Math.round(turn.now - activity.startedAt)} ms`);
       turn.actions.push({ kind: "kick-initiators" }, { kind: "beat" });
       return;

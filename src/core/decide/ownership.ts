@@ -160,6 +160,12 @@ function writeClaim(turn: Turn): void {
 /** D12: booted alone: only the last owner that left its peer behind knows that its data is newest. */
 function alone(turn: Turn): void {
   const { state } = turn;
+  if (state.softFenced) {
+    // D8: without contact only an operator's activation ends a soft fence.
+    if (isOwner(state) && serving(state))
+      begin(turn, { kind: "soft-fence-end", why: "an operator took the storage here (D8)" });
+    return;
+  }
   if (state.peer.contactAt !== null && state.suspected && isOwner(state) && isSolo(state) && !serving(state)) {
     return resume(turn, "this host owns the storage alone (D5)");
   }

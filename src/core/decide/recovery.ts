@@ -72,16 +72,21 @@ export function recoverPool(turn: Turn): void {
   log(turn, "vm.starting", "the other host is gone: its VMs start here (D7)");
 }
 
+/** The repair that ends the bar of D16. */
+export const READMIT = "readmit the other host";
+
 /** D16: the peer's initiators lose the target before its VMs run anywhere else. True once that is done. */
 export function barPeer(turn: Turn): boolean {
   const { state, now } = turn;
   if (!inForce(state.config, "D16")) return true;
   const bar = state.repairs["bar-peer"];
-  if (state.barred && bar === undefined) return true;
+  // A readmission that is under way or failed leaves open what the target does: bar again.
+  const { [READMIT]: readmission, ...others } = state.repairs;
+  if (state.barred && bar === undefined && readmission === undefined) return true;
   if (bar !== undefined && (bar.id !== -1 || now - bar.at < 1_000)) return false;
   const id = effect(turn, { kind: "target-bar-peer" });
   const failures = bar?.failures ?? 0;
-  change(turn, { barred: true, repairs: { ...turn.state.repairs, "bar-peer": { id, at: now, failures } } });
+  change(turn, { barred: true, repairs: { ...others, "bar-peer": { id, at: now, failures } } });
   return false;
 }
 

@@ -2,6 +2,7 @@
 // peer's initiators readmitted. Each with back-off; none changes who serves.
 
 import { inContact, isOwner, peerOwns, serving, view } from "../facts.ts";
+import { READMIT } from "./recovery.ts";
 import type { HeartbeatBody } from "../model/peer.ts";
 import type { State } from "../model/state.ts";
 import { demands, inForce } from "../rules.ts";
@@ -13,14 +14,16 @@ import { authorityLost } from "./self-fence.ts";
 
 const WARM_AFTER_MS = 3_000;
 
-function mend(turn: Turn, name: string, body: EffectBody): void {
+/** True when it was tried now. */
+function mend(turn: Turn, name: string, body: EffectBody): boolean {
   const last = turn.state.repairs[name];
   if (last !== undefined) {
     const backoffMs = Math.min(60_000, 1_000 * 2 ** last.failures);
-    if (last.id !== -1 || turn.now - last.at < backoffMs) return;
+    if (last.id !== -1 || turn.now - last.at < backoffMs) return false;
   }
   const id = effect(turn, body);
   change(turn, { repairs: { ...turn.state.repairs, [name]: { id, at: turn.now, failures: last?.failures ?? 0 } } });
+  return true;
 }
 
 export function repair(turn: Turn): void {
@@ -63,8 +66,7 @@ export function repair(turn: Turn): void {
   ) {
     const isolated = state.isolated !== null || isolationRefusal(state, now) === undefined;
     if (!isolated && demands(state.config, "A10", settled(state, body))) {
-      change(turn, { barred: false });
-      mend(turn, "readmit the other host", { kind: "target-fill", bar: false });
+      if (mend(turn, READMIT, { kind: "target-fill", bar: false })) change(turn, { barred: false });
     }
   }
 }

@@ -50,7 +50,9 @@ export function selfFence(turn: Turn, tick: boolean): void {
   const { timers } = state.config;
   const endangered = authorityLost(state, now) && inForce(state.config, "D8");
   const lost = endangered && now - state.startedAt >= JOIN_GRACE_MS;
-  if (lost && !state.softFenced) {
+  // The mark alone is not enough: what was stopped may run again (an activation under way, an operator at the toolstack).
+  const fenced = state.softFenced && stillRunning(state).length === 0;
+  if (lost && !fenced) {
     if (state.activity === null || state.activity.kind === "activate" || state.activity.kind === "release") {
       if (serving(state) || stillRunning(state).length > 0) {
         log(turn, "self-fence.begun", "the lease ended and nothing proves that the other host does not act", "warn");
@@ -63,7 +65,7 @@ export function selfFence(turn: Turn, tick: boolean): void {
   // D8, A21: fed only while authority is proven or the soft fence is verified complete. FENCE_REBOOT_LONE_HOST lets the
   // watchdog fire instead; a host that heard nobody since its start has done that already.
   const reboots = state.config.rebootLoneHost && state.peer.contactAt !== null;
-  const safe = !endangered || (state.softFenced && !reboots);
+  const safe = !endangered || (fenced && !reboots);
   const every = Math.min(1_000, timers.watchdog / 5);
   const { tokenAt } = turn.state;
   if (!safe || (tokenAt !== null && now - tokenAt < every)) return;
@@ -74,8 +76,8 @@ export function selfFence(turn: Turn, tick: boolean): void {
 /** Called when the soft-fence sequence has run through: verified, or begun again. */
 export function verifySoftFence(turn: Turn): void {
   const left = stillRunning(turn.state);
+  change(turn, { softFenced: left.length === 0 });
   if (left.length === 0) {
-    change(turn, { softFenced: true });
     log(turn, "self-fence.complete", "floating IP removed, portal blocked, domains paused");
   } else {
     log(turn, "self-fence.begun", `still there: ${left.join(", ")}`, "error");

@@ -11,6 +11,8 @@ export interface TargetFacts {
   /** Every LUN of every resource is exported. */
   readonly filled: boolean;
   readonly portalOpen: boolean;
+  /** The ACL keeps the peer's initiators out (D16); absent: not looked at. */
+  readonly peerBarred?: boolean;
 }
 
 export interface DomainFact {

@@ -26,6 +26,8 @@ export interface TargetState {
   /** LUNs that are exported at this moment, by resource. */
   readonly exported: readonly string[];
   readonly portalOpen: boolean;
+  /** Who may log in to the exported LUNs: initiator addresses, or ALL. */
+  readonly allowed: readonly string[];
   readonly sessions: number | null;
   readonly writeCacheOff: boolean | null;
 }

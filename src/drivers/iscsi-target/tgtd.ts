@@ -227,6 +227,7 @@ export function createTgtd(
       pid: note.pid,
       exported: luns.map(({ path }) => note.resources[path ?? ""] ?? path ?? ""),
       portalOpen: open.value.some((portal) => portal !== portalName(loopback.host, loopback.port)),
+      allowed: targets.value.flatMap((target) => target.acl),
       sessions: targets.value.reduce((sum, target) => sum + new Set(target.connections.map((one) => one.sid)).size, 0),
       writeCacheOff: caches.includes(false) ? false : caches.length > 0 && !caches.includes(undefined) ? true : null,
     });
@@ -330,6 +331,7 @@ const nothing: TargetState = {
   pid: null,
   exported: [],
   portalOpen: false,
+  allowed: [],
   sessions: null,
   writeCacheOff: null,
 };

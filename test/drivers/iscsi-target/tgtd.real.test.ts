@@ -94,6 +94,7 @@ if (!isInNamespace()) {
           pid: null,
           exported: [],
           portalOpen: false,
+          allowed: [],
           sessions: 0,
           writeCacheOff: null,
         },
@@ -252,8 +253,12 @@ if (!isInNamespace()) {
       const theirs = await loginAndStay(portal, spec.iqn, "10.10.10.2");
       assert.deepEqual([ours.status, theirs.status], [0, 0]);
       const busy = await target.observe();
-      assert.equal(busy.ok && busy.value.sessions, 2);
+      assert.ok(busy.ok);
+      assert.equal(busy.value.sessions, 2);
+      assert.ok(busy.value.allowed.includes("10.10.10.2"), "who may log in is seen");
       assert.deepEqual(await target.bar(spec, ["10.10.10.2"]), { ok: true, value: "changed" });
+      const barred = await target.observe();
+      assert.equal(barred.ok && barred.value.allowed.includes("10.10.10.2"), false);
       await until("their connection is closed", () => theirs.closed());
       const again = await loginAndStay(portal, spec.iqn, "10.10.10.2");
       assert.notEqual(again.status, 0);

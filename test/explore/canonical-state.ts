@@ -1,0 +1,246 @@
+// The representative of a daemon's memory: field by field, what of it `step` can still tell apart.
+
+import { SPLIT_DATA } from "../../src/core/decide/ownership.ts";
+import { inContact } from "../../src/core/facts.ts";
+import type { Observation } from "../../src/core/model/observation.ts";
+import type { HeartbeatBody } from "../../src/core/model/peer.ts";
+import type { Activity, State } from "../../src/core/model/state.ts";
+import { type Frame, HORIZON_MS, isTrue, shiftBody, shiftRecord, shiftRequest, shiftToken } from "./frame.ts";
+
+/** A longer stall counts as this one; the watchdog of a host that has one ends it sooner (WATCHDOG_TICKS). */
+const LONGEST_LAG_MS = 5_000;
+/** The core's own constants: how long a lag is remembered (A8), a resume waits, a handler may outlive its cause. */
+const LAG_MEMORY_MS = 10_000;
+const RESUME_MS = 3_000;
+const OUTLIVED_MS = 2_000;
+const COMMAND_MS = 21_000;
+const PAUSE_MS = 31_000;
+const REPAIR_BACKOFF_MS = 60_000;
+const LAST_REPAIR_FAILURE = 6;
+
+/** Reasons are for people; that there is one is a fact. */
+const text = (reason: string | null): string | null => (reason === null ? null : "failed");
+
+function activityOf(activity: Activity, f: Frame): Activity {
+  const { record } = activity;
+  return {
+    ...activity,
+    // Told to people, but for its first word.
+    why: activity.why.startsWith("takeover") ? "takeover" : "",
+    failed: text(activity.failed),
+    pending: activity.pending.map((id) => f.id(id)),
+    // Only a release has a deadline.
+    startedAt: activity.kind === "release" ? f.past(activity.startedAt) : 0,
+    token: activity.token === null ? null : shiftToken(activity.token, (e) => f.epoch(e)),
+    record:
+      record === null || record.epoch === undefined
+        ? record
+        : {
+            ...record,
+            epoch: f.epoch(record.epoch),
+            ...(record.solo === undefined ? {} : { solo: isTrue(record.solo) }),
+          },
+  };
+}
+
+/** A finished try is remembered by its end only; the id of a running one is needed. */
+function tried(t: State["recovery"], f: Frame): State["recovery"] {
+  if (t === null) return null;
+  return { ...t, id: t.phase === "running" ? f.id(t.id) : 0, at: t.phase === "failed" ? f.past(t.at) : 0 };
+}
+
+const observed = <T>(o: Observation<T>): Observation<T> => (o.kind === "known" ? { ...o, at: 0 } : { ...o, since: 0 });
+
+/**
+ * What is left of a heartbeat when contact is over: the rest is asked only in contact, and contact begins with a new one.
+ */
+function staleBody(body: HeartbeatBody): HeartbeatBody {
+  return {
+    ...body,
+    serving: false,
+    busy: false,
+    joined: false,
+    resources: {},
+    xapi: "unknown",
+  };
+}
+
+/** In contact, and for a command of an operator that is under way. */
+export const bodyMatters = (s: State, now: number): boolean => inContact(s, now) || s.commands.length > 0;
+
+function peerOf(s: State, f: Frame): State["peer"] {
+  const { peer, config } = s;
+  const { timers } = config;
+  return {
+    contactAt: f.pastOrNull(peer.contactAt),
+    heardAt: f.pastOrNull(peer.heardAt, timers.suspect),
+    linkHeardAt: { management: null, replication: null },
+    linkContactAt: { management: null, replication: null },
+    body:
+      peer.body === null
+        ? null
+        : shiftBody(bodyMatters(s, f.now) ? peer.body : staleBody(peer.body), (e) => f.epoch(e)),
+    signAt: f.pastOrNull(peer.signAt, timers.quiet),
+  };
+}
+
+function votesOf(s: State, f: Frame): State["votes"] {
+  const { votes, config } = s;
+  const { timers, policy } = config;
+  const byRun = policy === "vote" || policy === "strict+vote";
+  return {
+    latched: votes.latched,
+    // How long the run is matters to D7 only, and not where a proof is demanded.
+    runSince: votes.runSince === null ? null : byRun ? f.past(votes.runSince) : 0,
+    lastPassedAt: votes.lastOk === true ? f.pastOrNull(votes.lastPassedAt, 4 * timers.sample) : null,
+    lastOk: votes.lastOk,
+    oneWay: votes.oneWay,
+    pending: votes.pending === null ? null : { id: f.id(votes.pending.id), sentAt: f.past(votes.pending.sentAt) },
+    nextAt: f.notBefore(votes.nextAt),
+  };
+}
+
+function probesOf(s: State, f: Frame): State["probes"] {
+  const { probes, config } = s;
+  const { pending, silentAt } = probes;
+  const heard = silentAt === null || f.now - silentAt >= 2 * config.timers.quiet;
+  return {
+    pending: pending === null ? null : f.id(pending),
+    nextAt: f.notBefore(probes.nextAt),
+    silentAt: heard ? null : f.past(silentAt),
+    askedAt: pending === null ? null : f.pastOrNull(probes.askedAt),
+    conflictMac: probes.conflictMac,
+  };
+}
+
+/** An older lag than the core remembers, or one too small to stretch a wait, is none. */
+function lagOf({ lag, config }: State, f: Frame): State["lag"] {
+  const forgotten = f.now - lag.at > LAG_MEMORY_MS || lag.ms < config.timers.lag;
+  return forgotten ? { ms: 0, at: -HORIZON_MS } : { ms: Math.min(lag.ms, LONGEST_LAG_MS), at: f.past(lag.at) };
+}
+
+/** DRBD's last connection matters if it is later than contact, and for a short while for a resume. */
+function connectedAt(s: State, f: Frame): number | null {
+  const { drbdConnectedAt: at } = s;
+  if (at === null) return null;
+  const covered = at <= (s.peer.contactAt ?? s.startedAt) && f.now - at >= RESUME_MS;
+  return covered ? -HORIZON_MS : f.past(at);
+}
+
+type Repair = State["repairs"][string];
+function repairOf(r: Repair, f: Frame): Repair {
+  const failures = Math.min(r.failures, LAST_REPAIR_FAILURE);
+  const backoffMs = Math.max(OUTLIVED_MS, Math.min(REPAIR_BACKOFF_MS, 1_000 * 2 ** failures));
+  return { id: f.id(r.id), at: r.id === -1 ? f.past(r.at, backoffMs) : 0, failures };
+}
+
+/** Without A8 a lag stretches the lease. */
+export const leaseHorizonMs = ({ config }: State): number =>
+  config.timers.lease * (config.removedRules.includes("A8") ? 2 : 1);
+
+/** The reason is for people, but for the two kinds of split brain. */
+function blockedOf(blocked: string | null): string | null {
+  if (blocked === null) return null;
+  return [SPLIT_DATA, "split brain"].find((kind) => blocked.startsWith(kind)) ?? "blocked";
+}
+
+export function stateOf(s: State, f: Frame): State {
+  const { fence, persisting, solo, handover, claim } = s;
+  const { timers } = s.config;
+  const epoch = (e: number): number => f.epoch(e);
+  return {
+    config: s.config,
+    bootId: s.bootId,
+    incarnation: s.incarnation,
+    startedAt: f.past(s.startedAt, s.peer.contactAt === null ? HORIZON_MS : LONGEST_LAG_MS),
+    lastTick: f.past(s.lastTick, LONGEST_LAG_MS),
+    lag: lagOf(s, f),
+    nextId: f.ids.size + 1,
+    durable: shiftRecord(s.durable, epoch),
+    persisting:
+      persisting === null
+        ? null
+        : { id: f.id(persisting.id), record: shiftRecord(persisting.record, epoch), purpose: "" },
+    peer: peerOf(s, f),
+    leaseFrom: f.pastOrNull(s.leaseFrom, leaseHorizonMs(s)),
+    drbdConnectedAt: connectedAt(s, f),
+    suspected: s.suspected,
+    dead: s.dead,
+    votes: votesOf(s, f),
+    probes: probesOf(s, f),
+    fence: {
+      ...fence,
+      lastFailure: text(fence.lastFailure),
+      pending: fence.pending === null ? null : f.id(fence.pending),
+      nextAt: f.notBefore(fence.nextAt),
+      verifiedAt: fence.verifiedAt === null ? null : 0,
+    },
+    // They only raise alarms.
+    suspension: null,
+    ownerLossTold: false,
+    drbd: observed(s.drbd),
+    target: observed(s.target),
+    vip: observed(s.vip),
+    domains: observed(s.domains),
+    xapi: observed(s.xapi),
+    management: s.management,
+    unsure: s.unsure,
+    portalCleared: s.portalCleared,
+    // As it was at the start: no policy that is explored asks a witness.
+    witness: s.witness,
+    yieldsUntil: s.yieldsUntil === null ? null : Math.max(0, s.yieldsUntil - f.now),
+    managementLostAt: f.pastOrNull(s.managementLostAt, timers.managementGrace),
+    toolstackLost: s.toolstackLost,
+    stopping: s.stopping === null ? null : { ...s.stopping, since: f.past(s.stopping.since, PAUSE_MS) },
+    following: s.following,
+    released: s.released,
+    isolated:
+      s.isolated === null
+        ? null
+        : {
+            ...s.isolated,
+            id: f.id(s.isolated.id),
+            at: s.isolated.phase === "failed" || s.isolated.phase === "done" ? f.past(s.isolated.at) : 0,
+          },
+    watchdogArmed: s.watchdogArmed,
+    handlers: s.handlers.map((h) => ({ ...h, since: f.past(h.since, OUTLIVED_MS) })),
+    syncedEpoch: s.syncedEpoch === null ? null : f.epoch(s.syncedEpoch),
+    solo: solo === null ? null : { ...solo, pending: f.id(solo.pending) },
+    activity: s.activity === null ? null : activityOf(s.activity, f),
+    handover:
+      handover === null
+        ? null
+        : {
+            ...handover,
+            token: shiftToken(handover.token, epoch),
+            epoch: f.epoch(handover.epoch),
+            deadline: f.notBefore(handover.deadline) ?? 0,
+            pending: handover.pending === null ? null : f.id(handover.pending),
+          },
+    claim: claim === null ? null : { ...claim, id: f.id(claim.id), epoch: f.epoch(claim.epoch) },
+    softFenced: s.softFenced,
+    consentAfter: f.notBefore(s.consentAfter) ?? 0,
+    // Ticks are further apart than tokens.
+    tokenAt: null,
+    retryAt: f.notBefore(s.retryAt) ?? 0,
+    barred: s.barred,
+    blocked: blockedOf(s.blocked),
+    commands: s.commands.map((c) => ({
+      id: c.id,
+      kind: c.kind,
+      phase: c.phase,
+      startedAt: f.past(c.startedAt, COMMAND_MS),
+      pending: c.pending === null ? null : f.id(c.pending),
+    })),
+    owed: s.owed.map((o) => ({ ...o, failed: text(o.failed), waitingFor: o.waitingFor.map((id) => f.id(id)) })),
+    deferred: s.deferred.map((d) => ({ ...d, request: shiftRequest(d.request, epoch) })),
+    repairs: Object.fromEntries(Object.entries(s.repairs).map(([name, r]) => [name, repairOf(r, f)])),
+    recovery: tried(s.recovery, f),
+    promotion: tried(s.promotion, f),
+    designate: s.designate,
+    // No hour passes in a search: a move that is older than T_flap stays in D15's window.
+    moves: s.moves.map((at) => f.past(at, timers.flap)),
+    lastMasterId: s.lastMasterId,
+    targetDeaths: s.targetDeaths.map((at) => f.past(at)),
+  };
+}

@@ -1,0 +1,96 @@
+// One representative for every class of daemon states that `step` cannot tell apart.
+//
+// Why this is sound: `step` uses instants only in differences and comparisons with `now`, epochs only in comparisons and
+// small differences, ids only for equality. So instants are kept relative to `now`, and those further back than every
+// wait of the core are moved to that horizon; epochs are kept relative to the epoch on disk; ids are renumbered in their
+// order. What only a person reads is dropped. `audit.ts` tries each of these claims on the function itself while the
+// search runs, and the compiler asks for a line here when the state gets a new field.
+
+import type { DurableRecord } from "../../src/core/model/durable.ts";
+import type { PeerRequest } from "../../src/core/model/peer.ts";
+import type { State } from "../../src/core/model/state.ts";
+import type { Effect } from "../../src/core/plan/action.ts";
+import { stateOf } from "./canonical-state.ts";
+import { Frame, shiftRecord, shiftRequest } from "./frame.ts";
+
+/** What a host asked of the world and has no answer to yet, in the order of asking. */
+export type Outstanding =
+  | { readonly kind: "effect"; readonly id: number; readonly effect: Effect }
+  | {
+      readonly kind: "ask";
+      readonly id: number;
+      readonly request: PeerRequest;
+      readonly timeoutMs: number;
+      /** The request's number at the other host. */
+      readonly slot: number;
+      readonly ageTicks: number;
+      readonly delivered: boolean;
+    }
+  | { readonly kind: "sample"; readonly id: number }
+  | { readonly kind: "probe"; readonly id: number };
+
+/** One host's software: the daemon's memory (null while it is down), its disk, and what it waits for. */
+export interface Local {
+  readonly state: State | null;
+  readonly disk: DurableRecord;
+  readonly out: readonly Outstanding[];
+  /** Codes (host.ts) of what the daemon saw last of its host; -1 = it has not looked. */
+  readonly told: { readonly drbd: number; readonly rest: number };
+}
+
+/** A daemon that has not looked at its host. */
+export const BLIND: Local["told"] = { drbd: -1, rest: -1 };
+
+export interface Canonical {
+  readonly local: Local;
+  /** Two locals are one exactly when their keys are equal. */
+  readonly key: string;
+  /** How far the epochs were moved. */
+  readonly epochShift: number;
+}
+
+function idsOf(state: State | null, out: readonly Outstanding[]): Map<number, number> {
+  const ids = out.map((o) => o.id);
+  if (state !== null) {
+    const { solo, activity, handover, claim, isolated, recovery, promotion } = state;
+    const single = [
+      state.persisting?.id,
+      state.votes.pending?.id,
+      state.probes.pending,
+      state.fence.pending,
+      solo?.pending,
+      handover?.pending,
+      claim?.id,
+      isolated?.id,
+      recovery?.phase === "running" ? recovery.id : null,
+      promotion?.phase === "running" ? promotion.id : null,
+    ];
+    for (const id of single) if (id !== null && id !== undefined) ids.push(id);
+    if (activity !== null) ids.push(...activity.pending);
+    for (const c of state.commands) if (c.pending !== null) ids.push(c.pending);
+    for (const o of state.owed) ids.push(...o.waitingFor);
+    for (const r of Object.values(state.repairs)) ids.push(r.id);
+  }
+  const sorted = [...new Set(ids)].filter((id) => id >= 0).toSorted((a, b) => a - b);
+  return new Map(sorted.map((id, index) => [id, index + 1]));
+}
+
+function outstanding(o: Outstanding, f: Frame): Outstanding {
+  const id = f.id(o.id);
+  if (o.kind === "ask") return { ...o, id, request: shiftRequest(o.request, (e) => f.epoch(e)) };
+  if (o.kind !== "effect") return { ...o, id };
+  const { effect } = o;
+  if (effect.kind !== "persist") return { kind: "effect", id, effect: { ...effect, id } };
+  return { kind: "effect", id, effect: { ...effect, id, record: shiftRecord(effect.record, (e) => f.epoch(e)) } };
+}
+
+/** The representative of `local` as it is at `now`; the result's own now is 0. */
+export function canonical(local: Local, now: number): Canonical {
+  const frame = new Frame(now, local.disk.epoch, idsOf(local.state, local.out));
+  const state = local.state === null ? null : stateOf(local.state, frame);
+  const disk = shiftRecord(local.disk, (e) => frame.epoch(e));
+  const out = local.out.map((o) => outstanding(o, frame));
+  const result: Local = { state, disk, out, told: local.told };
+  const key = JSON.stringify([state === null ? null : { ...state, config: 0 }, disk, out, local.told]);
+  return { local: result, key, epochShift: local.disk.epoch };
+}

@@ -1,0 +1,81 @@
+// A frame of reference: what is relative in the representative of a host's state, and relative to what.
+
+import type { DurableRecord } from "../../src/core/model/durable.ts";
+import type { HeartbeatBody, PeerRequest } from "../../src/core/model/peer.ts";
+
+/** Longer than any wait of the core with these timers: T_take stretched by half (A8). */
+export const HORIZON_MS = 13_000;
+const OLDEST_EPOCH = -3;
+
+export class Frame {
+  readonly now: number;
+  readonly base: number;
+  readonly ids: ReadonlyMap<number, number>;
+
+  constructor(now: number, base: number, ids: ReadonlyMap<number, number>) {
+    this.now = now;
+    this.base = base;
+    this.ids = ids;
+  }
+
+  /** An instant that nothing asks about any more once it is `horizon` ago. */
+  past(at: number, horizon = HORIZON_MS): number {
+    return Math.max(at - this.now, -horizon);
+  }
+
+  pastOrNull(at: number | null, horizon = HORIZON_MS): number | null {
+    return at === null ? null : this.past(at, horizon);
+  }
+
+  /** An instant that is only ever asked "not yet?". */
+  notBefore(at: number | null): number | null {
+    return at === null || at <= this.now ? null : at - this.now;
+  }
+
+  epoch(epoch: number): number {
+    return Math.max(epoch - this.base, OLDEST_EPOCH);
+  }
+
+  id(id: number): number {
+    return id < 0 ? id : (this.ids.get(id) ?? 0);
+  }
+}
+
+export const isTrue = (solo: Readonly<Record<string, boolean>>): Record<string, boolean> =>
+  Object.fromEntries(Object.entries(solo).filter(([, value]) => value));
+
+export function shiftRecord(record: DurableRecord, epoch: (e: number) => number): DurableRecord {
+  return {
+    ...record,
+    epoch: epoch(record.epoch),
+    solo: isTrue(record.solo),
+    // Written for people; nothing is decided on it.
+    lastSync: {},
+  };
+}
+
+export function shiftBody(body: HeartbeatBody, epoch: (e: number) => number): HeartbeatBody {
+  return { ...body, epoch: epoch(body.epoch) };
+}
+
+/** A token is unique by host and epoch: every offer that was not taken ends with a higher epoch (A9). */
+export function shiftToken(token: string, epoch: (e: number) => number): string {
+  if (token === "") return token;
+  const [host = "", boot = "", of = ""] = token.split(":");
+  return `${host}:${boot}:${epoch(Number(of))}:0`;
+}
+
+export function shiftRequest(request: PeerRequest, epoch: (e: number) => number): PeerRequest {
+  switch (request.kind) {
+    case "outdate":
+    case "claim":
+      return { ...request, epoch: epoch(request.epoch) };
+    case "acquire":
+    case "cancel":
+      return { ...request, epoch: epoch(request.epoch), token: shiftToken(request.token, epoch) };
+    case "validate":
+      return { ...request, token: shiftToken(request.token, epoch) };
+    default:
+      return request;
+  }
+}

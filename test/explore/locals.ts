@@ -1,0 +1,213 @@
+// The software of one host as numbered states, and the real `step` as a remembered table over them. Two hosts meet in
+// millions of combinations, but each alone has far fewer states: `step` runs once per (state, event) and is looked up
+// from then on. That is what makes the search fast; nothing of the function is left out by it.
+
+import { inContact } from "../../src/core/facts.ts";
+import { heartbeatOf } from "../../src/core/heartbeat.ts";
+import { promotionRefusal, restartRefusal } from "../../src/core/decide/recovery.ts";
+import type { CoreConfig } from "../../src/core/model/config.ts";
+import type { DurableRecord } from "../../src/core/model/durable.ts";
+import type { HeartbeatBody, PeerRequest } from "../../src/core/model/peer.ts";
+import { BLIND, canonical, type Local, type Outstanding } from "./canonical.ts";
+import { shiftBody, shiftRequest } from "./frame.ts";
+import { happen, type Happened, type Happening } from "./happening.ts";
+import { TICK_MS } from "./scale.ts";
+import { PairMap } from "./tables.ts";
+
+/** What the world must do at once after an event. */
+export interface Reaction {
+  /** The watchdog is fed. */
+  readonly token: boolean;
+  /** The fence-peer handler is answered with this code; 0 = it is not. */
+  readonly handlerCode: 0 | 1 | 4 | 6 | 7;
+  readonly answers: readonly { readonly slot: number; readonly ok: boolean }[];
+  /** A rule that the decision itself broke (V7), seen when it was taken. */
+  readonly broken: string | null;
+  /** The log, kept for traces only. */
+  readonly said: readonly string[];
+}
+
+/** What the world needs to know of a local state, looked up by its number. */
+export interface LocalFacts {
+  readonly local: Local;
+  readonly alive: boolean;
+  /** Codes of host.ts that the daemon saw last; -1 = never looked. */
+  readonly drbd: number;
+  readonly rest: number;
+  readonly knowsHandler: boolean;
+  /** Position in `out` of a sample or probe that waits for its answer; -1 = none. */
+  readonly question: number;
+  /** Positions of effects and asks in `out`. */
+  readonly effects: readonly number[];
+  readonly asks: readonly number[];
+  /** The daemon left a tick out. */
+  readonly late: boolean;
+  readonly contact: boolean;
+  /** What the executor asks again before each start of a VM and before the toolstack's promotion. */
+  readonly mayRestart: boolean;
+  readonly mayPromote: boolean;
+}
+
+/** Told of every local state and event that was really computed, not recalled. */
+export type OnComputed = (local: Local, happening: Happening, config: CoreConfig) => void;
+
+const QUIET: Reaction = { token: false, handlerCode: 0, answers: [], broken: null, said: [] };
+
+export class Locals {
+  readonly config: CoreConfig;
+  readonly #verbose: boolean;
+  readonly #numbers = new Map<string, number>();
+  readonly #facts: LocalFacts[] = [];
+  readonly #bodyOf: number[] = [];
+  readonly #memo = new PairMap();
+  readonly #results: { local: number; shift: number; reaction: Reaction }[] = [];
+  readonly #bodies: HeartbeatBody[] = [];
+  readonly #bodyNumbers = new Map<string, number>();
+  readonly #requests: PeerRequest[] = [];
+  readonly #requestNumbers = new Map<string, number>();
+  readonly #shifted = new PairMap();
+  /** Real calls of the decision function; events that were computed, and those answered from memory. */
+  steps = 0;
+  computed = 0;
+  recalled = 0;
+  readonly #onComputed: OnComputed | null;
+
+  constructor(config: CoreConfig, verbose = false, onComputed: OnComputed | null = null) {
+    this.config = config;
+    this.#verbose = verbose;
+    this.#onComputed = onComputed;
+  }
+
+  get count(): number {
+    return this.#facts.length;
+  }
+
+  facts(id: number): LocalFacts {
+    const facts = this.#facts[id];
+    if (facts === undefined) throw new RangeError(`no local state has the number ${id}`);
+    return facts;
+  }
+
+  /** A host whose daemon is down, with this record on its disk. */
+  down(disk: DurableRecord): number {
+    return this.#intern({ state: null, disk, out: [], told: BLIND }, 0).id;
+  }
+
+  /** Lets `event` happen to local state `id`; `event` is a code of happening.ts. */
+  after(id: number, event: number): { readonly local: number; readonly shift: number; readonly reaction: Reaction } {
+    const known = this.#memo.get(id, event);
+    if (known >= 0) {
+      this.recalled += 1;
+      const result = this.#results[known];
+      if (result !== undefined) return result;
+    }
+    return this.#compute(id, event);
+  }
+
+  #compute(id: number, event: number): { local: number; shift: number; reaction: Reaction } {
+    const happening = happen.read(event, this.#bodies, this.#requests);
+    const { local } = this.facts(id);
+    this.computed += 1;
+    this.#onComputed?.(local, happening, this.config);
+    const after = happen.apply(local, happening, this.config);
+    this.steps += after.steps;
+    const { id: next, shift } = this.#intern(after.local, after.now);
+    const result = { local: next, shift, reaction: this.#react(after) };
+    this.#results.push(result);
+    this.#memo.add(id, event, this.#results.length - 1);
+    return result;
+  }
+
+  #react({ local: { state }, actions, now }: Happened): Reaction {
+    let reaction = QUIET;
+    for (const action of actions) {
+      if (action.kind === "token") reaction = { ...reaction, token: true };
+      else if (action.kind === "answer-handler") reaction = { ...reaction, handlerCode: action.code };
+      else if (action.kind === "answer") {
+        const answer = { slot: action.id, ok: action.reply.kind === "done" };
+        reaction = { ...reaction, answers: [...reaction.answers, answer] };
+      } else if (action.kind === "fence" && state !== null) {
+        if (action.hostId === state.config.hostId) reaction = { ...reaction, broken: "V7 a host fences itself" };
+        else if (state.peer.contactAt !== null && inContact(state, now))
+          reaction = { ...reaction, broken: "V7 a host in contact is fenced" };
+        else if (state.durable.peerFlags.maintenance || state.durable.peerHa !== "on")
+          reaction = { ...reaction, broken: "V7 a host that is disabled or in maintenance is fenced" };
+      } else if (this.#verbose && action.kind === "log")
+        reaction = { ...reaction, said: [...reaction.said, `${action.event}: ${action.detail}`] };
+    }
+    return reaction;
+  }
+
+  #intern(raw: Local, now: number): { id: number; shift: number } {
+    const { local, key, epochShift } = canonical(raw, now);
+    let id = this.#numbers.get(key);
+    if (id === undefined) {
+      id = this.#facts.length;
+      this.#numbers.set(key, id);
+      this.#facts.push(factsOf(local));
+      this.#bodyOf.push(-1);
+    }
+    return { id, shift: epochShift };
+  }
+
+  /** The heartbeat this host would send now, as a number for `happen.heartbeat`, with epochs moved by `delta`. */
+  body(id: number, delta: number, receiver: Locals): number {
+    let own = this.#bodyOf[id] ?? -1;
+    if (own < 0) {
+      const { state } = this.facts(id).local;
+      if (state === null) throw new Error("a daemon that is down sends no heartbeat");
+      own = this.#internBody(heartbeatOf(state, 0));
+      this.#bodyOf[id] = own;
+    }
+    const known = this.#shifted.get(own, delta);
+    if (known >= 0) return known;
+    const body = this.#bodies[own];
+    if (body === undefined) throw new RangeError(`no heartbeat has the number ${own}`);
+    const theirs = receiver.#internBody(shiftBody(body, (e) => e + delta));
+    this.#shifted.add(own, delta, theirs);
+    return theirs;
+  }
+
+  #internBody(body: HeartbeatBody): number {
+    const key = JSON.stringify(body);
+    let id = this.#bodyNumbers.get(key);
+    if (id === undefined) {
+      id = this.#bodies.length;
+      this.#bodies.push(body);
+      this.#bodyNumbers.set(key, id);
+    }
+    return id;
+  }
+
+  /** A request of the peer, whose epochs are `delta` behind this host's, as a number for `happen.request`. */
+  request(request: PeerRequest, delta: number): number {
+    const mine = shiftRequest(request, (e) => e + delta);
+    const key = JSON.stringify(mine);
+    let id = this.#requestNumbers.get(key);
+    if (id === undefined) {
+      id = this.#requests.length;
+      this.#requests.push(mine);
+      this.#requestNumbers.set(key, id);
+    }
+    return id;
+  }
+}
+
+function factsOf(local: Local): LocalFacts {
+  const { state, out, told } = local;
+  const positions = (kind: Outstanding["kind"]): number[] => out.flatMap((o, i) => (o.kind === kind ? [i] : []));
+  return {
+    local,
+    alive: state !== null,
+    drbd: told.drbd,
+    rest: told.rest,
+    knowsHandler: state !== null && state.handlers.length > 0,
+    question: out.findIndex((o) => o.kind === "sample" || o.kind === "probe"),
+    effects: positions("effect"),
+    asks: positions("ask"),
+    late: state !== null && state.lastTick < -TICK_MS,
+    contact: state !== null && inContact(state, 0),
+    mayRestart: state !== null && restartRefusal(state, 0) === undefined,
+    mayPromote: state !== null && promotionRefusal(state, 0) === undefined,
+  };
+}

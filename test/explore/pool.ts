@@ -1,0 +1,50 @@
+// Runs searches on worker threads, one per processor: each has tables of its own and shares nothing.
+
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { Job, Outcome } from "./job.ts";
+
+export type FromWorker =
+  | {
+      readonly kind: "layer";
+      readonly faults: number;
+      readonly fresh: number;
+      readonly states: number;
+      readonly whole: boolean;
+    }
+  | { readonly kind: "outcome"; readonly outcome: Outcome };
+
+/** Heap of one search beyond its typed tables: the local states and the results of `step`. */
+const HEAP_MB = 6_000;
+
+function runOne(job: Job, onLayer: (job: Job, message: FromWorker & { kind: "layer" }) => void): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      workerData: job,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+    });
+    worker.on("message", (message: FromWorker) => {
+      if (message.kind === "layer") onLayer(job, message);
+      else resolve(message.outcome);
+    });
+    worker.on("error", reject);
+    worker.on("exit", (code) => {
+      if (code !== 0) reject(new Error(`the search "${job.name}" ended with code ${code}`));
+    });
+  });
+}
+
+/** Runs all jobs, `threads` at a time, and hands each outcome over as it comes; resolves when all have ended. */
+export async function runAll(
+  jobs: readonly Job[],
+  onOutcome: (outcome: Outcome) => void,
+  onLayer: (job: Job, message: FromWorker & { kind: "layer" }) => void = () => undefined,
+  threads = availableParallelism(),
+): Promise<void> {
+  const waiting = [...jobs];
+  const lane = async (): Promise<void> => {
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) onOutcome(await runOne(job, onLayer));
+  };
+  await Promise.all(Array.from({ length: Math.min(threads, jobs.length) }, lane));
+}
