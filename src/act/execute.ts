@@ -2,6 +2,7 @@
 // nothing; a driver's error is the effect's outcome, never an exception.
 
 import { performance } from "node:perf_hooks";
+import { isDeepStrictEqual } from "node:util";
 import type { DrbdView } from "../core/model/drbd.ts";
 import type { DurableRecord } from "../core/model/durable.ts";
 import type { TargetFacts } from "../core/model/event.ts";
@@ -15,7 +16,7 @@ import type { TargetPort, TargetSpec } from "../drivers/iscsi-target/port.ts";
 import type { StoreError, StorePort } from "../drivers/store/port.ts";
 import type { VipPort, VipSpec } from "../drivers/vip/port.ts";
 import { assertNever } from "../util/assert.ts";
-import type { Result } from "../util/result.ts";
+import { ok, type Result } from "../util/result.ts";
 import type { Lanes } from "./lanes.ts";
 
 export type OuterEffect = Exclude<Effect, { readonly kind: "watchdog-arm" | "watchdog-disarm" }>;
@@ -168,7 +169,7 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
   const { drbd, target, vip, firewall, targetSpec, vipSpec } = hands;
   switch (effect.kind) {
     case "persist": {
-      const result = await hands.store.save(effect.record);
+      const result = await durably(hands.store, effect.record);
       if (result.ok) hands.onDurable(effect.record);
       return stored(result);
     }
@@ -240,6 +241,17 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
       return assertNever(effect);
   }
   return { ok: false, detail: "unreachable" };
+}
+
+/**
+ * A write that failed after its rename may have taken effect: the record is read back, because the decision function must
+ * know which epoch a restart would find.
+ */
+async function durably(store: StorePort, record: DurableRecord): Promise<Result<"saved", StoreError>> {
+  const saved = await store.save(record);
+  if (saved.ok) return saved;
+  const found = await store.load();
+  return found.ok && isDeepStrictEqual(found.value, record) ? ok("saved") : saved;
 }
 
 async function pauseAll(domains: DomainsPort): Promise<Outcome> {

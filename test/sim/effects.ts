@@ -88,7 +88,9 @@ export function startEffect(sim: Sim, h: Host, action: Effect): void {
         return report("gave up after its deadline");
       }
       apply(sim, h, action, (outcome) => {
-        const told = fault === "done-but-failed" && outcome === true ? "made to look failed" : outcome;
+        // The executor reads the durable record back after a failure (act/execute.ts): what is done is told as done.
+        const lies = fault === "done-but-failed" && action.kind !== "persist";
+        const told = lies && outcome === true ? "made to look failed" : outcome;
         // A daemon may die between the deed and its report.
         if (sim.noisy) sim.after(sim.random.between(0, 15), () => whenHandsAwake(sim, h, () => report(told)));
         else report(told);

@@ -10,6 +10,6 @@ export type StoreError =
 
 export interface StorePort {
   load(): Promise<Result<DurableRecord, StoreError>>;
-  /** ok only after file and directory are on the disk; on failure the old record is untouched. */
+  /** ok only after file and directory are on the disk; after a failure the old record or, rarely, the new one is in place. */
   save(record: DurableRecord): Promise<Result<"saved", StoreError>>;
 }
