@@ -23,6 +23,15 @@ export const peerOwns = (state: State): boolean => state.durable.owner === state
 export const isSolo = (state: State): boolean =>
   state.config.resources.every((resource) => state.durable.solo[resource] === true);
 
+/** The resource of which this host alone has the newest writes, by its record: the other copy was barred and not filled since. */
+export const ahead = (state: State): string | undefined =>
+  state.config.resources.find((resource) => {
+    if (state.durable.solo[resource] !== true) return false;
+    const v = view(state, resource);
+    const filled = v?.connection === "Connected" && v.replication === "Established" && v.peerDisk === "UpToDate";
+    return !filled || v.disk !== "UpToDate";
+  });
+
 /** Milliseconds since the last two-way contact; since the start of this daemon when there was none yet. */
 export const silenceMs = (state: State, now: Instant): Millis => now - (state.peer.contactAt ?? state.startedAt);
 
@@ -139,7 +148,8 @@ export function hostLossForbidden(state: State): string | undefined {
 export function paused(state: State): string | undefined {
   if (!inForce(state.config, "A7")) return undefined;
   if (state.stopping?.intent === "paused") return "this daemon is about to stop for an upgrade (A7)";
-  if (state.peer.body?.intent === "paused") return "the other host's daemon was stopped in an orderly way (A7)";
+  if (state.peer.body?.intent === "paused" && !state.fence.confirmed)
+    return "the other host's daemon was stopped in an orderly way (A7)";
   return undefined;
 }
 

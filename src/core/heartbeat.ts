@@ -30,7 +30,12 @@ export function heartbeatOf(state: State, now: Instant): HeartbeatBody {
     flags: durable.flags,
     cfgHash: config.cfgHash,
     serving: serving(state),
-    busy: state.activity !== null || state.claim !== null || state.handover !== null,
+    busy:
+      state.activity !== null ||
+      state.claim !== null ||
+      state.handover !== null ||
+      state.recovery?.phase === "running" ||
+      state.isolated?.phase === "starting",
     joined: looked(state),
     resources,
     vote: inContact(state, now) || votePasses(state, now),

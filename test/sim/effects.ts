@@ -83,7 +83,10 @@ export function startEffect(sim: Sim, h: Host, action: Effect): void {
       if (fault === "fails") return report("made to fail");
       if (fault === "late") {
         sim.after(sim.random.between(200, 6_000), () => {
-          if (same()) apply(sim, h, action, () => undefined);
+          if (!same()) return;
+          apply(sim, h, action, () => undefined);
+          // The watch on the server's socket tells its death, whoever ended it.
+          if (action.kind === "target-withdraw") sim.feed(h, { kind: "target-died", detail: "ended late" });
         });
         return report("gave up after its deadline");
       }
@@ -235,7 +238,7 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       if (peer.power) observeXapi(sim, peer);
       return done(true);
     case "recover-peer":
-      return done(recover(sim, h));
+      return recover(sim, h, done);
     case "destroy-domains":
       for (const uuid of action.domains) h.domains.delete(uuid);
       return done(true);
@@ -267,13 +270,20 @@ function fence(sim: Sim, h: Host, peer: Host, hostId: string, done: (outcome: Ou
   });
 }
 
-/** Starts what the pool database says ran on the lost host; permission is asked again before each start (D7). */
-function recover(sim: Sim, h: Host): Outcome {
-  for (const [uuid, where] of sim.residence) {
-    if (where !== other(h.name) || frozen(sim, h)) continue;
-    if (h.state === null || restartRefusal(h.state, localNow(sim, h)) !== undefined) return "permission was withdrawn";
-    h.domains.set(uuid, { paused: false });
-    sim.residence.set(uuid, h.name);
-  }
-  return true;
+/**
+ * Starts what the pool database says ran on the lost host; permission is asked again before each start (D7). A start takes
+ * its time: the domain runs long before anybody here has looked at it.
+ */
+function recover(sim: Sim, h: Host, done: (outcome: Outcome) => void): void {
+  const next = [...sim.residence].find(([, where]) => where === other(h.name));
+  if (next === undefined) return done(true);
+  if (frozen(sim, h)) return sim.after(100, () => recover(sim, h, done));
+  if (h.state === null || restartRefusal(h.state, localNow(sim, h)) !== undefined)
+    return done("permission was withdrawn");
+  h.domains.set(next[0], { paused: false });
+  sim.residence.set(next[0], h.name);
+  const { daemons, boots } = h;
+  sim.after(sim.noisy ? sim.random.between(500, 8_000) : 2_000, () => {
+    if (h.daemons === daemons && h.boots === boots && h.power) recover(sim, h, done);
+  });
 }

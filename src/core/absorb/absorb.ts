@@ -154,6 +154,7 @@ function absorbHeartbeat(turn: Turn, heard: HeardHeartbeat): void {
   change(turn, {
     peer: {
       contactAt: ends ? now : peer.contactAt,
+      contactSince: ends && !wasInContact ? now : peer.contactSince,
       heardAt: now,
       linkHeardAt: { ...peer.linkHeardAt, [heard.link]: now },
       linkContactAt: fresh(heard.linkEchoSentAt) ? { ...peer.linkContactAt, [heard.link]: now } : peer.linkContactAt,
@@ -283,6 +284,7 @@ function absorbRepair(turn: Turn, id: number, ok: boolean, detail: string): void
     return change(turn, { repairs: rest });
   }
   if (r.failures === 0) log(turn, "action.failed", `${name}: ${detail}`, "warn");
+  if (name === "open the portal's filter") change(turn, { portalCleared: false });
   change(turn, { repairs: { ...repairs, [name]: { id: -1, at: turn.now, failures: r.failures + 1 } } });
   // The bar may still stand: it is lifted again, and counts as standing until then.
   if (name === READMIT) change(turn, { barred: true });

@@ -79,6 +79,8 @@ function fail(turn: Turn, activity: Activity, reason: string): void {
     case "soft-fence":
       return verifySoftFence(turn);
     case "stand-down":
+      // What is left is withdrawn by repair; then the filter that it set has to go too.
+      return change(turn, { portalCleared: false });
     case "soft-fence-end":
       return;
   }

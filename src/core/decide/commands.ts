@@ -155,6 +155,15 @@ function becomePrimary(turn: Turn, id: number, force: boolean): void {
       const text = `the disk of ${resource} is ${disk} here: promoting it would lose what only the other copy has`;
       return reply(turn, id, "refused", text, "wait for the resync, or use the other host", "V4");
     }
+    if (state.peer.body?.resources[resource]?.solo === true && v?.connection !== "Connected" && inContact(state, now))
+      return reply(
+        turn,
+        id,
+        "refused",
+        `the newest copy of ${resource} is on the other host`,
+        "let DRBD connect first, or use the other host",
+        "A2",
+      );
     if (v?.peerRole === "Primary" && !yielded)
       return reply(
         turn,

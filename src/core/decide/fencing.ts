@@ -16,12 +16,25 @@ import {
   voteHeld,
 } from "../facts.ts";
 import type { State } from "../model/state.ts";
-import type { Instant } from "../model/time.ts";
+import type { Instant, Millis } from "../model/time.ts";
 import { demands, inForce } from "../rules.ts";
 import { alert, change, effect, log, type Turn } from "../turn.ts";
 import { deaf } from "./self-fence.ts";
 
 const MAX_ATTEMPTS = 3;
+
+/** An owner whose turn comes decides within this; the rest of T_fdelay is its agent's. */
+const LATE_MS = 300;
+
+/**
+ * Since when the other host is lost, as it sees this one lost too: from the last contact on, or from the loss of DRBD's
+ * connection where that was an event of its own and not merely noticed later.
+ */
+const lostMs = (state: State, now: Instant): Millis => {
+  const byDrbd = now - (state.drbdConnectedAt ?? -Infinity);
+  const silent = silenceMs(state, now);
+  return silent - byDrbd > state.config.timers.drbd ? byDrbd : silent;
+};
 
 /** Why the peer is not fenced now; undefined = fence it. */
 export function fenceForbidden(state: State, now: Instant): string | undefined {
@@ -41,10 +54,15 @@ export function fenceForbidden(state: State, now: Instant): string | undefined {
     return "the other host is heard although it does not hear this one (D9)";
   const dead = deadAfterMs(state, now);
   if (episodeMs(state, now) < dead) return `silent for ${Math.round(episodeMs(state, now))} of ${Math.round(dead)} ms`;
+  const { drbd, fenceDelay, fence: longest } = config.timers;
+  const silent = lostMs(state, now);
   // The owner's episode may begin up to T_drbd after this one's contact ended: its DRBD notices the loss that much later.
-  const own = dead + config.timers.drbd + config.timers.fenceDelay;
-  if (!isOwner(state) && silenceMs(state, now) < own)
-    return `silent for ${Math.round(silenceMs(state, now))} of ${Math.round(own)} ms: the owner fences first`;
+  const own = dead + drbd + fenceDelay;
+  if (!isOwner(state) && silent < own)
+    return `silent for ${Math.round(silent)} of ${Math.round(own)} ms: the owner fences first`;
+  // An owner that was kept from it for so long meets the other host's first attempt: it lets that one end (V14).
+  if (isOwner(state) && fence.attempts === 0 && silent > dead + drbd + LATE_MS && silent < own + longest)
+    return "it is the other host's turn to fence: both would shoot";
   if (fence.verifiedAt !== null || fence.confirmed) return "the other host is proven off";
   if (fence.attempts >= MAX_ATTEMPTS) return `fencing failed ${fence.attempts} times: ${fence.lastFailure ?? ""}`;
   return undefined;

@@ -14,9 +14,14 @@ const RETRY_MS = 10_000;
 /** The peer stops domains and looks for them again. */
 const CONFIRM_MS = 15_000;
 
-/** How long the stalled VMs of the peer still wait for their path; 0 = long enough. */
-export const isolationLeftMs = (state: State, now: Instant): Millis =>
-  Math.max(0, (state.drbdConnectedAt ?? state.startedAt) + restartAfterMs(state, now) - now);
+/**
+ * How long the stalled VMs of the peer still wait for their path; 0 = long enough. After an outage of both networks it counts
+ * from the first contact: DRBD connects a moment later, and the VMs run on.
+ */
+export function isolationLeftMs(state: State, now: Instant): Millis {
+  const since = Math.max(state.drbdConnectedAt ?? state.startedAt, state.peer.contactSince ?? state.startedAt);
+  return Math.max(0, since + restartAfterMs(state, now) - now);
+}
 
 /** Why the peer's stalled VMs are not asked for now; undefined = they are. */
 export function isolationRefusal(state: State, now: Instant): string | undefined {
@@ -29,9 +34,18 @@ export function isolationRefusal(state: State, now: Instant): string | undefined
   if (!isOwner(state) || !serving(state) || !isSolo(state)) return "this host does not serve the storage alone";
   if (drbdConnected(state)) return "DRBD is connected to the other host";
   if (valueOf(state.xapi)?.role !== "master") return "this host's toolstack is not the pool master";
-  if (peer.body.domains.length === 0) return "no VM runs on the other host";
+  if (wanted(state).length === 0) return "no VM runs on the other host";
   const left = isolationLeftMs(state, now);
   return left === 0 ? undefined : `the replication network may come back: ${Math.ceil(left / 1000)} s more`;
+}
+
+/**
+ * What runs there, and what was asked for before without a good end: the peer may have given it up although its answer, or
+ * the start here, failed. Otherwise it would run nowhere.
+ */
+function wanted({ peer, isolated }: State): readonly string[] {
+  const before = isolated?.phase === "failed" ? isolated.domains : [];
+  return [...new Set([...before, ...(peer.body?.domains ?? [])])];
 }
 
 export function recoverIsolated(turn: Turn): void {
@@ -43,7 +57,7 @@ export function recoverIsolated(turn: Turn): void {
   if (isolated?.phase === "starting") return start(turn);
   if (isolated !== null && (isolated.attempts >= MAX_ATTEMPTS || now - isolated.at < RETRY_MS)) return;
   if (isolationRefusal(state, now) !== undefined || !barPeer(turn)) return;
-  const domains = turn.state.peer.body?.domains ?? [];
+  const domains = wanted(turn.state);
   const id = ask(turn, { kind: "confirm-gone", domains }, CONFIRM_MS);
   change(turn, { isolated: { phase: "asking", id, domains, attempts: (isolated?.attempts ?? 0) + 1, at: now } });
   log(turn, "vm.starting", `asking the other host to give up ${domains.length} stalled VMs (A22)`);

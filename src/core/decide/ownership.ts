@@ -63,6 +63,7 @@ export function releaseRefusal(state: State, now: number): string | undefined {
   if (!inContact(state, now) || body === null) return "the other host does not answer";
   if (!body.joined) return "the daemon of the other host has not looked at its storage yet";
   if (body.busy) return "the other host is changing its own state";
+  if (state.solo !== null) return "this host is just barring the other copy (D3)";
   if (body.intent === "leaving" || body.intent === "paused") return "the daemon of the other host is about to stop";
   if (body.epoch !== state.durable.epoch) return "the other host has not followed to this epoch yet";
   if (body.cfgHash !== state.config.cfgHash) return "the two hosts have different configurations";
@@ -84,6 +85,8 @@ function inCompany(turn: Turn): void {
   if (state.softFenced) {
     // D13: contact ends a soft fence. The owner serves again by its activation, then the domains run on.
     if (isOwner(state) && !serving(state)) return resume(turn, "contact after self-fencing (D13)");
+    // It may just be starting what is paused here, before its heartbeats name it (V2).
+    if (body.busy) return;
     return begin(turn, { kind: "soft-fence-end", why: "contact after self-fencing (D13)" });
   }
   if (isOwner(state)) {
@@ -183,6 +186,8 @@ export function choose(state: State, body: HeartbeatBody): string {
     const mine = view(state, resource);
     const theirs = body.resources[resource];
     if (mine === undefined || theirs === undefined) return peerId < hostId ? peerId : hostId;
+    const alone = state.durable.solo[resource] === true;
+    if (mine.connection !== "Connected" && alone !== theirs.solo) return alone ? hostId : peerId;
     if (usable(mine.disk) !== usable(theirs.disk)) return usable(mine.disk) > usable(theirs.disk) ? hostId : peerId;
     const order = inForce(state.config, "A18") ? newer(mine.generation, theirs.generation) : 0;
     if (order !== 0) return order > 0 ? hostId : peerId;

@@ -101,12 +101,17 @@ function reconnect(turn: Turn): void {
   }
 }
 
-/** A daemon that died in the middle of a switch leaves the portal silent, and nothing that can be looked at says so. */
+/**
+ * A daemon that died in the middle of a switch, or a stand-down that failed half-way, leaves the portal silent, and nothing
+ * that can be looked at says so. On the host that does not serve it keeps the initiators from the one that does.
+ */
 function clearPortal(turn: Turn): void {
   const { state, now } = turn;
-  if (state.portalCleared || !isOwner(state) || !serving(state) || authorityLost(state, now)) return;
+  if (state.portalCleared || state.softFenced || state.handover !== null || authorityLost(state, now)) return;
+  const withdrawn = valueOf(state.target)?.filled === false && valueOf(state.vip) === "absent";
+  if (isOwner(state) ? !serving(state) : !withdrawn) return;
   effect(turn, { kind: "hush-portal", what: "off" });
-  effect(turn, { kind: "unblock-portal" });
+  mend(turn, "open the portal's filter", { kind: "unblock-portal" });
   change(turn, { portalCleared: true });
 }
 

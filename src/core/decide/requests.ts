@@ -1,7 +1,7 @@
 // What the peer may ask of this host over the control RPC, and the answers it is owed. Idempotent throughout.
 
 import { assertNever } from "../../util/assert.ts";
-import { drbdConnected, inContact, isOwner, looked, moveForbidden, peerOwns, view } from "../facts.ts";
+import { ahead, drbdConnected, inContact, isOwner, looked, moveForbidden, peerOwns, view } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { PeerRequest } from "../model/peer.ts";
 import type { OwedAnswer } from "../model/state.ts";
@@ -116,6 +116,7 @@ function acceptOutdate(turn: Turn, id: number, resource: string, epoch: number):
     return refuse(turn, id, `epoch ${epoch} is over, this host knows ${state.durable.epoch}`);
   if (v === undefined) return refuse(turn, id, `the state of ${resource} is unknown here`);
   if (v.role === "Primary") return refuse(turn, id, `${resource} is Primary here`);
+  if (ahead(state) === resource) return refuse(turn, id, `the newest copy of ${resource} is on this host (A2)`);
   change(turn, { syncedEpoch: null });
   if (v.disk === "Outdated" || v.disk === "Inconsistent" || v.disk === "Diskless") return done(turn, id);
   owe(turn, id, "outdate", [effect(turn, { kind: "outdate", resource })]);
@@ -131,6 +132,8 @@ function acceptAcquire(turn: Turn, id: number, token: string, epoch: number, aut
   if (state.activity !== null || state.claim !== null || state.blocked !== null)
     return refuse(turn, id, "this host is changing its own state");
   if (!looked(state)) return refuse(turn, id, "the state of the storage on this host is not known yet");
+  if (state.owed.some((one) => one.kind === "outdate" && one.waitingFor.length > 0))
+    return refuse(turn, id, "this host is still outdating its copy, as it was asked to (D3)");
   for (const resource of state.config.resources) {
     const disk = view(state, resource)?.disk;
     if (disk !== "UpToDate") return refuse(turn, id, `the disk of ${resource} is ${disk ?? "unknown"} here`);
@@ -194,6 +197,8 @@ function acceptClaim(turn: Turn, id: number, epoch: number, operator: boolean): 
   if (peerOwns(state) && durable.epoch === epoch) return done(turn, id);
   if (epoch !== durable.epoch + 1) return refuse(turn, id, `this host is in epoch ${durable.epoch}`);
   if (isOwner(state)) return refuse(turn, id, "this host owns the storage");
+  const newest = ahead(state);
+  if (newest !== undefined) return refuse(turn, id, `the newest copy of ${newest} is on this host (A2)`);
   if (peerOwns(state) && !operator) return refuse(turn, id, "the storage is owned already");
   if (state.activity !== null && state.activity.kind !== "stand-down")
     return refuse(turn, id, "this host is changing its own state");

@@ -51,9 +51,10 @@ export function selfFence(turn: Turn, tick: boolean): void {
   const endangered = authorityLost(state, now) && inForce(state.config, "D8");
   const lost = endangered && now - state.startedAt >= JOIN_GRACE_MS;
   // The mark alone is not enough: what was stopped may run again (an activation under way, an operator at the toolstack).
-  const fenced = state.softFenced && stillRunning(state).length === 0;
+  const ending = state.activity?.kind === "soft-fence-end";
+  const fenced = state.softFenced && !ending && stillRunning(state).length === 0;
   if (lost && !fenced) {
-    if (state.activity === null || state.activity.kind === "activate" || state.activity.kind === "release") {
+    if (state.activity === null || ending || state.activity.kind === "activate" || state.activity.kind === "release") {
       if (serving(state) || stillRunning(state).length > 0) {
         log(turn, "self-fence.begun", "the lease ended and nothing proves that the other host does not act", "warn");
         alert(turn, "self-fence", "this host stopped serving: it may have been replaced");
@@ -73,10 +74,14 @@ export function selfFence(turn: Turn, tick: boolean): void {
   change(turn, { tokenAt: now });
 }
 
-/** Called when the soft-fence sequence has run through: verified, or begun again. */
+/**
+ * Called when the soft-fence sequence has run through: verified, or begun again. Where the authority came back meanwhile
+ * it counts as fenced in part, so that what it paused runs on.
+ */
 export function verifySoftFence(turn: Turn): void {
   const left = stillRunning(turn.state);
-  change(turn, { softFenced: left.length === 0 });
+  const back = !authorityLost(turn.state, turn.now);
+  change(turn, { softFenced: back || left.length === 0 });
   if (left.length === 0) {
     log(turn, "self-fence.complete", "floating IP removed, portal blocked, domains paused");
   } else {

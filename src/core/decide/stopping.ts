@@ -50,12 +50,16 @@ export function progressPause(turn: Turn, command: PendingCommand, waitedMs: num
 
 /** A13: the host shuts down. The storage goes to the other host, or is closed as it is when there is none. */
 export function leave(turn: Turn, id: number): void {
-  const { state, now } = turn;
-  change(turn, { stopping: { intent: "leaving", phase: "asking", since: now }, syncedEpoch: null });
+  change(turn, { stopping: { intent: "leaving", phase: "asking", since: turn.now }, syncedEpoch: null });
   log(turn, "state.changed", "this host leaves");
   turn.actions.push({ kind: "beat" });
   wait(turn, id, "leave", "release");
-  if (!isOwner(state) || state.activity !== null) return;
+  giveBack(turn);
+}
+
+function giveBack(turn: Turn): void {
+  const { state, now } = turn;
+  if (!isOwner(state) || state.activity !== null || state.handover !== null) return;
   const refusal = releaseRefusal(state, now);
   if (refusal === undefined) {
     change(turn, { designate: true });
@@ -65,9 +69,11 @@ export function leave(turn: Turn, id: number): void {
 }
 
 export function progressLeave(turn: Turn, command: PendingCommand, waitedMs: number): void {
-  const { state } = turn;
+  const { state, now } = turn;
   const running = valueOf(state.domains)?.filter((d) => !d.paused).length;
-  const released = state.activity === null && state.handover === null && !serving(state);
+  // The storage came to this host after the word was said, or its release was rolled back.
+  if (serving(state) && now >= state.retryAt) giveBack(turn);
+  const released = turn.state.activity === null && state.handover === null && !serving(state);
   if (released && running === 0) {
     if (state.stopping?.phase === "asking") change(turn, { stopping: { ...state.stopping, phase: "agreed" } });
     if (!state.watchdogArmed) return end(turn, command, "done", "this host gave everything back: the daemon may stop");

@@ -31,7 +31,7 @@ export interface HeartbeatBody {
   readonly cfgHash: string;
   /** The sender serves: Primary, exported, floating IP, nothing suspended. */
   readonly serving: boolean;
-  /** A process has the daemon's own state changing at this moment (activation, release). */
+  /** The sender is changing its own state (activation, release), or starting VMs that its `domains` do not name yet. */
   readonly busy: boolean;
   readonly joined: boolean;
   readonly resources: Readonly<Record<string, ResourceSummary>>;

@@ -12,6 +12,8 @@ import type { WitnessAnswer, WitnessRequest } from "./witness.ts";
 export interface PeerState {
   /** Last two-way contact of this daemon's life. */
   readonly contactAt: Instant | null;
+  /** Since when both hosts talk without an outage between. */
+  readonly contactSince: Instant | null;
   /** Last authentic heartbeat, whether or not it echoes mine. */
   readonly heardAt: Instant | null;
   readonly linkHeardAt: Readonly<Record<Link, Instant | null>>;
@@ -280,6 +282,7 @@ export function initialState(
     unsure: false,
     peer: {
       contactAt: null,
+      contactSince: null,
       heardAt: null,
       linkHeardAt: { management: null, replication: null },
       linkContactAt: { management: null, replication: null },

@@ -245,6 +245,9 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         (view) => view.disk === "Outdated" || view.disk === "Inconsistent",
         "Outdated",
         async (seen) => {
+          // An order that waited in its lane for too long: a Primary keeps its connection, and DRBD would refuse anyway.
+          if (seen.view.role === "Primary")
+            return err({ kind: "unverified", action: `outdate ${resource}`, expected: "Secondary", found: "Primary" });
           // The peer noticed first that the connection is dead. DRBD here may believe in it for a second longer, and asks
           // the peer over it; so the connection is given up. Who has the Outdated copy connects again (core, repair).
           if (seen.view.connection === "Connected") {
