@@ -73,6 +73,7 @@ function peerOf(s: State, f: Frame): State["peer"] {
   const { timers } = config;
   return {
     contactAt: f.pastOrNull(peer.contactAt),
+    contactSince: f.pastOrNull(peer.contactSince),
     heardAt: f.pastOrNull(peer.heardAt, timers.suspect),
     linkHeardAt: { management: null, replication: null },
     linkContactAt: { management: null, replication: null },
