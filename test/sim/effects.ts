@@ -34,6 +34,8 @@ const LATENCY: Partial<Record<EffectKind, number>> = {
 };
 /** Drivers give up on a hanging tool after this. */
 const DEADLINE_MS = 5_000;
+/** The procedures on the pool are made of calls with deadlines. */
+const POOL_LIMIT_MS = 40_000;
 /** A BMC that answers switches off this soon; reading the power state back takes the rest (A14, I-h). */
 const OFF_AFTER_MS = 200;
 
@@ -63,8 +65,9 @@ export function startEffect(sim: Sim, h: Host, action: Effect): void {
   const varied = sim.noisy ? base * sim.random.between(0.5, 1.8) : base;
   const slowness = action.kind === "fence" ? 1 : h.slowness;
   const slow = fault === "slow" ? sim.random.between(500, 4_000) : 0;
-  const takes = fault === "late" ? DEADLINE_MS : varied * slowness + slow;
   const lane = laneOf(action);
+  const whole = varied * slowness + slow;
+  const takes = fault === "late" ? DEADLINE_MS : lane === "pool" ? Math.min(whole, POOL_LIMIT_MS) : whole;
   const begins = Math.max(sim.now, h.laneFreeAt.get(lane) ?? 0);
   h.laneFreeAt.set(lane, begins + takes + (sim.noisy ? 15 : 0));
   const { boots, daemons } = h;

@@ -143,6 +143,8 @@ function resume(turn: Turn, why: string): void {
 
 export function claim(turn: Turn, operator: boolean): void {
   const { state } = turn;
+  // What is on its way to the disk may be the other host's claim for the same epoch.
+  if (state.persisting !== null) return;
   const epoch = state.durable.epoch + 1;
   const id = ask(turn, { kind: "claim", epoch, operator }, 1_000);
   change(turn, { claim: { id, epoch, operator, phase: "asking" }, retryAt: turn.now + 1_000 });
@@ -152,6 +154,7 @@ function writeClaim(turn: Turn): void {
   const { claim: mine, config, persisting } = turn.state;
   if (mine === null || mine.phase !== "persisting" || persisting !== null || mine.id !== -1) return;
   change(turn, { claim: null });
+  if (mine.epoch !== turn.state.durable.epoch + 1) return;
   const record = { epoch: mine.epoch, owner: config.hostId, solo: {} };
   begin(turn, {
     kind: "activate",

@@ -96,7 +96,7 @@ function reconnect(turn: Turn): void {
     const theirs = inContact(state, now) ? state.peer.body?.resources[resource] : undefined;
     const wanted = isOwner(state)
       ? state.durable.solo[resource] === true && theirs?.role === "Secondary"
-      : v.disk === "Outdated";
+      : v.disk === "Outdated" || v.disk === "Inconsistent";
     if (wanted) mend(turn, `connect ${resource}`, { kind: "drbd-connect", resource });
   }
 }
