@@ -4,7 +4,7 @@ import type { DurableRecord } from "../../src/core/model/durable.ts";
 import type { HeartbeatBody, PeerRequest } from "../../src/core/model/peer.ts";
 
 /** Longer than any wait of the core with these timers: T_take stretched by half (A8). */
-export const HORIZON_MS = 13_000;
+export const HORIZON_MS = 14_000;
 const OLDEST_EPOCH = -3;
 
 export class Frame {
