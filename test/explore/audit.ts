@@ -6,7 +6,7 @@ import type { CoreConfig } from "../../src/core/model/config.ts";
 import type { DurableRecord } from "../../src/core/model/durable.ts";
 import type { HeartbeatBody } from "../../src/core/model/peer.ts";
 import type { State } from "../../src/core/model/state.ts";
-import { canonical, type Local } from "./canonical.ts";
+import { canonical, textOf, type Local } from "./canonical.ts";
 import { bodyMatters, leaseHorizonMs } from "./canonical-state.ts";
 import { shiftBody, shiftRequest, shiftToken } from "./frame.ts";
 import { happen, type Happening } from "./happening.ts";
@@ -19,12 +19,12 @@ const OTHER_IDS = 1_000;
 export function audit(local: Local, happening: Happening, config: CoreConfig): void {
   if (local.state === null) return;
   const plain = happen.apply(local, happening, config);
-  const expected = canonical(plain.local, plain.now);
+  const expected = textOf(canonical(plain.local, plain.now).local);
   const noisy = happen.apply(disturb(local, local.state), move(happening), config);
-  const found = canonical(noisy.local, noisy.now);
-  if (found.key !== expected.key)
+  const found = textOf(canonical(noisy.local, noisy.now).local);
+  if (found !== expected)
     throw new Error(
-      `step tells apart what canonical.ts takes for the same, at ${happening.kind}:\n${difference(expected.key, found.key)}`,
+      `step tells apart what canonical.ts takes for the same, at ${happening.kind}:\n${difference(expected, found)}`,
     );
 }
 

@@ -49,7 +49,10 @@ function tried(t: State["recovery"], f: Frame): State["recovery"] {
   return { ...t, id: t.phase === "running" ? f.id(t.id) : 0, at: t.phase === "failed" ? f.past(t.at) : 0 };
 }
 
-const observed = <T>(o: Observation<T>): Observation<T> => (o.kind === "known" ? { ...o, at: 0 } : { ...o, since: 0 });
+function observed<T>(o: Observation<T>): Observation<T> {
+  if (o.kind === "known") return o.at === 0 ? o : { ...o, at: 0 };
+  return o.since === 0 ? o : { ...o, since: 0 };
+}
 
 /**
  * What is left of a heartbeat when contact is over: the rest is asked only in contact, and contact begins with a new one.
@@ -157,25 +160,27 @@ export function stateOf(s: State, f: Frame): State {
     lastTick: f.past(s.lastTick, LONGEST_LAG_MS),
     lag: lagOf(s, f),
     nextId: f.ids.size + 1,
-    durable: shiftRecord(s.durable, epoch),
+    durable: f.keeps(s.durable) ? s.durable : shiftRecord(s.durable, epoch),
     persisting:
-      persisting === null
-        ? null
+      persisting === null || f.keeps(persisting)
+        ? persisting
         : { id: f.id(persisting.id), record: shiftRecord(persisting.record, epoch), purpose: "" },
-    peer: peerOf(s, f),
+    peer: bodyMatters(s, f.now) && f.keeps(s.peer) ? s.peer : peerOf(s, f),
     leaseFrom: f.pastOrNull(s.leaseFrom, leaseHorizonMs(s)),
     drbdConnectedAt: connectedAt(s, f),
     suspected: s.suspected,
     dead: s.dead,
-    votes: votesOf(s, f),
-    probes: probesOf(s, f),
-    fence: {
-      ...fence,
-      lastFailure: text(fence.lastFailure),
-      pending: fence.pending === null ? null : f.id(fence.pending),
-      nextAt: f.notBefore(fence.nextAt),
-      verifiedAt: fence.verifiedAt === null ? null : 0,
-    },
+    votes: f.keeps(s.votes) ? s.votes : votesOf(s, f),
+    probes: f.keeps(s.probes) ? s.probes : probesOf(s, f),
+    fence: f.keeps(fence)
+      ? fence
+      : {
+          ...fence,
+          lastFailure: text(fence.lastFailure),
+          pending: fence.pending === null ? null : f.id(fence.pending),
+          nextAt: f.notBefore(fence.nextAt),
+          verifiedAt: fence.verifiedAt === null ? null : 0,
+        },
     // They only raise alarms.
     suspension: null,
     ownerLossTold: false,
@@ -204,13 +209,13 @@ export function stateOf(s: State, f: Frame): State {
             at: s.isolated.phase === "failed" || s.isolated.phase === "done" ? f.past(s.isolated.at) : 0,
           },
     watchdogArmed: s.watchdogArmed,
-    handlers: s.handlers.map((h) => ({ ...h, since: f.past(h.since, OUTLIVED_MS) })),
+    handlers: f.keeps(s.handlers) ? s.handlers : s.handlers.map((h) => ({ ...h, since: f.past(h.since, OUTLIVED_MS) })),
     syncedEpoch: s.syncedEpoch === null ? null : f.epoch(s.syncedEpoch),
     solo: solo === null ? null : { ...solo, pending: f.id(solo.pending) },
-    activity: s.activity === null ? null : activityOf(s.activity, f),
+    activity: s.activity === null || f.keeps(s.activity) ? s.activity : activityOf(s.activity, f),
     handover:
-      handover === null
-        ? null
+      handover === null || f.keeps(handover)
+        ? handover
         : {
             ...handover,
             token: shiftToken(handover.token, epoch),
@@ -226,22 +231,30 @@ export function stateOf(s: State, f: Frame): State {
     retryAt: f.notBefore(s.retryAt) ?? 0,
     barred: s.barred,
     blocked: blockedOf(s.blocked),
-    commands: s.commands.map((c) => ({
-      id: c.id,
-      kind: c.kind,
-      phase: c.phase,
-      startedAt: f.past(c.startedAt, COMMAND_MS),
-      pending: c.pending === null ? null : f.id(c.pending),
-    })),
-    owed: s.owed.map((o) => ({ ...o, failed: text(o.failed), waitingFor: o.waitingFor.map((id) => f.id(id)) })),
-    deferred: s.deferred.map((d) => ({ ...d, request: shiftRequest(d.request, epoch) })),
-    repairs: Object.fromEntries(Object.entries(s.repairs).map(([name, r]) => [name, repairOf(r, f)])),
+    commands: f.keeps(s.commands)
+      ? s.commands
+      : s.commands.map((c) => ({
+          id: c.id,
+          kind: c.kind,
+          phase: c.phase,
+          startedAt: f.past(c.startedAt, COMMAND_MS),
+          pending: c.pending === null ? null : f.id(c.pending),
+        })),
+    owed: f.keeps(s.owed)
+      ? s.owed
+      : s.owed.map((o) => ({ ...o, failed: text(o.failed), waitingFor: o.waitingFor.map((id) => f.id(id)) })),
+    deferred: f.keeps(s.deferred)
+      ? s.deferred
+      : s.deferred.map((d) => ({ ...d, request: shiftRequest(d.request, epoch) })),
+    repairs: f.keeps(s.repairs)
+      ? s.repairs
+      : Object.fromEntries(Object.entries(s.repairs).map(([name, r]) => [name, repairOf(r, f)])),
     recovery: tried(s.recovery, f),
     promotion: tried(s.promotion, f),
     designate: s.designate,
     // No hour passes in a search: a move that is older than T_flap stays in D15's window.
-    moves: s.moves.map((at) => f.past(at, timers.flap)),
+    moves: f.keeps(s.moves) ? s.moves : s.moves.map((at) => f.past(at, timers.flap)),
     lastMasterId: s.lastMasterId,
-    targetDeaths: s.targetDeaths.map((at) => f.past(at)),
+    targetDeaths: f.keeps(s.targetDeaths) ? s.targetDeaths : s.targetDeaths.map((at) => f.past(at)),
   };
 }

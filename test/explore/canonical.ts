@@ -11,7 +11,7 @@ import type { PeerRequest } from "../../src/core/model/peer.ts";
 import type { State } from "../../src/core/model/state.ts";
 import type { Effect } from "../../src/core/plan/action.ts";
 import { stateOf } from "./canonical-state.ts";
-import { Frame, shiftRecord, shiftRequest } from "./frame.ts";
+import { Frame, shiftRecord, shiftRequest, type Kept } from "./frame.ts";
 
 /** What a host asked of the world and has no answer to yet, in the order of asking. */
 export type Outstanding =
@@ -43,8 +43,6 @@ export const BLIND: Local["told"] = { drbd: -1, rest: -1 };
 
 export interface Canonical {
   readonly local: Local;
-  /** Two locals are one exactly when their keys are equal. */
-  readonly key: string;
   /** How far the epochs were moved. */
   readonly epochShift: number;
 }
@@ -84,13 +82,17 @@ function outstanding(o: Outstanding, f: Frame): Outstanding {
   return { kind: "effect", id, effect: { ...effect, id, record: shiftRecord(effect.record, (e) => f.epoch(e)) } };
 }
 
+const nothingKept: Kept = (value) => value === null;
+
 /** The representative of `local` as it is at `now`; the result's own now is 0. */
-export function canonical(local: Local, now: number): Canonical {
-  const frame = new Frame(now, local.disk.epoch, idsOf(local.state, local.out));
+export function canonical(local: Local, now: number, kept: Kept = nothingKept): Canonical {
+  const frame = new Frame(now, local.disk.epoch, idsOf(local.state, local.out), kept);
   const state = local.state === null ? null : stateOf(local.state, frame);
-  const disk = shiftRecord(local.disk, (e) => frame.epoch(e));
-  const out = local.out.map((o) => outstanding(o, frame));
-  const result: Local = { state, disk, out, told: local.told };
-  const key = JSON.stringify([state === null ? null : { ...state, config: 0 }, disk, out, local.told]);
-  return { local: result, key, epochShift: local.disk.epoch };
+  const disk = frame.keeps(local.disk) ? local.disk : shiftRecord(local.disk, (e) => frame.epoch(e));
+  const out = frame.keeps(local.out) ? local.out : local.out.map((o) => outstanding(o, frame));
+  return { local: { state, disk, out, told: local.told }, epochShift: local.disk.epoch };
 }
+
+/** Two representatives are one exactly when their texts are equal. */
+export const textOf = ({ state, disk, out, told }: Local): string =>
+  JSON.stringify([state === null ? null : { ...state, config: 0 }, disk, out, told]);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Forest, Leaves } from "./intern.ts";
 import { run, type Job } from "./job.ts";
 import { SHORT, soundJob } from "./jobs.ts";
 import { PairMap, WORDS, WorldStore } from "./tables.ts";
@@ -13,6 +14,31 @@ test("PairMap keeps what it was given through its growth", () => {
   for (let i = 0; i < 100_000; i++) map.add(i, -i, 3 * i);
   for (let i = 0; i < 100_000; i++) assert.equal(map.get(i, -i), 3 * i);
   assert.equal(map.get(1, 1), -1);
+});
+
+test("Forest gives one number to equal rows and the rows back, of every width", () => {
+  for (const width of [1, 2, 3, 7, 8, 51]) {
+    const forest = new Forest(width);
+    const row = (i: number): Int32Array => Int32Array.from({ length: width }, (_, at) => (i >> (at % 10)) & 1);
+    const numbers = Array.from({ length: 1_024 }, (_, i) => forest.add(row(i)));
+    const found = new Int32Array(width);
+    for (const [i, number] of numbers.entries()) {
+      assert.equal(forest.add(row(i)), number);
+      forest.read(number, found);
+      assert.deepEqual(found, row(i));
+    }
+  }
+});
+
+test("Leaves tells values apart and keeps the first object of each", () => {
+  const leaves = new Leaves();
+  const first = { a: 1 };
+  const values = [null, 0, "0", false, "", first, {}, [], [1], "x"];
+  const numbers = values.map((value) => leaves.number(value));
+  assert.equal(new Set(numbers).size, values.length);
+  assert.equal(leaves.number({ a: 1 }), leaves.number(first));
+  assert.equal(leaves.value(leaves.number({ a: 1 })), first);
+  assert.ok(leaves.keeps(first) && leaves.keeps(null) && !leaves.keeps({ a: 1 }));
 });
 
 test("WorldStore tells worlds apart by every word and gives them back", () => {

@@ -7,15 +7,29 @@ import type { HeartbeatBody, PeerRequest } from "../../src/core/model/peer.ts";
 export const HORIZON_MS = 14_000;
 const OLDEST_EPOCH = -3;
 
+/** Does this very object come from a representative? */
+export type Kept = (value: object | null) => boolean;
+
 export class Frame {
   readonly now: number;
   readonly base: number;
   readonly ids: ReadonlyMap<number, number>;
+  readonly #still: boolean;
+  readonly #kept: Kept;
 
-  constructor(now: number, base: number, ids: ReadonlyMap<number, number>) {
+  constructor(now: number, base: number, ids: ReadonlyMap<number, number>, kept: Kept) {
     this.now = now;
     this.base = base;
     this.ids = ids;
+    this.#kept = kept;
+    let still = now === 0 && base === 0;
+    for (const [id, number] of ids) still &&= id === number;
+    this.#still = still;
+  }
+
+  /** Nothing has moved, and this value comes from a representative as it is: it stays. */
+  keeps(value: object | null): boolean {
+    return this.#still && this.#kept(value);
   }
 
   /** An instant that nothing asks about any more once it is `horizon` ago. */

@@ -12,8 +12,8 @@ export function checkWorld(world: World): void {
   if (a.vmB === VM.running && b.vmB === VM.running) world.broke(`V2 ${VM_NAMES[1]} executes on both hosts`);
   if (a.fresh === 0 && b.fresh === 0) world.broke("V3 no copy holds every acknowledged write");
   if (world.delta === 0) {
-    const mine = world.facts(0).local.disk.owner;
-    const theirs = world.facts(1).local.disk.owner;
+    const mine = world.facts(0).owner;
+    const theirs = world.facts(1).owner;
     if (mine !== null && theirs !== null && mine !== theirs) world.broke("V6 one epoch has two owners");
   }
 }

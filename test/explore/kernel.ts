@@ -238,7 +238,7 @@ function promote(world: World, side: Side, ask: AskHandler): boolean {
     h.disk = DISK.upToDate;
   } else if (!connected && before === DISK.consistent) return false;
   if (before !== DISK.upToDate) world.broke(`V4 ${RESOURCE} is promoted from a disk that is not UpToDate`);
-  const { owner } = world.facts(side).local.disk;
+  const { owner } = world.facts(side);
   if (owner !== world.locals[side].config.hostId) world.broke("V6 promoted before the ownership is durable");
   h.role = 1;
   return true;

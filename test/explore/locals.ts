@@ -8,11 +8,13 @@ import { promotionRefusal, restartRefusal } from "../../src/core/decide/recovery
 import type { CoreConfig } from "../../src/core/model/config.ts";
 import type { DurableRecord } from "../../src/core/model/durable.ts";
 import type { HeartbeatBody, PeerRequest } from "../../src/core/model/peer.ts";
+import { initialState, type State } from "../../src/core/model/state.ts";
 import { BLIND, canonical, type Local, type Outstanding } from "./canonical.ts";
-import { shiftBody, shiftRequest } from "./frame.ts";
+import { shiftBody, shiftRequest, type Kept } from "./frame.ts";
 import { happen, type Happened, type Happening } from "./happening.ts";
-import { TICK_MS } from "./scale.ts";
-import { PairMap } from "./tables.ts";
+import { Forest, Leaves } from "./intern.ts";
+import { firstRecord, TICK_MS } from "./scale.ts";
+import { Ints, PairMap } from "./tables.ts";
 
 /** What the world must do at once after an event. */
 export interface Reaction {
@@ -29,8 +31,10 @@ export interface Reaction {
 
 /** What the world needs to know of a local state, looked up by its number. */
 export interface LocalFacts {
-  readonly local: Local;
   readonly alive: boolean;
+  /** Owner in the record on the host's disk. */
+  readonly owner: string | null;
+  readonly out: readonly Outstanding[];
   /** Codes of host.ts that the daemon saw last; -1 = never looked. */
   readonly drbd: number;
   readonly rest: number;
@@ -51,16 +55,35 @@ export interface LocalFacts {
 /** Told of every local state and event that was really computed, not recalled. */
 export type OnComputed = (local: Local, happening: Happening, config: CoreConfig) => void;
 
+/** In the place of every field of a daemon that is down. */
+const NO_DAEMON = "no daemon";
+/** Leaves of a local state besides the daemon's memory: disk, outstanding, told twice. */
+const OTHER_LEAVES = 4;
 const QUIET: Reaction = { token: false, handlerCode: 0, answers: [], broken: null, said: [] };
 
 export class Locals {
   readonly config: CoreConfig;
   readonly #verbose: boolean;
-  readonly #numbers = new Map<string, number>();
+  readonly #leaves = new Leaves();
+  readonly #kept: Kept = (value) => this.#leaves.keeps(value);
+  readonly #forest: Forest;
+  /** Fields of a daemon's memory, in the order of their leaves; what is not in it is the same in every state. */
+  readonly #fields: readonly (keyof State)[];
+  readonly #template: State;
+  readonly #row: Int32Array;
+  /** Per local state: its tree, its facts, its heartbeat; and back from the tree. */
+  readonly #trees = new Ints();
+  readonly #factsOf = new Ints();
+  readonly #bodyOf = new Ints();
+  readonly #numbers = new PairMap();
   readonly #facts: LocalFacts[] = [];
-  readonly #bodyOf: number[] = [];
+  readonly #factNumbers = new Map<string, number>();
+  /** (local state, event) to what follows: the next local state, and one of few outcomes. */
   readonly #memo = new PairMap();
-  readonly #results: { local: number; shift: number; reaction: Reaction }[] = [];
+  readonly #nexts = new Ints();
+  readonly #outcomes = new Ints();
+  readonly #outcomeList: { readonly shift: number; readonly reaction: Reaction }[] = [];
+  readonly #outcomeNumbers = new Map<string, number>();
   readonly #bodies: HeartbeatBody[] = [];
   readonly #bodyNumbers = new Map<string, number>();
   readonly #requests: PeerRequest[] = [];
@@ -76,14 +99,20 @@ export class Locals {
     this.config = config;
     this.#verbose = verbose;
     this.#onComputed = onComputed;
+    this.#template = initialState(config, firstRecord(0), "boot", 1, 0);
+    const constant: readonly (keyof State)[] = ["config"];
+    // A state's own names are the keys of its type.
+    this.#fields = (Object.keys(this.#template) as (keyof State)[]).filter((field) => !constant.includes(field));
+    this.#row = new Int32Array(this.#fields.length + OTHER_LEAVES);
+    this.#forest = new Forest(this.#row.length);
   }
 
   get count(): number {
-    return this.#facts.length;
+    return this.#trees.length;
   }
 
   facts(id: number): LocalFacts {
-    const facts = this.#facts[id];
+    const facts = this.#facts[this.#factsOf.at(id)];
     if (facts === undefined) throw new RangeError(`no local state has the number ${id}`);
     return facts;
   }
@@ -95,27 +124,36 @@ export class Locals {
 
   /** Lets `event` happen to local state `id`; `event` is a code of happening.ts. */
   after(id: number, event: number): { readonly local: number; readonly shift: number; readonly reaction: Reaction } {
-    const known = this.#memo.get(id, event);
-    if (known >= 0) {
-      this.recalled += 1;
-      const result = this.#results[known];
-      if (result !== undefined) return result;
-    }
-    return this.#compute(id, event);
+    let known = this.#memo.get(id, event);
+    if (known >= 0) this.recalled += 1;
+    else known = this.#compute(id, event);
+    const outcome = this.#outcomeList[this.#outcomes.at(known)];
+    if (outcome === undefined) throw new RangeError(`no outcome has the number ${known}`);
+    return { local: this.#nexts.at(known), shift: outcome.shift, reaction: outcome.reaction };
   }
 
-  #compute(id: number, event: number): { local: number; shift: number; reaction: Reaction } {
+  #compute(id: number, event: number): number {
     const happening = happen.read(event, this.#bodies, this.#requests);
-    const { local } = this.facts(id);
+    const local = this.read(id);
     this.computed += 1;
     this.#onComputed?.(local, happening, this.config);
     const after = happen.apply(local, happening, this.config);
     this.steps += after.steps;
     const { id: next, shift } = this.#intern(after.local, after.now);
-    const result = { local: next, shift, reaction: this.#react(after) };
-    this.#results.push(result);
-    this.#memo.add(id, event, this.#results.length - 1);
-    return result;
+    const known = this.#nexts.push(next);
+    this.#outcomes.push(this.#outcome(shift, this.#react(after)));
+    this.#memo.add(id, event, known);
+    return known;
+  }
+
+  #outcome(shift: number, reaction: Reaction): number {
+    const key = `${shift} ${reaction === QUIET ? "" : JSON.stringify(reaction)}`;
+    let number = this.#outcomeNumbers.get(key);
+    if (number === undefined) {
+      number = this.#outcomeList.push({ shift, reaction }) - 1;
+      this.#outcomeNumbers.set(key, number);
+    }
+    return number;
   }
 
   #react({ local: { state }, actions, now }: Happened): Reaction {
@@ -139,25 +177,65 @@ export class Locals {
   }
 
   #intern(raw: Local, now: number): { id: number; shift: number } {
-    const { local, key, epochShift } = canonical(raw, now);
-    let id = this.#numbers.get(key);
-    if (id === undefined) {
-      id = this.#facts.length;
-      this.#numbers.set(key, id);
-      this.#facts.push(factsOf(local));
+    const { local, epochShift } = canonical(raw, now, this.#kept);
+    const tree = this.#forest.add(this.#leavesOf(local));
+    let id = this.#numbers.get(tree, 0);
+    if (id < 0) {
+      id = this.#trees.push(tree);
+      this.#numbers.add(tree, 0, id);
+      this.#factsOf.push(this.#factsNumber(local));
       this.#bodyOf.push(-1);
     }
     return { id, shift: epochShift };
   }
 
+  #leavesOf({ state, disk, out, told }: Local): Int32Array {
+    const row = this.#row;
+    let at = 0;
+    for (const field of this.#fields) row[at++] = this.#leaves.number(state === null ? NO_DAEMON : state[field]);
+    for (const other of [disk, out, told.drbd, told.rest]) row[at++] = this.#leaves.number(other);
+    return row;
+  }
+
+  /** The local state with this number. */
+  read(id: number): Local {
+    const row = this.#row;
+    this.#forest.read(this.#trees.at(id), row);
+    const width = this.#fields.length;
+    const leaf = (at: number): unknown => this.#leaves.value(row[at] ?? -1);
+    // Every leaf was taken from exactly this place.
+    const [disk, out, drbd, rest] = [leaf(width), leaf(width + 1), leaf(width + 2), leaf(width + 3)] as [
+      DurableRecord,
+      readonly Outstanding[],
+      number,
+      number,
+    ];
+    if (leaf(0) === NO_DAEMON) return { state: null, disk, out, told: { drbd, rest } };
+    const fields: Record<string, unknown> = { ...this.#template };
+    for (const [at, field] of this.#fields.entries()) fields[field] = leaf(at);
+    return { state: fields as unknown as State, disk, out, told: { drbd, rest } };
+  }
+
+  #factsNumber(local: Local): number {
+    const facts = factsOf(local);
+    const { out, ...plain } = facts;
+    const key = `${this.#leaves.number(out)} ${JSON.stringify(plain)}`;
+    let number = this.#factNumbers.get(key);
+    if (number === undefined) {
+      number = this.#facts.push(facts) - 1;
+      this.#factNumbers.set(key, number);
+    }
+    return number;
+  }
+
   /** The heartbeat this host would send now, as a number for `happen.heartbeat`, with epochs moved by `delta`. */
   body(id: number, delta: number, receiver: Locals): number {
-    let own = this.#bodyOf[id] ?? -1;
+    let own = this.#bodyOf.at(id);
     if (own < 0) {
-      const { state } = this.facts(id).local;
+      const { state } = this.read(id);
       if (state === null) throw new Error("a daemon that is down sends no heartbeat");
       own = this.#internBody(heartbeatOf(state, 0));
-      this.#bodyOf[id] = own;
+      this.#bodyOf.set(id, own);
     }
     const known = this.#shifted.get(own, delta);
     if (known >= 0) return known;
@@ -194,11 +272,12 @@ export class Locals {
 }
 
 function factsOf(local: Local): LocalFacts {
-  const { state, out, told } = local;
+  const { state, disk, out, told } = local;
   const positions = (kind: Outstanding["kind"]): number[] => out.flatMap((o, i) => (o.kind === kind ? [i] : []));
   return {
-    local,
     alive: state !== null,
+    owner: disk.owner,
+    out,
     drbd: told.drbd,
     rest: told.rest,
     knowsHandler: state !== null && state.handlers.length > 0,

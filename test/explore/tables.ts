@@ -11,6 +11,31 @@ function mix(a: number, b: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
+/** A list of 32-bit integers that grows. */
+export class Ints {
+  #cells = new Int32Array(1 << 12);
+  length = 0;
+
+  at(index: number): number {
+    return this.#cells[index] ?? 0;
+  }
+
+  set(index: number, value: number): void {
+    this.#cells[index] = value;
+  }
+
+  /** The index of what was added. */
+  push(value: number): number {
+    if (this.length === this.#cells.length) {
+      const old = this.#cells;
+      this.#cells = new Int32Array(2 * old.length);
+      this.#cells.set(old);
+    }
+    this.#cells[this.length] = value;
+    return this.length++;
+  }
+}
+
 export class PairMap {
   #mask = (1 << 16) - 1;
   /** Triples: first key, second key, value + 1 (0 = free). */

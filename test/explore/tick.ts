@@ -125,7 +125,7 @@ export class Ticker {
   /** The effect asked for first ends: well, without having been done, or done and reported as failed. */
   endFirstEffect(side: Side, how: "done" | "failed" | "failed-after"): void {
     const w = this.#world;
-    const first = w.facts(side).local.out[w.facts(side).effects[0] ?? -1];
+    const first = w.facts(side).out[w.facts(side).effects[0] ?? -1];
     if (first?.kind !== "effect") throw new Error("no effect is outstanding");
     const { effect } = first;
     if (effect.kind === "persist" && effect.record.epoch < 0) w.broke("V6 an epoch goes back");
@@ -147,7 +147,7 @@ export class Ticker {
     const w = this.#world;
     while (w.facts(side).effects.length > 0) {
       const at = w.facts(side).effects[0] ?? 0;
-      const first = w.facts(side).local.out[at];
+      const first = w.facts(side).out[at];
       if (first?.kind === "effect") perform(w, side, first.effect, () => 0);
       w.apply(side, happen.stored(at));
       this.#check();
@@ -166,13 +166,13 @@ export class Ticker {
   #timeouts(side: Side): void {
     const w = this.#world;
     for (;;) {
-      const { local, asks } = w.facts(side);
+      const { out, asks } = w.facts(side);
       const at = asks.find((i) => {
-        const o = local.out[i];
+        const o = out[i];
         return o?.kind === "ask" && o.ageTicks * TICK_MS > o.timeoutMs;
       });
       if (at === undefined) return;
-      const ask = local.out[at];
+      const ask = out[at];
       const peer = otherSide(side);
       if (ask?.kind === "ask" && w.facts(peer).alive) w.apply(peer, happen.orphan(ask.slot));
       this.event(side, happen.reply(at, ANSWER.silent));
@@ -182,10 +182,10 @@ export class Ticker {
   #deliver(side: Side): boolean {
     const w = this.#world;
     const peer = otherSide(side);
-    const { local, asks } = w.facts(side);
+    const { out, asks } = w.facts(side);
     if (asks.length === 0 || !w.awake(side) || !w.awake(peer) || !w.twoWay()) return false;
     for (const at of asks) {
-      const ask = local.out[at];
+      const ask = out[at];
       if (ask?.kind !== "ask" || ask.delivered) continue;
       const request = w.locals[peer].request(ask.request, w.ahead(side));
       w.say(side, `asks: ${ask.request.kind}`);
@@ -200,9 +200,9 @@ export class Ticker {
     const w = this.#world;
     const asker = otherSide(from);
     if (!w.awake(asker) || !w.twoWay()) return;
-    const { local, asks } = w.facts(asker);
+    const { out, asks } = w.facts(asker);
     const at = asks.find((i) => {
-      const o = local.out[i];
+      const o = out[i];
       return o?.kind === "ask" && o.slot === slot && o.delivered;
     });
     if (at === undefined) return;
@@ -212,7 +212,7 @@ export class Ticker {
 
   #question(side: Side, at: number): void {
     const w = this.#world;
-    if (w.facts(side).local.out[at]?.kind === "sample") {
+    if (w.facts(side).out[at]?.kind === "sample") {
       this.event(side, happen.sample(at, w.vote[side] === 1));
       return;
     }
@@ -254,7 +254,7 @@ export class Ticker {
   /** What people and toolstacks do in a healthy pool: one master, every VM runs, at home. */
   #settlePool(): void {
     const w = this.#world;
-    const calm = SIDES.every((s) => w.awake(s) && w.facts(s).contact && w.facts(s).local.out.length === 0);
+    const calm = SIDES.every((s) => w.awake(s) && w.facts(s).contact && w.facts(s).out.length === 0);
     if (!calm) return;
     const server = SIDES.find((s) => w.serves(s));
     if (server === undefined) return;

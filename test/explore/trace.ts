@@ -16,7 +16,8 @@ const CONNECTIONS: Readonly<Record<number, string>> = {
 function hostLine(world: World, side: Side): string {
   const h = world.host(side);
   if (h.power === 0) return `${hostName(side)} off`;
-  const { local, alive } = world.facts(side);
+  const local = world.locals[side].read(h.local);
+  const { alive } = world.facts(side);
   const daemon = !alive ? "no daemon" : h.stalled === 1 ? "daemon stands still" : h.frozen === 1 ? "frozen" : "";
   const parts = [
     hostName(side),
