@@ -52,3 +52,8 @@ export const NETWORKS: readonly NetworkName[] = ["mgmt", "repl", "ctl"];
 /** Storage links carry jumbo frames, as a direct cable between two hosts does. */
 export const MTU: Readonly<Record<NetworkName, number>> = { mgmt: 1500, repl: 9000, ctl: 1500 };
 export const tap = (network: NetworkName, node: NodeName): string => `${network}${FACTS[node].number}`;
+
+const HEX: Readonly<Record<NetworkName, string>> = { mgmt: "77", repl: "78", ctl: "79" };
+/** Fixed, so that no stale ARP entry outlives a reboot. */
+export const macOf = (network: NetworkName, node: NodeName): string =>
+  `02:${HEX[network]}:00:00:00:0${FACTS[node].number}`;

@@ -2,6 +2,7 @@
 // gateway and BMC addresses on the management bridge. Faults act on the bridge ports: taking a tap down would kill the
 // guest's network card for good.
 
+import { readFileSync } from "node:fs";
 import {
   FACTS,
   GATEWAY,
@@ -10,6 +11,7 @@ import {
   NETWORKS,
   NODES,
   tap,
+  VIP,
   WITNESS,
   type NetworkName,
   type NodeName,
@@ -29,8 +31,9 @@ export async function layWires(): Promise<void> {
       );
     }
   }
-  commands.push(`addr add ${GATEWAY}/24 dev br-mgmt`, `addr add ${LAB_CONTROL}/24 dev br-ctl`);
-  commands.push(`addr add ${WITNESS}/24 dev br-mgmt`);
+  commands.push(`addr add ${WITNESS}/24 dev br-mgmt`, `addr add ${LAB_CONTROL}/24 dev br-ctl`);
+  // After the witness: the first address of a network takes the others with it when it is removed.
+  commands.push(`addr add ${GATEWAY}/24 dev br-mgmt`);
   for (const node of NODES) commands.push(`addr add ${FACTS[node].bmc}/24 dev br-mgmt`);
   for (const command of commands) await must("ip", command.split(" "));
 }
@@ -51,3 +54,15 @@ export async function setFilter(on: boolean): Promise<void> {
     for (const node of NODES)
       await must("bridge", ["link", "set", "dev", tap(network, node), "isolated", on ? "on" : "off"]);
 }
+
+export async function setGateway(on: boolean): Promise<void> {
+  await must("ip", ["addr", on ? "add" : "del", `${GATEWAY}/24`, "dev", "br-mgmt"]);
+}
+
+/** A machine on the replication network, neither of the two hosts, that answers at the floating IP. */
+export async function setConflict(on: boolean): Promise<void> {
+  await must("ip", ["addr", on ? "add" : "del", `${VIP}/32`, "dev", "br-repl"]);
+}
+
+/** The hardware address that machine answers with. */
+export const conflictMac = (): string => readFileSync("/sys/class/net/br-repl/address", "utf8").trim();

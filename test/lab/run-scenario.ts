@@ -9,6 +9,7 @@ import { bootLab, daemonLog, startLab, type Lab, type LabEvent } from "./lab.ts"
 import { NODES, otherNode, type NodeName } from "./names.ts";
 import { distDir, root } from "../build.ts";
 import type { Images } from "./packages.ts";
+import { bothDown } from "./power.ts";
 import { policyParameters, type PolicyName } from "./policies.ts";
 import { printResult, printTable, type ScenarioResult } from "./results.ts";
 import { scenarioDir } from "./scenario-list.ts";
@@ -49,6 +50,8 @@ export interface Context {
 export interface Scenario {
   readonly kernelInitiator?: boolean;
   readonly ha?: boolean;
+  /** Pool parameters besides those of the policy. */
+  readonly parameters?: Readonly<Record<string, string>>;
   /** VMs whose stall counts; the others' stalls go to the timeline. */
   survivors(context: Context): readonly string[];
   run(context: Context): Promise<void>;
@@ -160,7 +163,7 @@ async function runOnce(
     name: order.name,
     dir: join(order.dir, "nodes"),
     images: order.images,
-    parameters: policyParameters(order.policy),
+    parameters: { ...policyParameters(order.policy), ...scenario.parameters },
     kernelInitiator: scenario.kernelInitiator === true,
     progress,
   });
@@ -357,6 +360,8 @@ async function judge(j: Judging): Promise<ScenarioResult> {
   const backMs = back === undefined ? null : Math.round(back.storageBackMs);
   if (lost > 0) problems.push(`${lost} acknowledged writes lost`);
   if (doubles.length > 0) problems.push(`${doubles.length} VMs ran twice: ${JSON.stringify(doubles[0])}`);
+  const down = bothDown(lab.events);
+  if (down !== undefined) problems.push(`${down} (V14)`);
   if (twoWriters > 0) problems.push(`${twoWriters} signs of two writers`);
   if (expectation.restarted === true && first("vm.starting") === null)
     problems.push("the lost VMs were not started elsewhere");

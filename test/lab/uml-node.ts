@@ -6,13 +6,12 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSyn
 import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { FACTS, MTU, NETWORKS, tap, type NodeName } from "./names.ts";
+import { macOf, MTU, NETWORKS, tap, type NodeName } from "./names.ts";
 import type { Images } from "./packages.ts";
 import { must } from "./run-command.ts";
 
 const UPPER_BYTES = "1G";
 const DATA_BYTES = "192M";
-const HEX: Readonly<Record<string, string>> = { mgmt: "77", repl: "78", ctl: "79" };
 
 export interface UmlNode {
   readonly name: NodeName;
@@ -81,7 +80,7 @@ export function createUmlNode(options: UmlNodeOptions): UmlNode {
       await ending;
       if (child !== null) return;
       const vectors = NETWORKS.map((network, i) => {
-        const mac = `02:${HEX[network]}:00:00:00:0${FACTS[name].number}`;
+        const mac = macOf(network, name);
         return `vec${i}:transport=tap,ifname=${tap(network, name)},depth=128,gro=1,mtu=${MTU[network]},mac=${mac}`;
       });
       const log = openSync(consoleLog, "a");
@@ -118,6 +117,7 @@ export function createUmlNode(options: UmlNodeOptions): UmlNode {
         { detached: true, stdio: ["ignore", log, log, "pipe"] },
       );
       child = started;
+      options.onEvent("power.on", "");
       closeSync(log);
       const line = started.stdio[3];
       if (line !== null && line !== undefined && "write" in line) stopWatchdog = watch(line as Duplex);
