@@ -16,6 +16,9 @@ const AREAS: Readonly<Record<string, string>> = {
   "split-brain": "drbd",
   "vip-conflict": "vip",
   "io-suspended": "io",
+  disk: "drbd",
+  replication: "drbd",
+  vote: "vote",
   config: "config",
   "config-problems": "config",
 };

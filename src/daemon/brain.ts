@@ -164,6 +164,9 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
   parts.send({ kind: "ready" });
   let tick: NodeJS.Timeout;
   function turn(): void {
+    // A holder that was killed or hangs is nobody's event: the device runs down until a new one feeds it.
+    const armed = parts.watchdog?.armed() ?? false;
+    if (armed !== state.watchdogArmed) feed({ kind: "watchdog", armed });
     feed({ kind: "tick" });
     if (now() - beatAt >= state.config.timers.hb - TICK_MS / 2) beat();
     tick = setTimeout(turn, isCalm(state) ? CALM_TICK_MS : TICK_MS);

@@ -6,6 +6,7 @@ import type { Votes } from "../act/votes.ts";
 import type { Notifier } from "../drivers/notify/sd-notify.ts";
 import type { Logger } from "../report/logger.ts";
 import type { FenceWatch } from "./fence-watch.ts";
+import type { HealthTeller } from "./health.ts";
 import { managementUp } from "./management-link.ts";
 import type { FromBrain, OuterAction, OutsideEvent, Snapshot } from "./messages.ts";
 import type { PoolKey } from "./pool-key.ts";
@@ -20,6 +21,8 @@ export interface HearParts {
   readonly poolKey: Pick<PoolKey, "agreed">;
   readonly votes: Pick<Votes, "answering">;
   readonly fenceWatch: Pick<FenceWatch, "check">;
+  readonly health: HealthTeller;
+  readonly now: () => number;
   readonly notify: Pick<Notifier, "alive" | "status">;
   readonly logger: Logger;
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
@@ -34,12 +37,16 @@ export function createHear(parts: HearParts): (message: FromBrain) => void {
   const { settings, fenceWatch, notify, logger, log } = parts;
 
   let managementSaid = true;
-  function tellManagement({ state, links }: Snapshot): void {
+  function tellManagement({ state, links, inContact }: Snapshot): void {
+    const heuristics = settings
+      .core()
+      .heuristics.map((address) => ({ address, answering: parts.votes.answering(address) }));
     const up = managementUp({
       linkUp: links.some((one) => one.link === "management" && one.up),
       linkKnown: state.peer.linkContactAt.management !== null,
-      answering: settings.core().heuristics.map((address) => parts.votes.answering(address)),
+      answering: heuristics.map((one) => one.answering),
     });
+    parts.health.tell({ state, inContact, heuristics, management: up }, parts.now());
     if (up === null || up === managementSaid) return;
     managementSaid = up;
     log("state.changed", `the management network of this host is ${up ? "back" : "lost"}`, up ? "info" : "warn");

@@ -28,6 +28,7 @@ import { createDrivers } from "./drivers.ts";
 import { loadRecord } from "./durable-record.ts";
 import { createEventsLog } from "./events-log.ts";
 import { startFenceWatch } from "./fence-watch.ts";
+import { createHealthTeller } from "./health.ts";
 import { createHear } from "./hear.ts";
 import type { BrainStart, OutsideEvent, Snapshot } from "./messages.ts";
 import { stopOnSignal } from "./orderly-stop.ts";
@@ -300,6 +301,8 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
       poolKey,
       votes,
       fenceWatch,
+      health: createHealthTeller(alerts),
+      now: clock.now,
       notify,
       logger,
       log,

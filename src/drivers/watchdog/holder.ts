@@ -90,7 +90,8 @@ export function createWatchdog(options: WatchdogOptions): TandemWatchdog {
         return started.ok ? ok("changed") : started;
       }
     }
-    return connection === null ? err(unverified("arm the watchdog", "the holder ended")) : ok("already");
+    if (connection === null) return err(unverified("arm the watchdog", "the holder ended"));
+    return connection.working() ? ok("already") : err(unverified("arm the watchdog", "the holder does not answer"));
   }
 
   async function disarm(): Promise<ArmResult> {
