@@ -198,6 +198,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
   const storagePart = await startStoragePart({
     ...drivers,
     vipSpec: storage.vip,
+    targetSpec: storage.target,
     resources: storage.resources,
     peerInitiators: [config.peer.replication],
     now: () => performance.now(),

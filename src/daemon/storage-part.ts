@@ -9,9 +9,10 @@ import type { TargetFacts } from "../core/model/event.ts";
 import { describe } from "../drivers/driver-error.ts";
 import type { DomainsPort } from "../drivers/domains/port.ts";
 import type { DrbdPort, HandlerPort, WaitingHandler } from "../drivers/drbd/port.ts";
-import type { TargetPort, TargetState } from "../drivers/iscsi-target/port.ts";
+import type { TargetPort, TargetSpec, TargetState } from "../drivers/iscsi-target/port.ts";
 import type { VipPort, VipSpec } from "../drivers/vip/port.ts";
 import type { OutsideEvent } from "./messages.ts";
+import { watchTarget } from "./target-watch.ts";
 
 const VIP_MS = 1_000;
 const GENERATION_MS = 2_000;
@@ -29,6 +30,7 @@ export interface StoragePartOptions {
   readonly drbd: DrbdPort;
   readonly handlers: HandlerPort;
   readonly target: TargetPort;
+  readonly targetSpec: TargetSpec;
   readonly vip: VipPort;
   readonly vipSpec: VipSpec;
   readonly resources: readonly string[];
@@ -144,6 +146,7 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
     feed({ kind: "target-died", detail: why });
   });
 
+  const hanging = watchTarget({ target, spec: options.targetSpec, serves: () => facts.running && facts.filled, log });
   const timers = [setInterval(lookAtVip, VIP_MS), setInterval(() => void lookAtDomains(), DOMAINS_MS)];
   lookAtVip();
   await Promise.all([lookAtTarget(null), lookAtDomains()]);
@@ -178,6 +181,7 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
     stop() {
       following.stop();
       handlers.stop();
+      hanging.stop();
       for (const timer of timers) clearInterval(timer);
       for (const timer of soon.values()) clearTimeout(timer);
     },

@@ -43,6 +43,13 @@ export interface TargetPort {
   withdraw(): Promise<Result<"changed" | "already", DriverError>>;
   /** D16: closes the connections of these initiator addresses and bars them. */
   bar(spec: TargetSpec, addresses: readonly string[]): Promise<Result<"changed" | "already", DriverError>>;
+  /**
+   * Does the filled target answer an initiator, on its loopback portal, within the request's time? No LUN is read: a disk that
+   * waits is not a target that hangs. True when nothing is filled here or the question itself could not be put.
+   */
+  answers(spec: TargetSpec): Promise<boolean>;
+  /** Ends a server that hangs; its death is told to the listeners of `onDeath`. */
+  end(): void;
   /** Told at once when the server dies without `withdraw`. */
   onDeath(listener: (why: string) => void): void;
 }

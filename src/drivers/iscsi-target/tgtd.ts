@@ -315,8 +315,21 @@ export function createTgtd(
     }
   }
 
+  async function answers(spec: TargetSpec): Promise<boolean> {
+    const [lun] = spec.luns;
+    if (server === null || lun === undefined) return true;
+    const asked = await readWriteCacheOff(loopback, spec.iqn, lun.lun, requestTimeoutMs);
+    return asked.ok || asked.error.kind !== "timeout";
+  }
+
+  function end(): void {
+    if (server !== null && isAlive(server)) kill(server.pid);
+  }
+
   return {
     observe,
+    answers,
+    end,
     warm: async () => ((await adopt()) ? ok("already") : await start()),
     fill,
     openPortal,

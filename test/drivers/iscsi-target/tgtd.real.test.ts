@@ -105,6 +105,20 @@ if (!isInNamespace()) {
       });
     });
 
+    it("a server that stands still gives no answer, and ending it is told as its death", async () => {
+      const target = createTgtd(exec, exec, clock, { socketBase, notePath, requestTimeoutMs: 500 });
+      assert.equal(await target.answers(spec), true, "nothing is filled");
+      await target.warm();
+      assert.ok((await target.fill(spec)).ok);
+      assert.equal(await target.answers(spec), true);
+      const deaths: string[] = [];
+      target.onDeath((why) => void deaths.push(why));
+      process.kill(await pidOf(target), "SIGSTOP");
+      assert.equal(await target.answers(spec), false);
+      target.end();
+      await until("its death is told", () => deaths.length === 1);
+    });
+
     it("fills, reads the write cache back as off, and opens the portal last", async () => {
       const target = daemon();
       await target.warm();

@@ -1,15 +1,17 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Scenario } from "../../lab/run-scenario.ts";
+import { until } from "../../lab/serving.ts";
+import { bothPowered } from "../../lab/steps.ts";
 
 export const scenario: Scenario = {
+  // A minute by default.
+  parameters: { MGT_LINK_LOSS_TOLERANCE: "8" },
   survivors: ({ lab }) => lab.vms.map((vm) => vm.uuid),
-  async run({ fault, owner }) {
+  async run({ fault, lab, owner, other, serving }) {
     await fault(`cut:mgmt:${owner}`);
-    await delay(20_000);
+    await until("The hand-over", async () => ((await serving(10_000)) === other ? true : undefined), 40_000);
+    bothPowered(lab);
   },
   async heal({ lab, owner }) {
-    for (const node of ["xcp1", "xcp2"] as const)
-      if (!lab.nodes[node].powered()) throw new Error(`${node} was powered off`);
     await lab.heal(`cut:mgmt:${owner}`);
   },
 };
