@@ -236,6 +236,9 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       h.disk.xapi = "master";
       return done(true);
     case "xapi-designate":
+      // Toolstacks talk on the management network only.
+      if (!peer.power || !onSwitch(sim.network, h.name) || !onSwitch(sim.network, peer.name))
+        return done("the other toolstack was not reached");
       h.disk.xapi = "supporter";
       peer.disk.xapi = "master";
       if (peer.power) observeXapi(sim, peer);

@@ -5,6 +5,7 @@ import { valueOf } from "../model/observation.ts";
 import { inForce } from "../rules.ts";
 import { ask, change, effect, log, type Turn } from "../turn.ts";
 import { begin } from "./begin.ts";
+import { DESIGNATE } from "./repair.ts";
 
 /** Everything is withdrawn and durable: give the storage away. `automatic`: no operator asked for it (D15). */
 export function offer(turn: Turn, automatic: boolean): void {
@@ -35,7 +36,7 @@ export function decideHandover(turn: Turn): void {
     log(turn, "storage.released", `the other host owns the storage in epoch ${peer.body?.epoch ?? durable.epoch}`);
     if (handover.designate && valueOf(turn.state.xapi)?.role === "master") {
       const id = effect(turn, { kind: "xapi-designate" });
-      change(turn, { repairs: { ...turn.state.repairs, designate: { id, at: turn.now, failures: 0 } } });
+      change(turn, { repairs: { ...turn.state.repairs, [DESIGNATE]: { id, at: turn.now, failures: 0 } } });
     }
     return;
   }

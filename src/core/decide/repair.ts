@@ -14,6 +14,9 @@ import { authorityLost } from "./self-fence.ts";
 
 const WARM_AFTER_MS = 3_000;
 
+/** The repair that gives the master role to the host that got the storage. */
+export const DESIGNATE = "designate";
+
 /** True when it was tried now. */
 function mend(turn: Turn, name: string, body: EffectBody): boolean {
   const last = turn.state.repairs[name];
@@ -37,6 +40,7 @@ export function repair(turn: Turn): void {
   reconnect(turn);
   // Before anything that waits: a restarted daemon must feed on within half of the watchdog's time (A7).
   watchdog(turn);
+  followStorage(turn);
   if (state.activity !== null) return;
   const target = valueOf(state.target);
   // After a release it may wait: a process started now would take the processor from the initiators that log in again.
@@ -113,6 +117,22 @@ function clearPortal(turn: Turn): void {
   effect(turn, { kind: "hush-portal", what: "off" });
   mend(turn, "open the portal's filter", { kind: "unblock-portal" });
   change(turn, { portalCleared: true });
+}
+
+/**
+ * After a move of the storage the master role goes with it. Where the toolstacks did not reach one another at that moment (the
+ * management network was the reason of the move) it is tried again until it is done or the storage is back.
+ */
+function followStorage(turn: Turn): void {
+  const { state, now } = turn;
+  const tried = state.repairs[DESIGNATE];
+  if (tried === undefined || tried.id !== -1) return;
+  const role = valueOf(state.xapi)?.role;
+  if (isOwner(state) || role === "supporter") {
+    const { [DESIGNATE]: _over, ...others } = state.repairs;
+    return change(turn, { repairs: others });
+  }
+  if (role === "master" && peerOwns(state) && inContact(state, now)) mend(turn, DESIGNATE, { kind: "xapi-designate" });
 }
 
 /** A Primary that nobody owns: a daemon died between promote and demote. */
