@@ -68,6 +68,7 @@ function storageConfig(read: Reader, storage: LocalStorage): StorageConfig {
 
 function vmConfig(read: Reader): VmConfig {
   return {
+    masterOnly: read.flag("MASTER_ONLY"),
     opMode: read.number("OP_MODE") === 1 ? 1 : 2,
     globalVmHa: read.flag("GLOBAL_VM_HA"),
     fieldName: read.text("XC_FIELD_NAME"),

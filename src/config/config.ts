@@ -39,6 +39,8 @@ export interface StorageConfig {
 }
 
 export interface VmConfig {
+  /** MASTER_ONLY: another manager owns the VMs. */
+  readonly masterOnly: boolean;
   readonly opMode: 1 | 2;
   readonly globalVmHa: boolean;
   /** The custom field is `XenCenter.CustomFields.<fieldName>`. */

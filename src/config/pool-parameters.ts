@@ -70,6 +70,7 @@ const VM: readonly Parameter[] = [
     text(/^[A-Za-z0-9_.-]{1,64}$/, "a field name (letters, digits, _ . -)"),
     "custom field that switches HA for the pool and per VM",
   ),
+  shared("vm", "MASTER_ONLY", "0", FLAG, "1: another manager owns the VMs: never start, move or stop one"),
   pool("vm", "OP_MODE", "2", integer(1, 2), "1 protects appliances, 2 protects VMs"),
   pool("vm", "GLOBAL_VM_HA", "1", FLAG, "1 protects every VM, 0 asks the flag of each VM (OP_MODE 2)"),
   pool(

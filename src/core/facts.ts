@@ -114,6 +114,10 @@ export const serving = (state: State): boolean => {
   );
 };
 
+/** Of these the ones that restart elsewhere when their host is lost; VMs that are not protected are left alone. */
+export const protectedOf = (state: State, domains: readonly string[]): readonly string[] =>
+  state.unprotected.length === 0 ? domains : domains.filter((uuid) => !state.unprotected.includes(uuid));
+
 /** Everything this host must have seen before it may decide about storage (D12: JOINING until then). */
 export const looked = (state: State): boolean =>
   state.drbd.kind === "known" && state.target.kind === "known" && state.vip.kind === "known";
@@ -190,6 +194,6 @@ export function leftCleanly(state: State, now: Instant): boolean {
   const { body, heardAt } = state.peer;
   if (body?.intent !== "leaving") return false;
   if (!inForce(state.config, "A13")) return true;
-  const released = body.owner !== state.config.peerId && body.domains.length === 0;
+  const released = body.owner !== state.config.peerId && protectedOf(state, body.domains).length === 0;
   return released && heardAt !== null && now - heardAt < state.config.timers.leave;
 }

@@ -19,6 +19,8 @@ const AREAS: Readonly<Record<string, string>> = {
   disk: "drbd",
   replication: "drbd",
   vote: "vote",
+  "vm-down": "vm",
+  overcommit: "vm",
   config: "config",
   "config-problems": "config",
 };

@@ -5,6 +5,7 @@ import { performance } from "node:perf_hooks";
 import { explain } from "../core/explain.ts";
 import { heartbeatOf } from "../core/heartbeat.ts";
 import { inContact, notEligible, serving, silenceMs } from "../core/facts.ts";
+import { ownVmsRefusal } from "../core/decide/own-vms.ts";
 import { promotionRefusal, restartRefusal } from "../core/decide/recovery.ts";
 import type { Event } from "../core/model/event.ts";
 import type { Link } from "../core/model/peer.ts";
@@ -141,6 +142,7 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
       explanations: explain(state, at),
       restartRefusal: restartRefusal(state, at) ?? null,
       promotionRefusal: promotionRefusal(state, at) ?? null,
+      ownVmsRefusal: ownVmsRefusal(state, at) ?? null,
     };
   }
 

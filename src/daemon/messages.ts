@@ -57,6 +57,8 @@ export interface Snapshot {
   /** D7 at this moment: undefined means the peer's VMs may be started here. */
   readonly restartRefusal: string | null;
   readonly promotionRefusal: string | null;
+  /** Null: VMs that ought to run may be started by this host. */
+  readonly ownVmsRefusal: string | null;
 }
 
 export type FromBrain =

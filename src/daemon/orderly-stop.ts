@@ -7,17 +7,27 @@ import type { Command } from "../core/model/event.ts";
 import type { ClockPort } from "../drivers/clock/port.ts";
 import type { ControlReply } from "../drivers/control/port.ts";
 import type { HostPort } from "../drivers/host/port.ts";
+import type { Result } from "../util/result.ts";
 
 export interface OrderlyStopOptions {
   readonly ask: (command: Command) => Promise<ControlReply>;
   readonly host: HostPort;
-  readonly clock: Pick<ClockPort, "sleep">;
+  /** Moves or stops the VMs of a host that goes down (LEAVE_POLICY), within minutes; the text or the reason against it. */
+  readonly empty: () => Promise<Result<string, string>>;
+  readonly onProgress: (text: string) => void;
+  readonly clock: Pick<ClockPort, "now" | "sleep">;
   /** Each new reason, once. */
   readonly onRefused: (reason: string) => void;
   readonly retryMs?: number;
+  readonly limitMs?: number;
 }
 
 const RETRY_MS = 5_000;
+/**
+ * A host that goes down does not wait for ever: after this the daemon ends with the watchdog armed, and the host is reset. Less
+ * than the unit's TimeoutStopSec, so that the log says why.
+ */
+const LIMIT_MS = 540_000;
 
 /** `left`: this host gave everything back. `forced`: nobody agreed. */
 export type StopKind = "agreed" | "left" | "forced";
@@ -27,10 +37,18 @@ export async function untilMayStop(options: OrderlyStopOptions, signal: AbortSig
   const { ask, host } = options;
   let said = "";
   let leaves = false;
-  while (!signal.aborted) {
+  let endAt = Infinity;
+  while (!signal.aborted && options.clock.now() < endAt) {
     // Leaving is final; and a host may begin to go down while a stop of the daemon alone waits for an agreement.
     leaves ||= (await Promise.race([host.goesDown(), aborted(signal)])) === true;
     if (signal.aborted) break;
+    if (leaves && endAt === Infinity) {
+      endAt = options.clock.now() + (options.limitMs ?? LIMIT_MS);
+      const emptied = await Promise.race([options.empty(), aborted(signal)]);
+      if (emptied === null) break;
+      if (emptied.ok) options.onProgress(emptied.value);
+      else options.onRefused(emptied.error);
+    }
     const reply = await Promise.race([ask({ kind: leaves ? "leave" : "pause" }), aborted(signal)]);
     if (reply === null) break;
     if (reply.kind === "done") return leaves ? "left" : "agreed";
@@ -55,7 +73,7 @@ const ENDS: Readonly<Record<StopKind, string>> = {
   forced: "stopping by force: the watchdog stays armed",
 };
 
-export interface StopParts extends Pick<OrderlyStopOptions, "ask" | "host" | "clock" | "onRefused"> {
+export interface StopParts extends Pick<OrderlyStopOptions, "ask" | "host" | "empty" | "clock" | "onRefused"> {
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
   readonly onEnd: () => void;
 }
@@ -70,7 +88,8 @@ export function stopOnSignal(parts: StopParts): void {
     parts.onRefused(reason);
   };
   async function stop(): Promise<void> {
-    const how = await untilMayStop({ ...parts, onRefused }, force.signal);
+    const onProgress = (text: string): void => log("state.changed", text);
+    const how = await untilMayStop({ ...parts, onRefused, onProgress }, force.signal);
     log("state.changed", ENDS[how]);
     parts.onEnd();
   }

@@ -2,6 +2,7 @@
 
 export const LOG_PATH = "/var/log/tandem/tandemd.log";
 export const ALERTS_PATH = "/var/lib/tandem/alerts.json";
+export const VMS_PATH = "/var/lib/tandem/vms.json";
 export const FENCE_REQUESTS = "/run/tandem/fence";
 export const XAPI = {
   socket: "/var/lib/xcp/xapi",

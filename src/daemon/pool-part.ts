@@ -19,6 +19,7 @@ import { xapiRecords } from "../drivers/xapi/records.ts";
 import { createXapiGate } from "../drivers/xapi/session.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import type { OutsideEvent, Snapshot } from "./messages.ts";
+import { policyOf } from "./vm-watch.ts";
 
 export interface PoolPart extends PoolProcedures {
   view(): Observation<PoolView>;
@@ -26,8 +27,8 @@ export interface PoolPart extends PoolProcedures {
   setOtherConfig(changes: Readonly<Record<string, string>>): Promise<Result<"written", string>>;
   /** Puts a message into the pool's database. */
   message(alert: PoolAlert): Promise<Result<"raised", string>>;
-  /** A procedure of src/act/pool that needs nobody's permission; its failure in words. */
-  perform<T>(work: (context: NodeContext) => Promise<Done<T>>): Promise<Result<T, string>>;
+  /** A procedure of src/act/pool, its failure in words. `permitted` is asked before each change; left out: always. */
+  perform<T>(work: (context: NodeContext) => Promise<Done<T>>, permitted?: () => boolean): Promise<Result<T, string>>;
   stop(): Promise<void>;
 }
 
@@ -172,7 +173,7 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
       return done.ok ? ok("the other host's toolstack is the pool master") : err(describePoolFailure(done.error));
     },
     async recoverPeer() {
-      const { self, peer, vm } = options.config();
+      const { self, peer } = options.config();
       const mayStart = (): boolean => {
         const snapshot = options.snapshot();
         return snapshot !== null && snapshot.restartRefusal === null;
@@ -180,7 +181,7 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
       const done = await recoverPeerVms(context(mayStart), {
         deadUuid: peer.uuid,
         ownUuid: self.uuid,
-        policy: { opMode: vm.opMode, globalVmHa: vm.globalVmHa, fieldName: vm.fieldName },
+        policy: policyOf(options.config()),
         lastSeen: seenRunning(),
         // declare_dead makes xapi forget where they ran; a later attempt finds them here.
         async remember(uuids) {
@@ -190,7 +191,13 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
       });
       if (!done.ok) return err(describePoolFailure(done.error));
       const { starts } = done.value;
-      for (const start of starts) options.log("vm.started", JSON.stringify(start));
+      for (const { name, attempts, outcome } of starts) {
+        const failed = "because" in outcome;
+        const text = failed ? `${name} after ${attempts} attempts: ${outcome.because}` : name;
+        options.log(failed ? "vm.failed" : "vm.started", text, failed ? "error" : "info");
+      }
+      for (const { name, verdict } of done.value.alarms)
+        options.log("vm.failed", `${name}: ${verdict.because}`, "error");
       return ok(`${starts.length} VMs of ${peer.name} were to be started here`);
     },
     async startConfirmed(uuids) {
@@ -203,8 +210,8 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
       if (!done.ok) return err(describePoolFailure(done.error));
       return ok(`${uuids.length} VMs that stalled on the other host were to be started here`);
     },
-    async perform(work) {
-      const done = await work(context(() => true));
+    async perform(work, permitted = () => true) {
+      const done = await work(context(permitted));
       return done.ok ? done : err(describePoolFailure(done.error));
     },
     async setOtherConfig(changes) {

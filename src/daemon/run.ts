@@ -31,8 +31,9 @@ import { startFenceWatch } from "./fence-watch.ts";
 import { createHealthTeller } from "./health.ts";
 import { createHear } from "./hear.ts";
 import type { BrainStart, OutsideEvent, Snapshot } from "./messages.ts";
+import { emptyForShutdown } from "./empty-for-shutdown.ts";
 import { stopOnSignal } from "./orderly-stop.ts";
-import { ALERTS_PATH, LOG_PATH, XAPI } from "./paths.ts";
+import { ALERTS_PATH, LOG_PATH, VMS_PATH, XAPI } from "./paths.ts";
 import { createPerform } from "./perform.ts";
 import { followPoolKey } from "./pool-key.ts";
 import { startPoolPart } from "./pool-part.ts";
@@ -42,6 +43,8 @@ import { openSettings, type Settings } from "./settings.ts";
 import { createStatusSource } from "./status-source.ts";
 import { lookAtStorage } from "./storage-facts.ts";
 import { startStoragePart } from "./storage-part.ts";
+import { vmMemoryCache } from "./vm-memory.ts";
+import { startVmWatch } from "./vm-watch.ts";
 import { startWitnessPart } from "./witness-part.ts";
 
 const PULSE_MS = 500;
@@ -182,11 +185,25 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
     feed,
     onView(view) {
       if (view.kind !== "known") return;
+      vmWatch.wake();
       settings.poolChanged(view.value.otherConfig);
       secrets.poolChanged(view.value.otherConfig);
     },
     log,
     paths: XAPI,
+  });
+
+  const vmWatch = startVmWatch({
+    config: () => config,
+    clock,
+    domains: drivers.domains,
+    snapshot: () => snapshot,
+    view: pool.view,
+    perform: pool.perform,
+    feed,
+    cache: vmMemoryCache(VMS_PATH),
+    alerts,
+    log,
   });
 
   let drbdVersion: string | null = null;
@@ -235,6 +252,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
     drbdVersion: () => drbdVersion,
     storagePart,
     pool,
+    vmWatch,
     votes,
     fenceWatch,
     alerts,
@@ -336,6 +354,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
   stopOnSignal({
     ask: control.command,
     host: drivers.host,
+    empty: () => emptyForShutdown({ config: () => config, snapshot: () => snapshot, perform: pool.perform }),
     clock,
     log,
     onRefused: (reason) => notify.status(`Cannot stop: ${reason}`),
@@ -353,7 +372,10 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
   void witness.stop();
   signs.stop();
   toBrain({ kind: "stop" });
-  await Promise.race([Promise.all([server.value.stop(), pool.stop(), alerts.stop()]), clock.sleep(2_000)]);
+  await Promise.race([
+    Promise.all([server.value.stop(), vmWatch.stop(), pool.stop(), alerts.stop()]),
+    clock.sleep(2_000),
+  ]);
   await Promise.race([Promise.all([settings.stop(), poolKey.stop()]), clock.sleep(1_000)]);
   logger.close();
   process.exit(code);

@@ -12,6 +12,7 @@ import type { Snapshot } from "./messages.ts";
 import type { PoolPart } from "./pool-part.ts";
 import { statusDocument } from "./status.ts";
 import type { StoragePart } from "./storage-part.ts";
+import type { VmWatch } from "./vm-watch.ts";
 
 const EVENTS_SHOWN = 50;
 
@@ -22,6 +23,7 @@ export interface StatusParts {
   readonly drbdVersion: () => string | null;
   readonly storagePart: Pick<StoragePart, "targetState">;
   readonly pool: Pick<PoolPart, "view">;
+  readonly vmWatch: Pick<VmWatch, "report">;
   readonly votes: Pick<Votes, "answering">;
   readonly fenceWatch: Pick<FenceWatch, "readiness">;
   readonly alerts: Pick<Alerts, "list">;
@@ -45,6 +47,7 @@ export function createStatusSource(parts: StatusParts): () => StatusDocument | n
       sessions: target?.sessions ?? null,
       drbdVersion: parts.drbdVersion(),
       pool: parts.pool.view(),
+      vmReport: parts.vmWatch.report(),
       heuristics: new Map(
         config.core.heuristics.flatMap((address) => {
           const answering = parts.votes.answering(address);

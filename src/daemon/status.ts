@@ -7,6 +7,7 @@ import type { HostState, HostStatus, ResourceStatus, StatusDocument, StatusEvent
 import type { Config } from "../config/config.ts";
 import type { PoolView } from "../drivers/xapi/port.ts";
 import type { Snapshot } from "./messages.ts";
+import type { VmReport } from "./vm-watch.ts";
 
 export interface StatusInput {
   readonly snapshot: Snapshot;
@@ -18,6 +19,7 @@ export interface StatusInput {
   readonly sessions: number | null;
   readonly drbdVersion: string | null;
   readonly pool: Observation<PoolView>;
+  readonly vmReport: VmReport | null;
   readonly heuristics: ReadonlyMap<string, boolean>;
   readonly fenceReady: { readonly ready: boolean | null; readonly detail: string };
   readonly alerts: StatusDocument["alerts"];
@@ -223,30 +225,26 @@ function poolHosts(input: StatusInput): StatusDocument["hosts"] {
   }));
 }
 
-function vms(input: StatusInput): StatusDocument["vms"] {
-  const view = valueOf(input.pool);
-  if (view === undefined) {
-    const reason = input.pool.kind === "unknown" ? input.pool.reason : "";
-    return {
-      total: 0,
-      protected: 0,
-      running: 0,
-      survivorHasRoom: null,
-      detail: `the pool database is not readable: ${reason}`,
-    };
+function vms({ pool, vmReport: found }: StatusInput): StatusDocument["vms"] {
+  if (pool.kind === "unknown" || found === null) {
+    const reason = pool.kind === "unknown" ? pool.reason : "not looked at yet";
+    const nothing = { total: 0, protected: 0, running: 0, survivorHasRoom: null, failuresTolerated: null, down: [] };
+    return { ...nothing, detail: `the pool database is not readable: ${reason}` };
   }
-  const { vm } = input.config;
-  const field = `XenCenter.CustomFields.${vm.fieldName}`;
-  const guarded = view.vms.filter((v) => vm.globalVmHa || v.otherConfig[field] === "true");
-  const running = view.vms.filter((v) => v.powerState === "Running");
-  const need = guarded.filter((v) => v.powerState === "Running").reduce((sum, v) => sum + v.memoryStaticMax, 0);
-  const smallest = Math.min(...view.hosts.map((h) => h.memoryTotal));
-  const room = view.hosts.length === 0 || smallest === 0 ? null : need <= smallest;
+  const { capacity, total, running, down } = found;
+  const alone = capacity.usableHosts < 2;
+  const short = capacity.shortage?.vms.map((vm) => vm.name) ?? [];
   return {
-    total: view.vms.length,
-    protected: guarded.length,
-    running: running.length,
-    survivorHasRoom: room,
-    detail: room === false ? "one host alone cannot hold all protected VMs" : "",
+    total,
+    protected: found.protected,
+    running,
+    survivorHasRoom: alone ? null : capacity.tolerated > 0,
+    failuresTolerated: capacity.tolerated,
+    detail: alone
+      ? "only one host is live and enabled"
+      : capacity.shortage === null
+        ? `the pool bears the loss of ${capacity.tolerated} of ${capacity.usableHosts} hosts`
+        : `without ${capacity.shortage.host} there is no memory for ${short.join(", ")}`,
+    down,
   };
 }

@@ -56,6 +56,8 @@ export const events = {
   "xapi.read": { level: "info", text: "The pool is readable" },
   "pool.step": { level: "info", text: "A step of a procedure on the pool" },
   "xapi.lost": { level: "warn", text: "The toolstack does not answer" },
+  "vm.waiting": { level: "info", text: "A VM that ought to run waits" },
+  "vm.stopped": { level: "info", text: "A VM was stopped" },
   "vm.starting": { level: "info", text: "Starting a VM" },
   "vm.started": { level: "info", text: "A VM was started" },
   "vm.failed": { level: "error", text: "A VM could not be started" },

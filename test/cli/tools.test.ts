@@ -257,7 +257,15 @@ describe("status", () => {
       heuristics: [],
       fencing: { method: "IPMI", enabled: true, ready: false, detail: "the BMC of xcp2 refused the password" },
       alerts: [{ id: "a", sinceWallMs: 0, text: "x".repeat(200) }],
-      vms: { total: 9, protected: 9, running: 9, survivorHasRoom: false, detail: "2 GiB short" },
+      vms: {
+        total: 9,
+        protected: 9,
+        running: 9,
+        survivorHasRoom: false,
+        failuresTolerated: 0,
+        down: [],
+        detail: "2 GiB short",
+      },
     });
     daemon.script.status = [{ kind: "status", status }];
     const { out } = await ha("status");

@@ -14,6 +14,7 @@ const refusal: ControlReply = {
 function setUp(replies: readonly ControlReply[], goesDown: () => boolean = () => false) {
   const asked: string[] = [];
   const refused: string[] = [];
+  const emptied: string[] = [];
   const force = new AbortController();
   const done = untilMayStop(
     {
@@ -22,13 +23,18 @@ function setUp(replies: readonly ControlReply[], goesDown: () => boolean = () =>
         return replies[Math.min(asked.length, replies.length) - 1] ?? refusal;
       },
       host: { goesDown: async () => goesDown() },
+      empty: async () => {
+        emptied.push("asked");
+        return { ok: true, value: "2 VMs moved" };
+      },
+      onProgress: (text) => emptied.push(text),
       clock: systemClock(),
       onRefused: (reason) => refused.push(reason),
       retryMs: 5,
     },
     force.signal,
   );
-  return { asked, refused, force, done };
+  return { asked, refused, emptied, force, done };
 }
 
 test("a stop that the other host agrees to is done after one question", async () => {
@@ -53,6 +59,8 @@ test("a second signal ends the waiting without agreement, also while a question 
   const parts = {
     ask: () => new Promise<ControlReply>(() => undefined),
     host: { goesDown: async () => false },
+    empty: async () => ({ ok: true, value: "" }) as const,
+    onProgress: () => undefined,
     clock: systemClock(),
     onRefused: () => undefined,
   };
@@ -63,9 +71,10 @@ test("a second signal ends the waiting without agreement, also while a question 
 
 test("a host that goes down leaves instead of pausing, and says so again until everything is given back (A13)", async () => {
   const running: ControlReply = { kind: "failed", reason: "2 VMs still run here", next: "stop the VMs" };
-  const { asked, refused, done } = setUp([running, running, { kind: "done", text: "" }], () => true);
+  const { asked, refused, emptied, done } = setUp([running, running, { kind: "done", text: "" }], () => true);
   assert.equal(await done, "left");
   assert.deepEqual(asked, ["leave", "leave", "leave"]);
+  assert.deepEqual(emptied, ["asked", "2 VMs moved"]);
   assert.deepEqual(refused, ["2 VMs still run here; stop the VMs"]);
 });
 
@@ -83,6 +92,8 @@ test("a look at the host that hangs does not keep a second signal from forcing t
     {
       ask: async () => refusal,
       host: { goesDown: () => new Promise(() => undefined) },
+      empty: async () => ({ ok: true, value: "" }) as const,
+      onProgress: () => undefined,
       clock: systemClock(),
       onRefused: () => undefined,
     },
@@ -90,4 +101,21 @@ test("a look at the host that hangs does not keep a second signal from forcing t
   );
   force.abort();
   assert.equal(await waiting, "forced");
+});
+
+test("a host that goes down does not wait for ever: after its limit the daemon ends with the watchdog armed", async () => {
+  const refused: string[] = [];
+  const parts = {
+    ask: async () =>
+      ({ kind: "failed", reason: "waiting: 1 protected VMs still run here", next: "stop the VMs" }) as const,
+    host: { goesDown: async () => true },
+    empty: async () => ({ ok: false, error: "xapi gave no answer" }) as const,
+    onProgress: () => undefined,
+    clock: systemClock(),
+    onRefused: (reason: string) => void refused.push(reason),
+    retryMs: 5,
+    limitMs: 40,
+  };
+  assert.equal(await untilMayStop(parts, new AbortController().signal), "forced");
+  assert.deepEqual(refused, ["xapi gave no answer", "waiting: 1 protected VMs still run here; stop the VMs"]);
 });

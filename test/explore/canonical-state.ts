@@ -188,6 +188,7 @@ export function stateOf(s: State, f: Frame): State {
     target: observed(s.target),
     vip: observed(s.vip),
     domains: observed(s.domains),
+    unprotected: s.unprotected,
     xapi: observed(s.xapi),
     management: s.management,
     unsure: s.unsure,

@@ -104,6 +104,7 @@ export const hardShutdown = async (xapi: Xapi, vm: string): Promise<void> => {
       });
     markHalted(xapi, vm);
   });
+  createMessage(xapi, "VM_SHUTDOWN", 5, "VM", xapi.db.text("VM", vm, "uuid"), "");
 };
 
 const requireDrivers = (xapi: Xapi, vm: string): void => {
@@ -119,6 +120,7 @@ export const cleanShutdown = async (xapi: Xapi, vm: string): Promise<void> => {
     if (ended !== true) fail("VM_SHUTDOWN_TIMEOUT", "VM", vm, String(xapi.timings.shutdownMs / 1000));
     markHalted(xapi, vm);
   });
+  createMessage(xapi, "VM_SHUTDOWN", 5, "VM", xapi.db.text("VM", vm, "uuid"), "");
 };
 
 /** hard_reboot and clean_reboot: the domain ends and a new one starts on the same host. */

@@ -3,16 +3,11 @@
 //
 //   read pool, VMs ─► decide ─► declare_dead ─► disk locks ─► memory ─► start group by group ─► later attempts ─► sync
 
-import {
-  admit,
-  decideHostLoss,
-  startGroups,
-  type VmDecision,
-  type VmFacts,
-  type VmPolicy,
-} from "../../core/decide/vms.ts";
+import { decideHostLoss, type VmDecision } from "../../core/decide/vms/host-loss.ts";
+import { admit, startGroups } from "../../core/decide/vms/order.ts";
+import type { VmPolicy } from "../../core/decide/vms/protection.ts";
 import type { Millis } from "../../core/model/time.ts";
-import type { HostRecord, VmRecord, XapiSession } from "../../drivers/xapi/port.ts";
+import type { HostRecord, XapiSession } from "../../drivers/xapi/port.ts";
 import { err, ok } from "../../util/result.ts";
 import { DECLARE_TIMES, declareDead, type DeclareTimes } from "./declare-dead.ts";
 import {
@@ -35,6 +30,7 @@ import {
   type StartTimes,
   type VmStart,
 } from "./start-vms.ts";
+import { vmFacts, type FactsOf } from "./vm-facts.ts";
 
 export interface RecoveryOrder {
   readonly deadUuid: string;
@@ -92,10 +88,13 @@ async function recover(
   const { own, dead, all } = hosts.value;
   const vms = during("read the VMs", await context.records.vms(session, askOf(context)));
   if (!vms.ok) return vms;
+  const appliances = during("read the appliances", await context.records.appliances(session, askOf(context)));
+  if (!appliances.ok) return appliances;
+  const factsOf = vmFacts(all, appliances.value);
   // Decided on what the database says before declare_dead wipes it: afterwards every VM of the dead host is just Halted.
   const real = vms.value.filter((vm) => vm.real);
   const decisions = decideHostLoss({
-    vms: real.map((vm) => factsOf(vm, all)),
+    vms: real.map(factsOf),
     policy: order.policy,
     lostHost: order.deadUuid,
     ownHost: order.ownUuid,
@@ -114,7 +113,7 @@ async function recover(
       hostRef: own.ref,
       deadHostRef: dead.ref,
       localDomains: order.localDomains,
-      plan: planOf(all),
+      plan: planOf(factsOf),
     },
     { session, reader },
     times.start,
@@ -153,9 +152,9 @@ async function readHosts(
 }
 
 /** The core's order and admission, in the terms of startVms. */
-function planOf(hosts: readonly HostRecord[]): StartOrder["plan"] {
+function planOf(factsOf: FactsOf): StartOrder["plan"] {
   return (vms, freeBytes) => {
-    const plan = admit(startGroups(vms.map((vm) => factsOf(vm, hosts))), freeBytes);
+    const plan = admit(startGroups(vms.map(factsOf)), freeBytes);
     return {
       groups: plan.admitted.map((group) => group.vms.map((vm) => vm.uuid)),
       refused: plan.refused.map((one) => ({
@@ -192,26 +191,10 @@ export async function startConfirmedVms(
       hostRef: own.value.ref,
       deadHostRef: null,
       localDomains,
-      plan: planOf(read.value.hosts),
+      plan: planOf(vmFacts(read.value.hosts)),
     };
     return startVms(context, start, { session, reader }, times);
   });
   reader.end();
   return result;
-}
-
-/** References become UUIDs: the decision compares them with what heartbeats said. */
-export function factsOf(vm: VmRecord, hosts: readonly HostRecord[]): VmFacts {
-  const host = hosts.find((one) => one.ref === vm.residentOn);
-  return {
-    uuid: vm.uuid,
-    name: vm.name,
-    powerState: vm.powerState,
-    residentOn: vm.residentOn === null ? null : (host?.uuid ?? vm.residentOn),
-    order: vm.order,
-    startDelay: vm.startDelay,
-    restartPriority: vm.restartPriority,
-    otherConfig: vm.otherConfig,
-    memoryBytes: vm.memoryDynamicMin + vm.memoryOverhead,
-  };
 }

@@ -1,4 +1,4 @@
-// One attempt to start one VM on this host: look, ask for permission, act, look. It must never start a VM of which it
+// One attempt to start one VM: look, ask for permission, act, look. It must never start a VM of which it
 // does not know, at this moment, that it runs nowhere.
 
 import type { Millis } from "../../core/model/time.ts";
@@ -21,8 +21,9 @@ export interface StartTools {
   readonly caller: XapiCaller;
   /** For the looks: logs in again when xapi restarted. */
   readonly reader: XapiCaller;
-  readonly hostRef: string;
-  /** UUIDs of this host's domains as the hypervisor lists them; null: could not be asked. */
+  /** Null: xapi chooses. */
+  readonly hostRef: string | null;
+  /** UUIDs of the domains of the host that starts it, as its hypervisor lists them; null: could not be asked. */
   readonly localDomains: () => Promise<ReadonlySet<string> | null>;
   readonly startMs: Millis;
   readonly taskEveryMs: Millis;
@@ -32,16 +33,16 @@ export async function startOnce(context: PoolContext, vmRef: string, tools: Star
   const before = await lookAt(context, vmRef, tools);
   if (before.kind !== "halted") return before;
   const domains = await tools.localDomains();
-  if (domains === null)
-    return { kind: "retry", because: "this host's domains are unknown, so it may run here already" };
+  if (domains === null) return { kind: "retry", because: "the domains are unknown, so it may run already" };
   if (domains.has(before.vm.uuid)) {
-    return { kind: "retry", because: "a domain of it exists on this host although xapi calls it halted" };
+    return { kind: "retry", because: "a domain of it exists although xapi calls it halted" };
   }
   const step = `start ${before.vm.name}`;
-  const params = [vmRef, tools.hostRef, false, false];
+  const method = tools.hostRef === null ? "VM.start" : "VM.start_on";
+  const params = [vmRef, ...(tools.hostRef === null ? [] : [tools.hostRef]), false, false];
   // VM.start sleeps for the VM's own start_delay before it returns.
   const times = { withinMs: tools.startMs + before.vm.startDelay * 1_000, everyMs: tools.taskEveryMs };
-  const started = await runTask(context, step, tools.caller, tools.reader, "VM.start_on", params, times);
+  const started = await runTask(context, step, tools.caller, tools.reader, method, params, times);
   if (!started.ok && (started.error.kind === "not-permitted" || started.error.kind === "aborted")) {
     return { kind: "stop", failure: started.error };
   }
@@ -64,12 +65,14 @@ async function lookAt(
   const vm = read.value;
   if (!vm.real) return { kind: "failed", because: "it is a template, a snapshot or a control domain" };
   if (vm.powerState === "Running" || vm.powerState === "Paused") {
-    if (vm.residentOn === tools.hostRef) return { kind: "already-running" };
+    if (tools.hostRef === null || vm.residentOn === tools.hostRef) return { kind: "already-running" };
     return { kind: "retry", because: "xapi says that it runs on another host" };
   }
   if (vm.powerState === "Suspended")
     return { kind: "failed", because: "it is suspended: an old image is never resumed" };
-  return vm.busy ? { kind: "retry", because: "another operation on it is under way" } : { kind: "halted", vm };
+  return vm.operations.length > 0
+    ? { kind: "retry", because: "another operation on it is under way" }
+    : { kind: "halted", vm };
 }
 
 /** These do not change by waiting. Everything else may: storage that comes late, xapi still starting, a stuck operation. */

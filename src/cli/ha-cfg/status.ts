@@ -69,6 +69,7 @@ export function haBlock(status: StatusDocument, now: number): string[] {
     ...item("Policy", `${status.policy.toUpperCase()}. ${status.policyNote}`),
     ...item("VMs", `${vms.protected} of ${vms.total} protected, ${vms.running} running`),
     ...item("Room", `${room(vms.survivorHasRoom)}: ${vms.detail}`),
+    ...vms.down.flatMap(({ name, because }, index) => item(index === 0 ? "Down" : "", `${name}: ${because}`)),
     ...alertItems(status),
   ].map((line) => clip(line, textColumns));
 }

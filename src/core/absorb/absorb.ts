@@ -46,6 +46,8 @@ export function absorb(turn: Turn, event: Event): void {
       return change(turn, { vip: event.vip });
     case "domains":
       return absorbDomains(turn, event.domains);
+    case "protection":
+      return change(turn, { unprotected: event.unprotected });
     case "xapi":
       return change(turn, { xapi: event.xapi });
     case "management":

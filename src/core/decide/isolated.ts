@@ -1,7 +1,16 @@
 // A22: the peer lost its path to the storage and still talks. Its VMs stall; the owner starts them only after the peer
 // itself stopped them and looked again.
 
-import { drbdConnected, hostLossForbidden, inContact, isOwner, isSolo, restartAfterMs, serving } from "../facts.ts";
+import {
+  drbdConnected,
+  hostLossForbidden,
+  inContact,
+  isOwner,
+  isSolo,
+  protectedOf,
+  restartAfterMs,
+  serving,
+} from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { State } from "../model/state.ts";
 import type { Instant, Millis } from "../model/time.ts";
@@ -34,7 +43,7 @@ export function isolationRefusal(state: State, now: Instant): string | undefined
   if (!isOwner(state) || !serving(state) || !isSolo(state)) return "this host does not serve the storage alone";
   if (drbdConnected(state)) return "DRBD is connected to the other host";
   if (valueOf(state.xapi)?.role !== "master") return "this host's toolstack is not the pool master";
-  if (wanted(state).length === 0) return "no VM runs on the other host";
+  if (wanted(state).length === 0) return "no protected VM runs on the other host";
   const left = isolationLeftMs(state, now);
   return left === 0 ? undefined : `the replication network may come back: ${Math.ceil(left / 1000)} s more`;
 }
@@ -43,9 +52,10 @@ export function isolationRefusal(state: State, now: Instant): string | undefined
  * What runs there, and what was asked for before without a good end: the peer may have given it up although its answer, or
  * the start here, failed. Otherwise it would run nowhere.
  */
-function wanted({ peer, isolated }: State): readonly string[] {
+function wanted(state: State): readonly string[] {
+  const { peer, isolated } = state;
   const before = isolated?.phase === "failed" ? isolated.domains : [];
-  return [...new Set([...before, ...(peer.body?.domains ?? [])])];
+  return protectedOf(state, [...new Set([...before, ...(peer.body?.domains ?? [])])]);
 }
 
 export function recoverIsolated(turn: Turn): void {

@@ -1,9 +1,9 @@
 // A7, A13: this daemon is about to stop. Nothing may depend on it any more when it says that it can: no lease, no
 // watchdog, no ownership that nobody looks after.
 
-import { inContact, isOwner, serving } from "../facts.ts";
+import { inContact, isOwner, protectedOf, serving } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
-import type { PendingCommand } from "../model/state.ts";
+import type { PendingCommand, State } from "../model/state.ts";
 import { ask, change, log, type Turn } from "../turn.ts";
 import { begin } from "./begin.ts";
 import { end, reply, to, wait } from "./command-reply.ts";
@@ -70,7 +70,7 @@ function giveBack(turn: Turn): void {
 
 export function progressLeave(turn: Turn, command: PendingCommand, waitedMs: number): void {
   const { state, now } = turn;
-  const running = valueOf(state.domains)?.filter((d) => !d.paused).length;
+  const running = stillRunning(state);
   // The storage came to this host after the word was said, or its release was rolled back.
   if (serving(state) && now >= state.retryAt) giveBack(turn);
   const released = turn.state.activity === null && state.handover === null && !serving(state);
@@ -79,8 +79,25 @@ export function progressLeave(turn: Turn, command: PendingCommand, waitedMs: num
     if (!state.watchdogArmed) return end(turn, command, "done", "this host gave everything back: the daemon may stop");
   }
   if (waitedMs < LEAVE_MS) return;
-  const what = released ? `${running ?? "unknown"} VMs still run here` : "the storage was not given back";
-  end(turn, command, "failed", `${what}: the watchdog stays armed`, "stop the VMs, or see 'iscsi-cfg log'");
+  const waits = [
+    ...(released ? [] : ["the storage was not given back yet"]),
+    ...(running === undefined ? ["the VMs of this host are not known"] : []),
+    ...(running !== undefined && running > 0 ? [`${running} protected VMs still run here`] : []),
+    ...(released && running === 0 && state.watchdogArmed ? ["the watchdog is still armed"] : []),
+  ];
+  end(turn, command, "failed", `waiting: ${waits.join("; ")}`, "stop the VMs, or see 'iscsi-cfg log'");
+}
+
+/**
+ * Protected VMs that execute here: the other host would start them too, so they must end before the watchdog is disarmed. With
+ * HA off nobody starts anything, and no watchdog is armed: a shutdown need not wait for them.
+ */
+function stillRunning(state: State): number | undefined {
+  if (state.durable.ha === "off") return 0;
+  const domains = valueOf(state.domains);
+  if (domains === undefined) return undefined;
+  const executing = domains.filter((d) => !d.paused).map((d) => d.uuid);
+  return protectedOf(state, executing).length;
 }
 
 /** The daemon was to stop and did not: it goes on as before. A host that leaves never takes that back. */

@@ -51,6 +51,8 @@ export type Event =
   | { readonly kind: "target-died"; readonly detail: string }
   | { readonly kind: "vip"; readonly vip: Observation<"present" | "absent"> }
   | { readonly kind: "domains"; readonly domains: Observation<readonly DomainFact[]> }
+  /** UUIDs of the VMs that are not protected: they run or end without us. A VM nobody knows anything of is protected. */
+  | { readonly kind: "protection"; readonly unprotected: readonly string[] }
   | { readonly kind: "xapi"; readonly xapi: Observation<XapiFacts> }
   | { readonly kind: "management"; readonly up: boolean }
   /** XAPI_COUNT restarts of the toolstack did not bring it back, or it answers again (D18). */

@@ -200,6 +200,8 @@ export interface State {
   readonly target: Observation<TargetFacts>;
   readonly vip: Observation<"present" | "absent">;
   readonly domains: Observation<readonly DomainFact[]>;
+  /** VMs of the pool that are not protected (spec part 6). */
+  readonly unprotected: readonly string[];
   readonly xapi: Observation<XapiFacts>;
   readonly management: boolean;
   readonly managementLostAt: Instant | null;
@@ -301,6 +303,7 @@ export function initialState(
     target: unknown("not looked at yet", now),
     vip: unknown("not looked at yet", now),
     domains: unknown("not looked at yet", now),
+    unprotected: [],
     xapi: unknown("not asked yet", now),
     management: true,
     managementLostAt: null,

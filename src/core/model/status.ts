@@ -121,6 +121,10 @@ export interface StatusDocument {
     readonly protected: number;
     readonly running: number;
     readonly survivorHasRoom: boolean | null;
+    /** Host failures after which every protected VM still finds room; null: not known. */
+    readonly failuresTolerated: number | null;
+    /** VMs that ought to run and do not, with what they wait for or why they stay down. */
+    readonly down: readonly { readonly name: string; readonly because: string }[];
     readonly detail: string;
   };
 }

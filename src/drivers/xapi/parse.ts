@@ -7,6 +7,7 @@ import { isList, isRecord, parseApiError } from "./reply.ts";
 
 export type PoolPbd = PoolView["pbds"][number];
 export type PoolSr = PoolView["srs"][number];
+export type PoolAppliance = PoolView["appliances"][number];
 export type PoolCertificate = PoolView["certificates"][number];
 
 export interface HostMetrics {
@@ -87,6 +88,7 @@ export const parseHost = (ref: string, value: XapiValue): Result<HostRecord, str
     enabled: flag(record, "enabled"),
     otherConfig: texts(record, "other_config"),
     metricsRef: text(record, "metrics"),
+    memoryOverhead: record["memory_overhead"] === undefined ? 0 : count(record, "memory_overhead"),
   }));
 
 export const parseHostMetrics = (ref: string, value: XapiValue): Result<HostMetrics, string> =>
@@ -112,8 +114,9 @@ export const parseVm = (ref: string, value: XapiValue): Result<VmRecord, string>
     restartPriority: text(record, "ha_restart_priority"),
     appliance: refOrNull(record, "appliance"),
     otherConfig: texts(record, "other_config"),
-    busy: Object.keys(texts(record, "current_operations")).length > 0,
+    operations: Object.values(texts(record, "current_operations")),
     real: !flag(record, "is_a_template") && !flag(record, "is_a_snapshot") && !flag(record, "is_control_domain"),
+    controlDomain: flag(record, "is_control_domain"),
     disks: refs(record, "VBDs"),
   }));
 
@@ -128,6 +131,13 @@ export const parsePbd = (ref: string, value: XapiValue): Result<PoolPbd, string>
     sr: text(record, "SR"),
     attached: flag(record, "currently_attached"),
     deviceConfig: texts(record, "device_config"),
+  }));
+
+export const parseAppliance = (ref: string, value: XapiValue): Result<PoolAppliance, string> =>
+  reading("VM_appliance", ref, value, (record) => ({
+    ref,
+    uuid: text(record, "uuid"),
+    name: text(record, "name_label"),
   }));
 
 export const parseSr = (ref: string, value: XapiValue): Result<PoolSr, string> =>
@@ -225,6 +235,6 @@ function parseEvent(value: XapiValue): EventBatch["events"][number] {
 
 /** The part of a VM that the view shows. */
 export function toPoolVm(vm: VmRecord): PoolVm {
-  const { real: _real, memoryOverhead: _overhead, disks: _disks, ...shown } = vm;
+  const { real: _real, controlDomain: _control, disks: _disks, ...shown } = vm;
   return shown;
 }

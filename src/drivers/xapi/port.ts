@@ -72,12 +72,15 @@ export interface PoolVm {
   readonly residentOn: string | null;
   readonly memoryStaticMax: number;
   readonly memoryDynamicMin: number;
+  /** What the hypervisor takes for it besides its own memory. */
+  readonly memoryOverhead: number;
   readonly order: number;
   readonly startDelay: number;
   readonly restartPriority: string;
   readonly appliance: string | null;
   readonly otherConfig: Readonly<Record<string, string>>;
-  readonly busy: boolean;
+  /** Operations under way: "start_on", "clean_shutdown" … */
+  readonly operations: readonly string[];
 }
 
 export interface PoolHost {
@@ -90,6 +93,8 @@ export interface PoolHost {
   readonly otherConfig: Readonly<Record<string, string>>;
   readonly memoryTotal: number;
   readonly memoryFree: number;
+  /** What all guests together may have: the total less what the hypervisor and the control domain take. */
+  readonly memoryForGuests: number;
 }
 
 /** The pool as the last events left it. */
@@ -101,6 +106,7 @@ export interface PoolView {
   readonly otherConfig: Readonly<Record<string, string>>;
   readonly hosts: readonly PoolHost[];
   readonly vms: readonly PoolVm[];
+  readonly appliances: readonly { readonly ref: string; readonly uuid: string; readonly name: string }[];
   /** PBDs of the storage SR(s) per host. */
   readonly pbds: readonly {
     readonly ref: string;
@@ -120,15 +126,16 @@ export interface PoolView {
 }
 
 /** A host as its record says; liveness and memory are in its metrics. */
-export interface HostRecord extends Omit<PoolHost, "live" | "memoryTotal" | "memoryFree"> {
+export interface HostRecord extends Omit<PoolHost, "live" | "memoryTotal" | "memoryFree" | "memoryForGuests"> {
   readonly metricsRef: string;
+  readonly memoryOverhead: number;
 }
 
 /** A VM with what only recovery needs. */
 export interface VmRecord extends PoolVm {
   /** False: a template, a snapshot or a control domain, never protected and never started. */
   readonly real: boolean;
-  readonly memoryOverhead: number;
+  readonly controlDomain: boolean;
   /** References of its VBDs. */
   readonly disks: readonly string[];
 }
@@ -166,6 +173,7 @@ export interface XapiRecords {
   vdis(caller: XapiCaller, ask: Ask): Promise<Result<readonly VdiRecord[], XapiError>>;
   /** VBD reference -> VDI reference; null for an empty drive. */
   vbdDisks(caller: XapiCaller, ask: Ask): Promise<Result<ReadonlyMap<string, string | null>, XapiError>>;
+  appliances(caller: XapiCaller, ask: Ask): Promise<Result<PoolView["appliances"], XapiError>>;
   task(caller: XapiCaller, ref: string, ask: Ask): Promise<Result<TaskRecord, XapiError>>;
 }
 

@@ -3,6 +3,7 @@
 import { err, ok, type Result } from "../../util/result.ts";
 import {
   parseAll,
+  parseAppliance,
   parseHost,
   parseHostMetrics,
   parsePbd,
@@ -47,6 +48,7 @@ export const xapiRecords: XapiRecords = {
     }
     return ok(disks);
   },
+  appliances: (caller, ask) => all(caller, "VM_appliance", parseAppliance, ask),
   task: (caller, ref, ask) => one(caller, "task", ref, parseTask, ask),
 };
 

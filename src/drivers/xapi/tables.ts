@@ -4,6 +4,7 @@
 import { err, ok, type Result } from "../../util/result.ts";
 import type { HostRecord, PoolRecord, PoolView, VmRecord, XapiValue } from "./port.ts";
 import {
+  parseAppliance,
   parseCertificate,
   parseHost,
   parseHostMetrics,
@@ -14,12 +15,22 @@ import {
   toPoolVm,
   type EventBatch,
   type HostMetrics,
+  type PoolAppliance,
   type PoolCertificate,
   type PoolPbd,
   type PoolSr,
 } from "./parse.ts";
 
-export const WATCHED_CLASSES = ["pool", "host", "host_metrics", "vm", "pbd", "sr", "certificate"] as const;
+export const WATCHED_CLASSES = [
+  "pool",
+  "host",
+  "host_metrics",
+  "vm",
+  "vm_appliance",
+  "pbd",
+  "sr",
+  "certificate",
+] as const;
 type WatchedClass = (typeof WATCHED_CLASSES)[number];
 
 export interface PoolTables {
@@ -35,6 +46,7 @@ export function createPoolTables(): PoolTables {
   const hosts = new Map<string, HostRecord>();
   const metrics = new Map<string, HostMetrics>();
   const vms = new Map<string, VmRecord>();
+  const appliances = new Map<string, PoolAppliance>();
   const pbds = new Map<string, PoolPbd>();
   const srs = new Map<string, PoolSr>();
   const certificates = new Map<string, PoolCertificate | null>();
@@ -43,6 +55,7 @@ export function createPoolTables(): PoolTables {
     host: hosts,
     host_metrics: metrics,
     vm: vms,
+    vm_appliance: appliances,
     pbd: pbds,
     sr: srs,
     certificate: certificates,
@@ -64,6 +77,8 @@ export function createPoolTables(): PoolTables {
         return keep(metrics, ref, parseHostMetrics(ref, record));
       case "vm":
         return keep(vms, ref, parseVm(ref, record));
+      case "vm_appliance":
+        return keep(appliances, ref, parseAppliance(ref, record));
       case "pbd":
         return keep(pbds, ref, parsePbd(ref, record));
       case "sr":
@@ -103,10 +118,13 @@ export function createPoolTables(): PoolTables {
       if (pool === undefined || pools.size !== 1) return err(`found ${pools.size} pool records, expected 1`);
       if (!hosts.has(pool.masterRef)) return err(`the pool's master ${pool.masterRef} is not among its hosts`);
       const viewHosts: PoolView["hosts"][number][] = [];
-      for (const { metricsRef, ...host } of hosts.values()) {
+      const controlDomains = [...vms.values()].filter((vm) => vm.controlDomain);
+      for (const { metricsRef, memoryOverhead, ...host } of hosts.values()) {
         const measured = metrics.get(metricsRef);
         if (measured === undefined) return err(`host ${host.name} has no metrics record`);
-        viewHosts.push({ ...host, ...measured });
+        const own = controlDomains.filter((vm) => vm.residentOn === host.ref);
+        const taken = own.reduce((sum, vm) => sum + vm.memoryStaticMax + vm.memoryOverhead, memoryOverhead);
+        viewHosts.push({ ...host, ...measured, memoryForGuests: Math.max(0, measured.memoryTotal - taken) });
       }
       return ok({
         poolRef: pool.ref,
@@ -116,6 +134,7 @@ export function createPoolTables(): PoolTables {
         otherConfig: pool.otherConfig,
         hosts: viewHosts,
         vms: [...vms.values()].filter((vm) => vm.real).map(toPoolVm),
+        appliances: [...appliances.values()],
         pbds: [...pbds.values()],
         srs: [...srs.values()],
         certificates: [...certificates.values()].filter((one) => one !== null),

@@ -9,6 +9,7 @@ import {
 } from "../../../src/act/pool/recover-vms.ts";
 import { clearDeadLocks } from "../../../src/act/pool/vdi-locks.ts";
 import type { Done } from "../../../src/act/pool/procedure.ts";
+import { everyVm } from "../../core/decide/vms/vm.ts";
 import {
   eventually,
   GIB,
@@ -36,7 +37,7 @@ function recover(host: SimHost, deadUuid: string, change: Partial<RecoveryOrder>
   const order: RecoveryOrder = {
     deadUuid,
     ownUuid: host.uuid,
-    policy: { opMode: 2, globalVmHa: true, fieldName: "ha-lizard-enabled" },
+    policy: everyVm,
     lastSeen: new Map(),
     localDomains: () => host.localDomains(),
     remember: async () => undefined,

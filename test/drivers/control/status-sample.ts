@@ -100,7 +100,15 @@ export const healthyStatus: StatusDocument = {
     { hostId: xcp1Id, name: "xcp1", address: "192.168.1.241", live: true, enabled: true, master: true },
     { hostId: xcp2Id, name: "xcp2", address: "192.168.1.242", live: true, enabled: true, master: false },
   ],
-  vms: { total: 4, protected: 3, running: 3, survivorHasRoom: true, detail: "xcp2 has 6.2 GiB free for 3.0 GiB" },
+  vms: {
+    total: 4,
+    protected: 3,
+    running: 3,
+    survivorHasRoom: true,
+    failuresTolerated: 1,
+    down: [],
+    detail: "the pool bears the loss of 1 of 2 hosts",
+  },
 };
 
 /** The healthy document with parts replaced. */

@@ -1,38 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import {
-  admit,
-  decideHostLoss,
-  decideOwnHost,
-  protectionOf,
-  roomFor,
-  selfStarting,
-  startGroups,
-  type HostLoss,
-  type OwnHost,
-  type VmFacts,
-  type VmHistory,
-  type VmPolicy,
-} from "../../../src/core/decide/vms.ts";
+import { decideHostLoss, type HostLoss } from "../../../../src/core/decide/vms/host-loss.ts";
+import { admit, startGroups } from "../../../../src/core/decide/vms/order.ts";
+import { protectionOf, selfStarting, type VmPolicy, type VmFacts } from "../../../../src/core/decide/vms/protection.ts";
+import { everyVm, vm } from "./vm.ts";
 
-const everyVm: VmPolicy = { opMode: 2, globalVmHa: true, fieldName: "ha-lizard-enabled" };
 const perVm: VmPolicy = { ...everyVm, globalVmHa: false };
 const field = "XenCenter.CustomFields.ha-lizard-enabled";
-
-function vm(change: Partial<VmFacts> = {}): VmFacts {
-  return {
-    uuid: "a",
-    name: "web",
-    powerState: "Running",
-    residentOn: "lost",
-    order: 0,
-    startDelay: 0,
-    restartPriority: "",
-    otherConfig: {},
-    memoryBytes: 100,
-    ...change,
-  };
-}
 
 describe("protection of a VM", () => {
   const cases: readonly (readonly [string, VmPolicy, Record<string, string>, "protected" | "unprotected"])[] = [
@@ -44,11 +18,17 @@ describe("protection of a VM", () => {
     ["no VM with a misspelt flag", perVm, { [field]: "yes" }, "unprotected"],
     ["no VM without a flag", perVm, {}, "unprotected"],
     ["no VM by the flag of another field name", { ...perVm, fieldName: "ha" }, { [field]: "true" }, "unprotected"],
-    ["no single VM in OP_MODE 1", { ...everyVm, opMode: 1 }, {}, "unprotected"],
+    ["no VM while another manager owns the VMs", { ...everyVm, masterOnly: true }, { [field]: "true" }, "unprotected"],
   ];
   for (const [name, policy, otherConfig, expected] of cases) {
-    test(`covers ${name}`, () => assert.equal(protectionOf({ otherConfig }, policy).kind, expected));
+    test(`covers ${name}`, () => assert.equal(protectionOf({ otherConfig, appliance: null }, policy).kind, expected));
   }
+
+  test("covers in OP_MODE 1 the members of appliances, but for those in DISABLED_VAPPS", () => {
+    const policy: VmPolicy = { ...everyVm, opMode: 1, globalVmHa: false, disabledAppliances: ["off"] };
+    const kind = (appliance: string | null) => protectionOf({ otherConfig: {}, appliance }, policy).kind;
+    assert.deepEqual([kind(null), kind("off"), kind("shop")], ["unprotected", "unprotected", "protected"]);
+  });
 });
 
 describe("after the loss of a host", () => {
@@ -123,34 +103,6 @@ describe("after the loss of a host", () => {
   });
 });
 
-describe("a VM of this host that stopped", () => {
-  function verdict(history: VmHistory | undefined, change: Partial<VmFacts> = {}, own: Partial<OwnHost> = {}) {
-    const base: OwnHost = {
-      vms: [vm({ powerState: "Halted", residentOn: null, ...change })],
-      policy: everyVm,
-      history: new Map(history === undefined ? [] : [["a", history]]),
-      localDomains: new Set(),
-      maxRestarts: 3,
-    };
-    return decideOwnHost({ ...base, ...own })[0]?.verdict.kind;
-  }
-  const crashed: VmHistory = { ranHere: true, stop: "by-itself", recentRestarts: 0 };
-
-  test("by itself is started again", () => assert.equal(verdict(crashed), "start"));
-  test("on purpose stays stopped", () => assert.equal(verdict({ ...crashed, stop: "on-purpose" }), "leave"));
-  test("for an unknown reason is not started but reported", () =>
-    assert.equal(verdict({ ...crashed, stop: "unknown" }), "alarm"));
-  test("and never ran here stays stopped", () => assert.equal(verdict({ ...crashed, ranHere: false }), "leave"));
-  test("and is not known at all stays stopped", () => assert.equal(verdict(undefined), "leave"));
-  test("and is not protected stays stopped", () => assert.equal(verdict(crashed, {}, { policy: perVm }), "leave"));
-  test("but runs again is left", () => assert.equal(verdict(crashed, { powerState: "Running" }), "leave"));
-  test("too often is reported instead", () => assert.equal(verdict({ ...crashed, recentRestarts: 3 }), "alarm"));
-  test("while domains are unknown is not started", () =>
-    assert.equal(verdict(crashed, {}, { localDomains: null }), "alarm"));
-  test("whose domain still exists is left", () =>
-    assert.equal(verdict(crashed, {}, { localDomains: new Set(["a"]) }), "leave"));
-});
-
 describe("the order of starts", () => {
   const vms = [
     vm({ uuid: "e", restartPriority: "best-effort", order: 0 }),
@@ -183,17 +135,6 @@ describe("the order of starts", () => {
       [["d", 120]],
     );
     assert.equal(leftBytes, 20);
-  });
-
-  test("the room on the survivor is known before the day of failure", () => {
-    const there = vms.map((one) => ({ ...one, memoryBytes: 100 }));
-    assert.deepEqual(roomFor("lost", there, everyVm, 500), []);
-    assert.deepEqual(
-      roomFor("lost", there, everyVm, 499).map((one) => one.uuid),
-      ["e"],
-    );
-    assert.deepEqual(roomFor("own", there, everyVm, 0), []);
-    assert.deepEqual(roomFor("lost", there, perVm, 0), []);
   });
 
   test("protected VMs that xapi starts by itself are found", () => {

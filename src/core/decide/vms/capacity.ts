@@ -1,0 +1,95 @@
+// Which host has room for which VM, and how many hosts the pool can lose. Asked all the time, so that the overcommit
+// alert comes when it becomes true and not on the day of the failure. Pure; bytes.
+
+import { startGroups } from "./order.ts";
+import { isProtected, type VmFacts, type VmPolicy } from "./protection.ts";
+
+export interface HostRoom {
+  readonly uuid: string;
+  readonly name: string;
+  /** What guests may have in all: the host's memory less what the hypervisor and the control domain take. */
+  readonly guestBytes: number;
+  /** Enabled, and xapi calls it live. */
+  readonly usable: boolean;
+}
+
+const runs = (vm: VmFacts): boolean => vm.powerState === "Running" || vm.powerState === "Paused";
+
+/** Free bytes of each usable host, as its resident VMs leave them; never below zero. */
+export function freeOf(hosts: readonly HostRoom[], vms: readonly VmFacts[]): Map<string, number> {
+  const free = new Map(hosts.filter((host) => host.usable).map((host) => [host.uuid, host.guestBytes]));
+  for (const vm of vms) {
+    const left = vm.residentOn === null || !runs(vm) ? undefined : free.get(vm.residentOn);
+    if (left !== undefined && vm.residentOn !== null) free.set(vm.residentOn, Math.max(0, left - vm.memoryBytes));
+  }
+  return free;
+}
+
+/** The host with the most room that holds the VM, or the preferred one if it does; undefined: it fits nowhere. */
+export function chooseHost(
+  vm: Pick<VmFacts, "memoryBytes">,
+  free: ReadonlyMap<string, number>,
+  preferred: string | null = null,
+): string | undefined {
+  const there = preferred === null ? undefined : free.get(preferred);
+  if (preferred !== null && there !== undefined && there >= vm.memoryBytes) return preferred;
+  let best: string | undefined;
+  let bestFree = -1;
+  for (const [host, bytes] of free) {
+    if (bytes < vm.memoryBytes || bytes < bestFree || (bytes === bestFree && best !== undefined && best < host))
+      continue;
+    best = host;
+    bestFree = bytes;
+  }
+  return best;
+}
+
+export interface Capacity {
+  /** Host failures after which every protected VM still finds room; at most one less than the usable hosts. */
+  readonly tolerated: number;
+  readonly usableHosts: number;
+  /** One failure that the pool cannot bear: the host, and the VMs without room; null when it can bear each one. */
+  readonly shortage: { readonly host: string; readonly vms: readonly VmFacts[] } | null;
+}
+
+/**
+ * One failure is tried with every host. Several at once are tried with those hosts that would leave the most to be placed:
+ * all combinations would be too many in a large pool, so the number is an estimate from two failures on.
+ */
+export function capacityOf(hosts: readonly HostRoom[], vms: readonly VmFacts[], policy: VmPolicy): Capacity {
+  const usable = hosts.filter((host) => host.usable);
+  const free = freeOf(hosts, vms);
+  const guarded = new Map(usable.map((host): [string, VmFacts[]] => [host.uuid, []]));
+  for (const vm of vms)
+    if (vm.residentOn !== null && runs(vm) && isProtected(vm, policy)) guarded.get(vm.residentOn)?.push(vm);
+  const load = (uuid: string): number => (guarded.get(uuid) ?? []).reduce((sum, vm) => sum + vm.memoryBytes, 0);
+  const lost = (failed: readonly string[]): readonly VmFacts[] => {
+    const left = new Map([...free].filter(([host]) => !failed.includes(host)));
+    return withoutRoom(
+      failed.flatMap((host) => guarded.get(host) ?? []),
+      left,
+    );
+  };
+  if (usable.length < 2) return { tolerated: 0, usableHosts: usable.length, shortage: null };
+  let shortage: Capacity["shortage"] = null;
+  for (const host of usable) {
+    const homeless = lost([host.uuid]);
+    if (homeless.length > (shortage?.vms.length ?? 0)) shortage = { host: host.name, vms: homeless };
+  }
+  if (shortage !== null) return { tolerated: 0, usableHosts: usable.length, shortage };
+  const heaviest = usable.map((host) => host.uuid).toSorted((a, b) => load(b) - load(a) || (a < b ? -1 : 1));
+  let tolerated = 1;
+  while (tolerated + 1 < usable.length && lost(heaviest.slice(0, tolerated + 1)).length === 0) tolerated += 1;
+  return { tolerated, usableHosts: usable.length, shortage: null };
+}
+
+/** In start order; a VM that does not fit is left out, and later smaller ones may still fit. */
+function withoutRoom(vms: readonly VmFacts[], free: Map<string, number>): readonly VmFacts[] {
+  const homeless: VmFacts[] = [];
+  for (const vm of startGroups(vms).flatMap((group) => group.vms)) {
+    const host = chooseHost(vm, free);
+    if (host === undefined) homeless.push(vm);
+    else free.set(host, (free.get(host) ?? 0) - vm.memoryBytes);
+  }
+  return homeless;
+}
