@@ -23,6 +23,8 @@ export interface ControlParts {
   readonly config: () => Config;
   readonly settings: Pick<Settings, "input" | "refusalsOf" | "reconsider">;
   readonly pool: Pick<PoolPart, "setOtherConfig">;
+  /** Protected VMs that xapi would start by itself at boot. */
+  readonly selfStarting: () => readonly string[];
   /** Passwords never go into other-config (V13). */
   readonly keepSecret: (name: string, text: string) => Promise<Result<"kept", string>>;
   /** The fence path, tried now. */
@@ -142,6 +144,7 @@ export function createControl(parts: ControlParts): Control {
     const refusals = parts.facts().flatMap((facts) => enableRefusals(parts.config(), facts));
     return [
       ...new Set(refusals),
+      ...parts.selfStarting().map((name) => `${name} has auto_poweron: XAPI would start it beside tandem (A10)`),
       ...(path.ready === false ? [`the other host could not be fenced: ${path.detail}`] : []),
     ];
   }

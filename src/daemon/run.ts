@@ -266,6 +266,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
     settings,
     keepSecret: secrets.set,
     fencePath: () => fenceWatch.check(),
+    selfStarting: () => vmWatch.report()?.selfStarting ?? [],
     pool,
     facts: () => {
       const measuredOffMs = fence.worstAnswerMs();

@@ -1,5 +1,6 @@
 // The text files of a lab node: how it starts, and its configuration as an installed host would have it.
 
+import type { Seed } from "../xapi-sim/seed.ts";
 import {
   COLLECTOR_PORT,
   FACTS,
@@ -123,6 +124,16 @@ storage:
 `;
 }
 
+/**
+ * systemd's answer while a host goes down, as tandemd asks for it; there is no systemd in a node. The flag is set by
+ * announceShutdown.
+ */
+export const GOING_DOWN = "/run/lab-going-down";
+export const SYSTEMCTL = `#!/bin/sh
+[ -e ${GOING_DOWN} ] && [ "$1" = list-jobs ] && echo "1 shutdown.target start waiting" && exit 0
+exec /usr/bin/systemctl "$@"
+`;
+
 export const inventory = (node: NodeName): string =>
   `INSTALLATION_UUID='${FACTS[node].uuid}'\nMANAGEMENT_INTERFACE='mgmt'\nPRODUCT_BRAND='XCP-ng'\nPRODUCT_VERSION='8.3.0'\n`;
 
@@ -182,7 +193,7 @@ export function vmArgs(vm: LabVm): readonly string[] {
 }
 
 /** The pool database an installation would have: two hosts, the iSCSI SR, the VMs. */
-export function xapiSeed(vms: readonly LabVm[], poolParameters: Readonly<Record<string, string>>): unknown {
+export function xapiSeed(vms: readonly LabVm[], poolParameters: Readonly<Record<string, string>>): Seed {
   return {
     pool: {
       uuid: POOL_UUID,

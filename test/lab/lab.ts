@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Seed } from "../xapi-sim/seed.ts";
 import { createCollector, type Collector } from "../workload/collector.ts";
 import { distDir, root } from "../build.ts";
 import { askAgent, type GuestResult } from "./agent-client.ts";
@@ -15,7 +16,9 @@ import {
   fenceHosts,
   initScript,
   inventory,
+  GOING_DOWN,
   labVms,
+  SYSTEMCTL,
   tandemYaml,
   xapiSeed,
   type LabVm,
@@ -34,6 +37,8 @@ export interface LabOptions {
   /** Parameters in the pool's other-config (FENCE_METHOD …). */
   readonly parameters: Readonly<Record<string, string>>;
   readonly kernelInitiator: boolean;
+  /** Changes the pool database that an installation would have. */
+  readonly seed?: (seed: Seed) => Seed;
   readonly progress: (text: string) => void;
 }
 
@@ -61,8 +66,11 @@ export interface Lab {
   heal(spec: string): Promise<void>;
   /** Power on and wait until the node's agent answers. */
   boot(node: NodeName): Promise<void>;
-  /** What a host's own shutdown does: the daemon is told to stop and waited for, DRBD is taken down, the power goes. */
-  shutdown(node: NodeName): Promise<void>;
+  /**
+   * What a host's own shutdown does: the daemon is told to stop and waited for, DRBD is taken down, the power goes.
+   * `announced`: the daemon can tell that the whole host goes down, and empties it first.
+   */
+  shutdown(node: NodeName, announced?: "announced"): Promise<void>;
   note(node: string, event: string, detail: string): void;
   stop(): Promise<void>;
 }
@@ -145,12 +153,13 @@ export async function startLab(options: LabOptions): Promise<Lab> {
         await delay(50);
       }
     },
-    async shutdown(node) {
+    async shutdown(node, announced) {
+      if (announced !== undefined) await lab.must(node, `touch ${GOING_DOWN}`);
       await askAgent(node, { op: "service", name: "tandemd", run: false }, 5_000);
       await lab.must(
         node,
-        "for i in $(seq 300); do pgrep -f '[t]andemd.mjs' >/dev/null || exit 0; sleep 0.1; done; exit 1",
-        40_000,
+        "for i in $(seq 1200); do pgrep -f '[t]andemd.mjs' >/dev/null || exit 0; sleep 0.1; done; exit 1",
+        150_000,
       );
       await lab.must(node, "drbdadm down all; sync", 20_000);
       await nodes[node].powerOff("shutdown");
@@ -201,7 +210,9 @@ function nodeFiles(
   };
   add("/lab/init", initScript({ node, dist: distDir, nodeBinary, checkout: root }), 0o755);
   add("/lab/services.json", JSON.stringify(services(node, nodeBinary)));
-  add("/lab/seed.json", JSON.stringify(xapiSeed(vms, options.parameters)));
+  const seed = xapiSeed(vms, options.parameters);
+  add("/lab/seed.json", JSON.stringify(options.seed === undefined ? seed : options.seed(seed)));
+  add("/usr/sbin/systemctl", SYSTEMCTL, 0o755);
   for (const [path, content] of Object.entries(drbdConfig(root))) add(path, content);
   add("/etc/tandem/tandem.yaml", tandemYaml(), 0o600);
   add("/etc/tandem/fence/LABBMC/LABBMC.sh", FENCE_AGENT, 0o755);

@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Seed } from "../xapi-sim/seed.ts";
 import { compareAcked } from "../workload/compare.ts";
 import type { RegionReport } from "../workload/region.ts";
 import { bootLab, daemonLog, startLab, type Lab, type LabEvent } from "./lab.ts";
@@ -52,6 +53,8 @@ export interface Scenario {
   readonly ha?: boolean;
   /** Pool parameters besides those of the policy. */
   readonly parameters?: Readonly<Record<string, string>>;
+  /** Changes the pool database that an installation would have. */
+  readonly seed?: (seed: Seed) => Seed;
   /** VMs whose stall counts; the others' stalls go to the timeline. */
   survivors(context: Context): readonly string[];
   run(context: Context): Promise<void>;
@@ -164,6 +167,7 @@ async function runOnce(
     dir: join(order.dir, "nodes"),
     images: order.images,
     parameters: { ...policyParameters(order.policy), ...scenario.parameters },
+    ...(scenario.seed === undefined ? {} : { seed: scenario.seed }),
     kernelInitiator: scenario.kernelInitiator === true,
     progress,
   });
