@@ -15,7 +15,9 @@ export function heartbeatOf(state: State, now: Instant): HeartbeatBody {
       role: v.role,
       disk: v.disk,
       peerDisk: v.peerDisk,
-      solo: state.durable.solo[resource] === true,
+      // A commit that is on its way to the disk may be found there after a crash: from then on the peer must not count
+      // itself in sync with this owner (A2).
+      solo: state.durable.solo[resource] === true || state.persisting?.record.solo[resource] === true,
       generation: v.generation,
     };
   }

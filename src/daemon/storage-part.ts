@@ -16,6 +16,8 @@ import { watchTarget } from "./target-watch.ts";
 
 const VIP_MS = 1_000;
 const GENERATION_MS = 2_000;
+/** After a look at the target that had no answer. */
+const TARGET_AGAIN_MS = 2_000;
 /** Domains change rarely and by our own hand or by xapi's; a look costs a process. */
 const DOMAINS_MS = 10_000;
 
@@ -27,16 +29,16 @@ export interface StoragePart extends Findings {
 }
 
 export interface StoragePartOptions {
-  readonly drbd: DrbdPort;
+  readonly drbd: Pick<DrbdPort, "follow" | "generation">;
   readonly handlers: HandlerPort;
-  readonly target: TargetPort;
+  readonly target: Pick<TargetPort, "observe" | "onDeath" | "answers" | "end">;
   readonly targetSpec: TargetSpec;
-  readonly vip: VipPort;
+  readonly vip: Pick<VipPort, "observe">;
   readonly vipSpec: VipSpec;
   readonly resources: readonly string[];
   /** The peer's initiator addresses, to see whether D16 keeps them out. */
   readonly peerInitiators: readonly string[];
-  readonly domains: DomainsPort;
+  readonly domains: Pick<DomainsPort, "list">;
   readonly now: () => number;
   readonly feed: (event: OutsideEvent) => void;
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
@@ -115,11 +117,22 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
   }
 
   let facts: TargetFacts = { running: false, filled: false, portalOpen: false };
+  /** A server that did not answer: nothing is decided about the storage before a later look succeeds. */
+  let targetUnknown = false;
+  let looking = false;
+
+  async function lookAgainAtTarget(): Promise<void> {
+    if (!targetUnknown || looking) return;
+    looking = true;
+    await lookAtTarget(null);
+    looking = false;
+  }
 
   async function lookAtTarget(verified: Partial<TargetFacts> | null): Promise<void> {
     if (verified === null) {
       const found = await target.observe();
       if (!found.ok) {
+        targetUnknown = true;
         feed({ kind: "target", target: unknown(describe(found.error), now()) });
         return;
       }
@@ -129,6 +142,7 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
       const peerBarred = filled && !allowed.includes("ALL") && !allowed.some((a) => peerInitiators.includes(a));
       facts = { running, filled, portalOpen, peerBarred };
     } else facts = { ...facts, ...verified };
+    targetUnknown = false;
     feed({ kind: "target", target: known(facts, now()) });
   }
 
@@ -142,12 +156,17 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
 
   target.onDeath((why) => {
     targetState = null;
+    targetUnknown = false;
     facts = { running: false, filled: false, portalOpen: false };
     feed({ kind: "target-died", detail: why });
   });
 
   const hanging = watchTarget({ target, spec: options.targetSpec, serves: () => facts.running && facts.filled, log });
-  const timers = [setInterval(lookAtVip, VIP_MS), setInterval(() => void lookAtDomains(), DOMAINS_MS)];
+  const timers = [
+    setInterval(lookAtVip, VIP_MS),
+    setInterval(() => void lookAgainAtTarget(), TARGET_AGAIN_MS),
+    setInterval(() => void lookAtDomains(), DOMAINS_MS),
+  ];
   lookAtVip();
   await Promise.all([lookAtTarget(null), lookAtDomains()]);
 

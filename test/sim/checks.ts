@@ -9,7 +9,7 @@ import type { Action } from "../../src/core/plan/action.ts";
 import { readable } from "./drbd.ts";
 import { reachesGateway } from "./network.ts";
 import { NAMES, other } from "./settings.ts";
-import { awake, localNow, serves, sideOf, type Host, type Sim } from "./sim.ts";
+import { awake, exposes, localNow, serves, sideOf, type Host, type Sim } from "./sim.ts";
 
 export function checkStep(sim: Sim, h: Host, before: State, after: State, event: Event): void {
   if (before === after) return;
@@ -35,22 +35,34 @@ export function checkAction(sim: Sim, h: Host, action: Action): void {
       if (action.hostId === h.name) sim.violate(`V7 ${h.name} fences itself`);
       if (inContact(state, localNow(sim, h))) sim.violate(`V7 ${h.name} fences a host in contact`);
       if (leaves) sim.violate(`V7 ${h.name} fences a leaving host`);
-      if (peerHa !== "on" || peerFlags.maintenance || peer.disk.record.ha === "off")
+      if (peerHa !== "on" || peerFlags.maintenance || disabled(peer.disk.record) || peer.disk.record.flags.maintenance)
         sim.violate(`V7 ${h.name} fences a host that is disabled or in maintenance`);
       return automatic(sim, h, "fences");
     }
+    case "vip-add":
+      if (!h.target.filled) sim.violate(`V9 floating IP asked for before the LUN is exported on ${h.name}`);
+      return;
     case "recover-peer":
       return automatic(sim, h, "starts the other host's VMs");
     case "xapi-promote":
       return automatic(sim, h, "promotes its toolstack");
+    case "start-confirmed":
+    case "destroy-domains":
+      return automatic(sim, h, `orders ${action.kind} (A22)`);
     case "persist": {
-      if (takesOver(sim, h, action.record) && state.commands.length === 0) automatic(sim, h, "takes over");
+      const { record } = action;
+      if (operated(h)) return;
+      if (takesOver(sim, h, record)) automatic(sim, h, TAKES_OVER);
+      if (record.owner === null && record.takeovers > h.disk.record.takeovers) automatic(sim, h, GIVES_AWAY);
       return;
     }
     default:
       return;
   }
 }
+
+/** A record that begins anew says off too, without anybody having said so. */
+const disabled = ({ ha, epoch }: DurableRecord): boolean => ha === "off" && epoch > 0;
 
 /** The record makes this host the owner without a word of the other one. */
 const takesOver = (sim: Sim, h: Host, record: DurableRecord): boolean =>
@@ -65,26 +77,50 @@ export function checkRecord(sim: Sim, h: Host, record: DurableRecord): void {
       sim.violate(`V6 epoch ${record.epoch} has two owners: ${known} and, on ${h.name}, ${record.owner}`);
     sim.epochOwners.set(record.epoch, record.owner);
   }
-  if (!takesOver(sim, h, record) || (h.state?.commands.length ?? 0) > 0) return;
-  const last = sim.takeover;
-  if (last !== null && sim.now - last.at < h.config.timers.flap)
-    sim.violate(`V12 ${h.name} takes over ${sim.now - last.at} ms after ${last.host} did`);
-  sim.takeover = { at: sim.now, host: h.name };
+  checkMoves(sim, h, record);
 }
 
+const HOUR_MS = 3_600_000;
+/** F3: the hosts measure with their own clocks. */
+const BY_ANY_CLOCK = 0.999;
+
+/** V12, D15: automatic moves of the storage between which neither a person acted nor a resync completed (A23). */
+function checkMoves(sim: Sim, h: Host, record: DurableRecord): void {
+  const received = record.owner === h.name && h.disk.record.owner !== h.name;
+  const counted = received && record.takeovers > h.disk.record.takeovers;
+  if (operated(h) || !(takesOver(sim, h, record) || counted)) return;
+  const last = sim.moves.at(-1);
+  if (last !== undefined && sim.now - last < h.config.timers.flap * BY_ANY_CLOCK)
+    sim.violate(`V12 the storage moves to ${h.name} by itself ${sim.now - last} ms after it moved before`);
+  if (sim.moves.filter((at) => sim.now - at < HOUR_MS * BY_ANY_CLOCK).length >= 2)
+    sim.violate(`V12 the storage moves to ${h.name} by itself, the third time within an hour`);
+  sim.moves = [...sim.moves, sim.now];
+}
+
+/** An operator ordered this move of the storage. */
+const operated = ({ state }: Host): boolean =>
+  state?.commands.some(({ kind }) => kind === "switch" || kind === "become-primary") === true;
+
+const TAKES_OVER = "takes over";
+const GIVES_AWAY = "gives the storage away";
+
+/** V5 by D1 and A20: what nobody ordered happens only while HA is on in both last-known records. */
 function automatic(sim: Sim, h: Host, what: string): void {
-  const { ha, flags, peerFlags } = h.disk.record;
-  if (ha !== "on") sim.violate(`V5 ${h.name} ${what} although HA is ${ha} there`);
+  const { ha, peerHa, flags, peerFlags } = h.disk.record;
+  if (ha !== "on" || peerHa !== "on")
+    sim.violate(`V5 ${h.name} ${what} although HA is ${ha} there and ${peerHa} on the other host`);
   // A20: manual mode is about the storage; HA goes on restarting VMs and fencing for that.
-  if (what === "takes over" && (flags.manual || peerFlags.manual)) sim.violate(`V5 ${h.name} ${what} in manual mode`);
-  if (flags.maintenance) sim.violate(`V5 ${h.name} ${what} in maintenance`);
+  const moves = what === TAKES_OVER || what === GIVES_AWAY;
+  if (moves && (flags.manual || peerFlags.manual)) sim.violate(`V5 ${h.name} ${what} in manual mode`);
+  if (flags.maintenance || peerFlags.maintenance) sim.violate(`V5 ${h.name} ${what} in maintenance`);
 }
 
 export function checkWorld(sim: Sim): void {
   const { a, b } = sim.hosts;
   const aServes = serves(sim, a);
   const bServes = serves(sim, b);
-  if (aServes && bServes) sim.violate("V1 both serve");
+  // By V1's own words; whatever else keeps the initiators away from one of them.
+  if (exposes(sim, a) && exposes(sim, b)) sim.violate("V1 both serve");
   if (aServes) checkData(sim, a);
   if (bServes) checkData(sim, b);
   for (const [uuid, domain] of a.domains) {

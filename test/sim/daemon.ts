@@ -7,15 +7,29 @@ import type { Action } from "../../src/core/plan/action.ts";
 import { step } from "../../src/core/step.ts";
 import { checkAction, checkStep, checkWorld } from "./checks.ts";
 import { answerHandler, observeDrbd } from "./drbd.ts";
-import { startEffect } from "./effects.ts";
+import { cutWrite, startEffect } from "./effects.ts";
 import { beat } from "./heartbeats.ts";
 import { LINKS, onSwitch, reachesGateway, talks } from "./network.ts";
 import { observeDomains, observeTarget, observeVip, observeXapi } from "./observe.ts";
 import { other } from "./settings.ts";
-import { awake, freshSession, frozen, localNow, type Host, type ReplyTo, type Silent, type Sim } from "./sim.ts";
+import {
+  awake,
+  freshSession,
+  freshTarget,
+  frozen,
+  localNow,
+  targetHangs,
+  type Host,
+  type ReplyTo,
+  type Silent,
+  type Sim,
+} from "./sim.ts";
 import { askWitness } from "./witness.ts";
 
 const VIP_LOOK_MS = 1_000;
+const TARGET_AGAIN_MS = 2_000;
+/** Period of the question and the driver's deadline for its answer. */
+const TARGET_ASKED_MS = 3_000;
 const DOMAINS_LOOK_MS = 10_000;
 const XAPI_LOOK_MS = 5_000;
 /** The hands must have shown a pulse this recently for a token to go out. */
@@ -136,11 +150,13 @@ export function createDaemons(sim: Sim): Daemons {
       if (h.daemons === daemons) feed(h, { kind: "reply", id, reply: outcome });
     };
     const reachable = (): boolean => LINKS.some((link) => talks(sim.network, link));
+    // A lost segment is sent again by TCP, later than the next attempt here.
+    const lost = (): boolean => LINKS.every((link) => sim.random.chance(sim.network.quality[link].loss));
     const way = (): number => (sim.noisy ? sim.random.between(1, 6) : 2);
     const attempt = (): void => {
       if (settled || sim.now >= deadline || h.daemons !== daemons || !h.power) return;
       sim.after(150, attempt);
-      if (!reachable() || !awake(sim, peer)) return;
+      if (!reachable() || !awake(sim, peer) || lost()) return;
       if (reply !== null && running === peer.daemons) return settle(reply);
       if (running === peer.daemons) return;
       // A daemon that was restarted has forgotten the request and runs it again.
@@ -161,6 +177,7 @@ export function createDaemons(sim: Sim): Daemons {
 
   function start(h: Host): void {
     if (!h.power || h.state !== null) return;
+    if (h.disk.damaged) return sim.note(h.name, "daemon.refused", "the durable record is damaged");
     h.daemons += 1;
     h.laneFreeAt.clear();
     h.inbox = [];
@@ -186,6 +203,17 @@ export function createDaemons(sim: Sim): Daemons {
     };
     every(sim.tickMs, () => tick(h));
     every(VIP_LOOK_MS, () => observeVip(sim, h));
+    let silent = 0;
+    every(TARGET_ASKED_MS, () => {
+      // As daemon/target-watch: asked like an initiator does, and ended when it stays silent.
+      silent = h.target.filled && targetHangs(sim, h) ? silent + 1 : 0;
+      if (silent < 2 || h.targetDeep) return;
+      h.target = freshTarget();
+      feed(h, { kind: "target-died", detail: "ended: it gave no answer" });
+    });
+    every(TARGET_AGAIN_MS, () => {
+      if (h.state?.target.kind === "unknown") observeTarget(sim, h);
+    });
     every(DOMAINS_LOOK_MS, () => observeDomains(sim, h));
     every(XAPI_LOOK_MS, () => observeXapi(sim, h));
   }
@@ -213,6 +241,7 @@ export function createDaemons(sim: Sim): Daemons {
     feed,
     start,
     kill(h) {
+      if (h.state !== null) cutWrite(sim, h);
       h.state = null;
       h.inbox = [];
     },

@@ -6,7 +6,7 @@ import { known } from "../../src/core/model/observation.ts";
 import { talks } from "./network.ts";
 import { fill, finishResync, handshake, holdsData } from "./handshake.ts";
 import { other } from "./settings.ts";
-import { freshGeneration, frozen, localNow, serves, sideOf, ZERO, type Host, type Side, type Sim } from "./sim.ts";
+import { drbdStalled, freshGeneration, localNow, serves, sideOf, ZERO, type Host, type Side, type Sim } from "./sim.ts";
 
 export const KERNEL_MS = 50;
 
@@ -53,7 +53,7 @@ export function observeDrbd(sim: Sim, h: Host): void {
 /** Both kernels run and packets of the replication network pass both ways. */
 export function pathUp(sim: Sim): boolean {
   const { a, b } = sim.hosts;
-  return a.power && b.power && !frozen(sim, a) && !frozen(sim, b) && talks(sim.network, "replication");
+  return a.power && b.power && !drbdStalled(sim, a) && !drbdStalled(sim, b) && talks(sim.network, "replication");
 }
 
 /** What DRBD makes of its metadata when it attaches after a boot. */
@@ -158,14 +158,15 @@ function becomePrimary(sim: Sim, h: Host, resource: string): void {
   const side = sideOf(h, resource);
   side.role = "Primary";
   side.crashedPrimary = true;
-  if (side.connected) return;
-  beginGeneration(sim, side);
-  // D13: both hosts compared their generations, and the other one made it durable that this one owns the storage.
-  const chosen = sim.hosts[other(h.name)].disk.record.owner === h.name;
+  // D13 compared the generations of both hosts, and the other one made it durable that this one owns this very epoch.
+  const theirs = sim.hosts[other(h.name)].disk.record;
+  const chosen = theirs.owner === h.name && theirs.epoch === h.disk.record.epoch;
   const solo = h.bootRecord.owner === h.name && h.bootRecord.solo[resource] === true;
   if (side.disk !== "UpToDate") sim.violate(`V4 ${h.name} promoted ${resource} from ${side.disk}`);
-  else if (!side.syncedThisBoot && !solo && !chosen)
-    sim.violate(`V4 ${h.name} promoted ${resource} alone, rebooted since it was last in sync and not solo`);
+  else if (!side.connected && !side.syncedThisBoot && !solo && !chosen)
+    sim.violate(`V4 ${h.name} promoted ${resource}, rebooted since it was last in sync and not solo`);
+  if (side.connected) return;
+  beginGeneration(sim, side);
   if (side.disk === "Consistent") side.disk = "UpToDate";
 }
 
@@ -271,7 +272,7 @@ export function createKernel(sim: Sim): () => void {
 function watch(sim: Sim, resource: string, path: boolean): void {
   for (const h of [sim.hosts.a, sim.hosts.b]) {
     const side = sideOf(h, resource);
-    if (!side.connected || !h.power || frozen(sim, h)) continue;
+    if (!side.connected || !h.power || drbdStalled(sim, h)) continue;
     const peer = sideOf(sim.hosts[other(h.name)], resource);
     // A peer that gave up answers with a reset as soon as packets pass again.
     if (path && !peer.connected) loseConnection(sim, h, resource);
@@ -282,7 +283,7 @@ function watch(sim: Sim, resource: string, path: boolean): void {
 
 /** The VMs always have one write outstanding: issued in one period, acknowledged in a later one. */
 function write(sim: Sim, h: Host, path: boolean): void {
-  if (!h.power || frozen(sim, h)) return;
+  if (!h.power || drbdStalled(sim, h)) return;
   const serving = serves(sim, h);
   for (const resource of sim.resources) {
     const side = sideOf(h, resource);

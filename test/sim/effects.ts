@@ -2,6 +2,7 @@
 // although it is reported as failed, or be done long after it was given up.
 
 import { restartRefusal } from "../../src/core/decide/recovery.ts";
+import type { DurableRecord } from "../../src/core/model/durable.ts";
 import type { Effect } from "../../src/core/plan/action.ts";
 import { assertNever } from "../../src/util/assert.ts";
 import { checkRecord } from "./checks.ts";
@@ -11,9 +12,11 @@ import { observeDomains, observeTarget, observeVip, observeXapi } from "./observ
 import { other } from "./settings.ts";
 import {
   freshTarget,
+  drbdStalled,
   frozen,
   localNow,
   sideOf,
+  targetHangs,
   type ActionFault,
   type EffectKind,
   type Host,
@@ -58,9 +61,19 @@ function laneOf({ kind }: Effect): string {
   return "drbd";
 }
 
-export function startEffect(sim: Sim, h: Host, action: Effect): void {
+/** What goes wrong with this one; a part of the host that hangs makes every tool hang that talks to it. */
+function faultOf(sim: Sim, h: Host, action: Effect): ActionFault | null {
+  const lane = laneOf(action);
+  const mortal = action.kind === "target-withdraw" && !h.targetDeep;
+  if ((lane === "target" && targetHangs(sim, h) && !mortal) || (lane === "drbd" && drbdStalled(sim, h))) return "late";
+  if (lane === "pool" && h.toolstackUntil > sim.now) return "fails";
   const drawn = takeFault(sim, h, action.kind);
-  const fault = drawn === "late" && !HANGS.test(action.kind) ? "slow" : drawn;
+  if (drawn === "unsynced" && action.kind !== "persist") return "fails";
+  return drawn === "late" && !HANGS.test(action.kind) ? "slow" : drawn;
+}
+
+export function startEffect(sim: Sim, h: Host, action: Effect): void {
+  const fault = faultOf(sim, h, action);
   const base = sim.latency?.(action.kind) ?? LATENCY[action.kind] ?? 10;
   const varied = sim.noisy ? base * sim.random.between(0.5, 1.8) : base;
   const slowness = action.kind === "fence" ? 1 : h.slowness;
@@ -80,12 +93,17 @@ export function startEffect(sim: Sim, h: Host, action: Effect): void {
     const ok = outcome === true;
     sim.feed(h, { kind: "result", id: action.id, ok, detail: ok ? action.kind : outcome });
   };
+  if (action.kind === "persist" && fault !== "fails")
+    sim.after(begins - sim.now, () => {
+      if (same() && h.state !== null) h.writing = action.record;
+    });
   sim.after(begins + takes - sim.now, () =>
     whenHandsAwake(sim, h, () => {
       if (!same()) return;
       if (fault === "fails") return report("made to fail");
       if (fault === "late") {
-        sim.after(sim.random.between(200, 6_000), () => {
+        const until = Math.max(lane === "target" ? h.targetUntil : 0, lane === "drbd" ? h.drbdUntil : 0) - sim.now;
+        sim.after(Math.max(0, until) + sim.random.between(200, until > 0 ? 400 : 6_000), () => {
           if (!same()) return;
           apply(sim, h, action, () => undefined);
           // The watch on the server's socket tells its death, whoever ended it.
@@ -93,7 +111,9 @@ export function startEffect(sim: Sim, h: Host, action: Effect): void {
         });
         return report("gave up after its deadline");
       }
+      const before = h.disk.record;
       apply(sim, h, action, (outcome) => {
+        if (fault === "unsynced") h.disk.synced = before;
         // The executor reads the durable record back after a failure (act/execute.ts): what is done is told as done.
         const lies = fault === "done-but-failed" && action.kind !== "persist";
         const told = lies && outcome === true ? "made to look failed" : outcome;
@@ -160,8 +180,7 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
   const peer = sim.hosts[other(h.name)];
   switch (action.kind) {
     case "persist":
-      checkRecord(sim, h, action.record);
-      h.disk.record = action.record;
+      writeRecord(sim, h, action.record);
       return done(true);
     case "drbd-up":
       sideOf(h, action.resource).up = true;
@@ -210,7 +229,8 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       h.blocked = false;
       return done(true);
     case "vip-add":
-      if (sim.resources.some((r) => sideOf(h, r).role !== "Primary") || !h.target.filled)
+      // A target that dies in this very moment is told, and everything is undone.
+      if (sim.resources.some((r) => sideOf(h, r).role !== "Primary"))
         sim.violate(`V9 floating IP added early on ${h.name}`);
       h.vip = true;
       return done(true);
@@ -259,6 +279,20 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
   }
 }
 
+function writeRecord(sim: Sim, h: Host, record: DurableRecord): void {
+  checkRecord(sim, h, record);
+  h.disk.record = record;
+  h.disk.synced = record;
+  h.writing = null;
+}
+
+/** The daemon ends in the middle of a write: a restart finds the old record or the new one, each whole (drivers/store). */
+export function cutWrite(sim: Sim, h: Host): void {
+  const { writing } = h;
+  h.writing = null;
+  if (writing !== null && sim.noisy && sim.random.chance(0.5)) writeRecord(sim, h, writing);
+}
+
 /** Off, then the power state read back twice; either half may fail on the way. */
 function fence(sim: Sim, h: Host, peer: Host, hostId: string, done: (outcome: Outcome) => void): void {
   if (hostId === h.name) sim.violate("V7 fenced itself");
@@ -284,6 +318,7 @@ function recover(sim: Sim, h: Host, done: (outcome: Outcome) => void): void {
   const next = [...sim.residence].find(([, where]) => where === other(h.name));
   if (next === undefined) return done(true);
   if (frozen(sim, h)) return sim.after(100, () => recover(sim, h, done));
+  if (h.toolstackUntil > sim.now) return done("the toolstack does not answer");
   if (h.state === null || restartRefusal(h.state, localNow(sim, h)) !== undefined)
     return done("permission was withdrawn");
   h.domains.set(next[0], { paused: false });

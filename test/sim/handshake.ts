@@ -101,10 +101,9 @@ function inSync(sim: Sim, resource: string, from: Side, to: Side): void {
   if (to.data > from.data && to.data <= (sim.acked[resource] ?? 0))
     sim.violate(`V3 the resync of ${resource} overwrites an acknowledged write`);
   to.data = from.data;
-  // A23: takeovers count only while no resync came between them.
-  sim.takeover = null;
   to.generation = { current: from.generation.current, bitmap: ZERO, history: pastOf(from) };
   from.generation = { current: from.generation.current, bitmap: ZERO, history: pastOf(from) };
+  const filled = to.resync === "target";
   for (const side of [from, to]) {
     side.resync = null;
     side.disk = "UpToDate";
@@ -112,7 +111,14 @@ function inSync(sim: Sim, resource: string, from: Side, to: Side): void {
     side.syncedThisBoot = true;
     if (side.role === "Secondary") side.crashedPrimary = false;
   }
+  // A23: moves count only while no resync came between them.
+  if (filled && wholeEverywhere(sim)) sim.moves = [];
 }
+
+const wholeEverywhere = (sim: Sim): boolean =>
+  NAMES.every((name) =>
+    sim.resources.every((r) => sideOf(sim.hosts[name], r).connected && sideOf(sim.hosts[name], r).disk === "UpToDate"),
+  );
 
 const pastOf = ({ generation }: Side): readonly string[] =>
   (generation.bitmap === ZERO ? generation.history : [generation.bitmap, ...generation.history]).slice(0, 2);

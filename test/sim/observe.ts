@@ -1,10 +1,12 @@
 // What a host's drivers see of it and tell the brain.
 
-import { known } from "../../src/core/model/observation.ts";
+import { known, unknown } from "../../src/core/model/observation.ts";
 import { other } from "./settings.ts";
-import { localNow, type Host, type Sim } from "./sim.ts";
+import { localNow, targetHangs, type Host, type Sim } from "./sim.ts";
 
 export function observeTarget(sim: Sim, h: Host): void {
+  if (targetHangs(sim, h))
+    return sim.feed(h, { kind: "target", target: unknown("tgtadm: no answer", localNow(sim, h)) });
   const { running, filled, portalOpen } = h.target;
   sim.feed(h, { kind: "target", target: known({ running, filled, portalOpen }, localNow(sim, h)) });
 }
@@ -19,6 +21,8 @@ export function observeDomains(sim: Sim, h: Host): void {
 }
 
 export function observeXapi(sim: Sim, h: Host): void {
+  if (h.toolstackUntil > sim.now)
+    return sim.feed(h, { kind: "xapi", xapi: unknown("xapi does not answer", localNow(sim, h)) });
   const role = h.disk.xapi;
   const masterId = role === "master" ? h.name : other(h.name);
   sim.feed(h, { kind: "xapi", xapi: known({ role, masterId }, localNow(sim, h)) });

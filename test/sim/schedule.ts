@@ -4,7 +4,9 @@
 import type { Policy } from "../../src/core/model/config.ts";
 import { isSolo } from "../../src/core/facts.ts";
 import { holdsData } from "./handshake.ts";
-import { drawFault, healFaults, inject, type Fault } from "./faults.ts";
+import { drawFault } from "./draw.ts";
+import { type Fault } from "./faults.ts";
+import { healFaults, inject } from "./inject.ts";
 import { drawStory } from "./stories.ts";
 import { createRandom } from "./random.ts";
 import { NAMES, R, type HostName } from "./settings.ts";

@@ -32,6 +32,14 @@ export const TIMERS = {
   release: 3000,
 };
 
+/** Another set that keeps every inequality: T_dead and the lease by this factor, T_take as they need it (I-c, I-g). */
+export function scaledTimers(factor: number): typeof TIMERS {
+  const dead = TIMERS.dead * factor;
+  const lease = TIMERS.lease * factor;
+  const take = Math.ceil((lease + TIMERS.watchdog + TIMERS.reset) * 1.001 + TIMERS.margin);
+  return { ...TIMERS, dead, lease, take };
+}
+
 export function testConfig(host: HostName, policy: Policy, patch: Partial<CoreConfig> = {}): CoreConfig {
   return {
     poolId: "pool",

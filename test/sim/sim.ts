@@ -59,7 +59,9 @@ export type ActionFault =
   /** Takes seconds. */
   | "slow"
   /** Told as failed at its deadline, done afterwards (a process that hangs in the kernel). */
-  | "late";
+  | "late"
+  /** Told as done and read back so, and lost with the power: the directory's fsync failed (durable record only). */
+  | "unsynced";
 
 export interface Packet {
   readonly from: HostName;
@@ -102,6 +104,10 @@ export interface Target {
 /** Survives a loss of power. */
 export interface Disk {
   record: DurableRecord;
+  /** What a loss of power leaves of the record. */
+  synced: DurableRecord;
+  /** The record's file is not whole: no daemon starts before an operator moved it away. */
+  damaged: boolean;
   xapi: "master" | "supporter";
   /** DRBD's disk state of the first resource. */
   drbd: DiskState;
@@ -135,6 +141,14 @@ export interface Host {
   stalledUntil: number;
   handsUntil: number;
   frozenUntil: number;
+  /** Hang until an instant: the target's process, DRBD in the kernel, the toolstack. */
+  targetUntil: number;
+  /** It hangs in the kernel: SIGKILL takes effect when it is over. */
+  targetDeep: boolean;
+  drbdUntil: number;
+  toolstackUntil: number;
+  /** The durable record on its way to the disk. */
+  writing: DurableRecord | null;
   /** Events that wait for the brain to wake up. */
   inbox: (() => void)[];
   /** This host's monotonic clock: `base + rate × world time`. */
@@ -185,13 +199,16 @@ export interface Sim {
   readonly violations: string[];
   readonly replies: CommandReply[];
   readonly epochOwners: Map<number, string>;
-  /** When each host was last powered off by its peer, and the last automatic takeover. */
+  /** When each host was last powered off by its peer. */
   readonly fencedAt: Record<HostName, number>;
-  takeover: { at: number; host: HostName } | null;
+  /** Instants of the automatic moves of the storage that count (D15, A23). */
+  moves: readonly number[];
   /** The votes of both hosts passed for T_dead and no heartbeat arrived anywhere: outside the fault hypothesis of VOTE. */
   h1Broken: boolean;
   /** Faults injected so far. */
   faults: number;
+  /** No more of them come. */
+  healed: boolean;
   heartbeatArrived(): void;
   /** Steps of the decision function so far. */
   steps: number;
@@ -212,16 +229,33 @@ export const ZERO = "0000000000000000";
 
 export const localNow = (sim: Sim, host: Host): number => host.clock.base + host.clock.rate * sim.now;
 
+/** The clock goes on from here at another rate: NTP steps the wall clock, which nothing reads, and slews this one (F3). */
+export function slew(sim: Sim, { clock }: Host, rate: number): void {
+  clock.base += (clock.rate - rate) * sim.now;
+  clock.rate = rate;
+}
+
 export const frozen = (sim: Sim, host: Host): boolean => host.frozenUntil > sim.now;
+
+/** Its DRBD neither answers nor writes: the whole dom0 stands still, or only that part of its kernel. */
+export const drbdStalled = (sim: Sim, host: Host): boolean => Math.max(host.frozenUntil, host.drbdUntil) > sim.now;
+
+/** The target's process answers nobody. */
+export const targetHangs = (sim: Sim, host: Host): boolean => host.target.running && host.targetUntil > sim.now;
 
 /** The daemon runs and its brain is awake. */
 export const awake = (sim: Sim, host: Host): boolean =>
   host.power && host.state !== null && Math.max(host.stalledUntil, host.frozenUntil) <= sim.now;
 
-/** V1's words: Primary and not suspended and exported and reachable under the floating IP. */
+/** An initiator gets its answers here. */
 export function serves(sim: Sim, host: Host): boolean {
-  if (!host.vip || !host.power || host.blocked || host.hush !== "off" || frozen(sim, host)) return false;
-  if (!host.target.portalOpen || !host.target.filled) return false;
+  if (!exposes(sim, host) || host.blocked || host.hush !== "off" || drbdStalled(sim, host)) return false;
+  return host.target.portalOpen && !targetHangs(sim, host);
+}
+
+/** V1's own words: Primary and not suspended and LUN exported and floating IP; whoever else keeps initiators away. */
+export function exposes(sim: Sim, host: Host): boolean {
+  if (!host.vip || !host.power || !host.target.filled) return false;
   for (const resource of sim.resources) {
     const side = host.sides[resource];
     if (side === undefined || side.role !== "Primary" || side.suspended) return false;
@@ -284,6 +318,8 @@ export function createHost(name: HostName, resources: readonly string[], start: 
     sides,
     disk: {
       record,
+      synced: record,
+      damaged: false,
       xapi: name === "a" ? "master" : "supporter",
       broken: false,
       get drbd() {
@@ -311,6 +347,11 @@ export function createHost(name: HostName, resources: readonly string[], start: 
     stalledUntil: 0,
     handsUntil: 0,
     frozenUntil: 0,
+    targetUntil: 0,
+    targetDeep: false,
+    drbdUntil: 0,
+    toolstackUntil: 0,
+    writing: null,
     inbox: [],
     clock: start.clock,
     config: start.config,

@@ -118,9 +118,10 @@ export function createWorld(options: WorldOptions = {}): World {
     replies: [],
     epochOwners: new Map(),
     fencedAt: { a: -Infinity, b: -Infinity },
-    takeover: null,
+    moves: [],
     h1Broken: false,
     faults: 0,
+    healed: false,
     steps: 0,
     nextId: 1,
     latency: options.latencyMs ?? null,
@@ -175,6 +176,8 @@ export function createWorld(options: WorldOptions = {}): World {
     h.stalledUntil = 0;
     h.handsUntil = 0;
     h.frozenUntil = 0;
+    h.targetUntil = 0;
+    h.drbdUntil = 0;
     boot(sim, h);
     daemons.start(h);
   }
@@ -186,6 +189,7 @@ export function createWorld(options: WorldOptions = {}): World {
     h.power = false;
     h.downBy = by;
     daemons.kill(h);
+    h.disk.record = h.disk.synced;
     h.target = freshTarget();
     h.vip = false;
     h.domains.clear();
@@ -260,7 +264,11 @@ export function createWorld(options: WorldOptions = {}): World {
       }
       return sim.now - begun;
     },
-    command: (name, command) => sim.feed(sim.hosts[name], { kind: "command", id: 900_000 + sim.nextId++, command }),
+    command(name, command) {
+      // A23: a person looked after the storage; what systemd says at a stop is no such act.
+      if (command.kind !== "leave" && command.kind !== "pause") sim.moves = [];
+      sim.feed(sim.hosts[name], { kind: "command", id: 900_000 + sim.nextId++, command });
+    },
     powerOff: (name) => powerOff(sim.hosts[name], "fault"),
     powerOn: (name) => powerOn(sim.hosts[name]),
     killDaemon: (name) => daemons.kill(sim.hosts[name]),

@@ -119,7 +119,18 @@ function acceptOutdate(turn: Turn, id: number, resource: string, epoch: number):
   if (ahead(state) === resource) return refuse(turn, id, `the newest copy of ${resource} is on this host (A2)`);
   change(turn, { syncedEpoch: null });
   if (v.disk === "Outdated" || v.disk === "Inconsistent" || v.disk === "Diskless") return done(turn, id);
-  owe(turn, id, "outdate", [effect(turn, { kind: "outdate", resource })]);
+  owe(turn, id, "outdate", [outdate(turn, resource)]);
+}
+
+/** Asked again while the tool still hangs, it is not started a second time: a queue of them would outdate the copy much later. */
+function outdate(turn: Turn, resource: string): number {
+  const name = `outdate ${resource}`;
+  const last = turn.state.repairs[name];
+  if (last !== undefined && last.id !== -1) return last.id;
+  const id = effect(turn, { kind: "outdate", resource });
+  const failures = last?.failures ?? 0;
+  change(turn, { repairs: { ...turn.state.repairs, [name]: { id, at: turn.now, failures } } });
+  return id;
 }
 
 /** A9: the releaser proved that nobody serves; this host revalidates the token before it promotes. */

@@ -1,0 +1,61 @@
+// What the daemon tells the brain about the storage: a target that does not answer is looked at until it does.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startStoragePart } from "../../src/daemon/storage-part.ts";
+import type { OutsideEvent } from "../../src/daemon/messages.ts";
+import { err, ok } from "../../src/util/result.ts";
+
+test("a look at the target without an answer is repeated every two seconds until there is one", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const told: OutsideEvent[] = [];
+  let hangs = true;
+  const state = {
+    running: true,
+    pid: 1,
+    exported: ["r"],
+    portalOpen: true,
+    allowed: [],
+    sessions: 0,
+    writeCacheOff: true,
+  };
+  const timeout = { kind: "timeout", command: "tgtadm", afterMs: 1_000 } as const;
+  let looks = 0;
+  const part = await startStoragePart({
+    drbd: { follow: () => ({ stop: () => undefined }), generation: () => Promise.resolve(err(timeout)) },
+    handlers: { watch: () => ({ stop: () => undefined }), answer: () => Promise.resolve(ok("gone" as const)) },
+    target: {
+      observe() {
+        looks += 1;
+        return Promise.resolve(hangs ? err(timeout) : ok(state));
+      },
+      onDeath: () => undefined,
+      answers: () => Promise.resolve(true),
+      end: () => undefined,
+    },
+    vip: { observe: () => ({ kind: "absent" }) },
+    targetSpec: { iqn: "iqn.x", tid: 1, luns: [], allow: [], portal: { address: "192.0.2.1", port: 3260 } },
+    vipSpec: { address: "192.0.2.1", prefix: 24, device: "eth1" },
+    resources: ["r"],
+    peerInitiators: [],
+    domains: { list: () => Promise.resolve(ok([])) },
+    now: () => 0,
+    feed: (event) => void told.push(event),
+    log: () => undefined,
+  });
+  t.after(() => part.stop());
+  const newest = (): string | undefined => told.flatMap((e) => (e.kind === "target" ? [e.target.kind] : [])).at(-1);
+  const later = async (): Promise<void> => {
+    t.mock.timers.tick(2_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  assert.equal(newest(), "unknown");
+  await later();
+  assert.equal(newest(), "unknown");
+  hangs = false;
+  await later();
+  assert.equal(newest(), "known");
+  const needed = looks;
+  await later();
+  assert.equal(looks, needed, "a target that answered is left alone");
+});
