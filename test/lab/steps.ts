@@ -49,7 +49,11 @@ export async function startAll(lab: Lab, through: NodeName): Promise<void> {
       for (const vm of idle()) {
         await startOn(lab, through, vm.uuid, vm.home).then(
           () => said.delete(vm.name),
-          (error: unknown) => said.set(vm.name, error instanceof Error ? error.message : String(error)),
+          (error: unknown) => {
+            const why = error instanceof Error ? error.message : String(error);
+            if (said.get(vm.name) !== why) lab.note(vm.home, "vm", `${vm.name} does not start: ${why}`);
+            said.set(vm.name, why);
+          },
         );
       }
       return idle().length === 0 ? true : undefined;
