@@ -12,7 +12,7 @@ export const scenario: Scenario = {
     if (early.code === 0)
       throw new Error("become-primary took the storage before anybody had said that the peer is off");
     await must(other, `iscsi-cfg confirm-peer-off ${owner}`, 20_000);
-    await must(other, "iscsi-cfg become-primary", 30_000);
+    await must(other, `iscsi-cfg become-primary --force --peer ${owner}`, 30_000);
     await serving(10_000);
   },
   async heal({ lab, owner }) {
