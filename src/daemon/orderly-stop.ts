@@ -11,7 +11,7 @@ import type { Result } from "../util/result.ts";
 
 export interface OrderlyStopOptions {
   readonly ask: (command: Command) => Promise<ControlReply>;
-  readonly host: HostPort;
+  readonly host: Pick<HostPort, "goesDown">;
   /** Moves or stops the VMs of a host that goes down (LEAVE_POLICY), within minutes; the text or the reason against it. */
   readonly empty: () => Promise<Result<string, string>>;
   readonly onProgress: (text: string) => void;

@@ -20,6 +20,7 @@ import { createXapiGate } from "../drivers/xapi/session.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import type { OutsideEvent, Snapshot } from "./messages.ts";
 import { policyOf } from "./vm-watch.ts";
+import type { ToolstackAnswer } from "./toolstack-watch.ts";
 
 export interface PoolPart extends PoolProcedures {
   view(): Observation<PoolView>;
@@ -29,6 +30,8 @@ export interface PoolPart extends PoolProcedures {
   message(alert: PoolAlert): Promise<Result<"raised", string>>;
   /** A procedure of src/act/pool, its failure in words. `permitted` is asked before each change; left out: always. */
   perform<T>(work: (context: NodeContext) => Promise<Done<T>>, permitted?: () => boolean): Promise<Result<T, string>>;
+  /** Does the toolstack of this very host work? Whatever the master does. */
+  toolstack(): Promise<ToolstackAnswer>;
   stop(): Promise<void>;
 }
 
@@ -236,6 +239,22 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
         alert,
       );
       return done.ok ? done : err(describePoolFailure(done.error));
+    },
+    async toolstack() {
+      const session = await gate.openLocal(options.config().xapi.timeoutMs, abort.signal);
+      if (session.ok) {
+        void session.value.logout(1_000);
+        return "answers";
+      }
+      switch (session.error.kind) {
+        case "api":
+        case "malformed":
+          return "answers";
+        case "timeout":
+          return "silent";
+        case "transport":
+          return "absent";
+      }
     },
     async stop() {
       clearInterval(timer);

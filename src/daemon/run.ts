@@ -43,6 +43,7 @@ import { openSettings, type Settings } from "./settings.ts";
 import { createStatusSource } from "./status-source.ts";
 import { lookAtStorage } from "./storage-facts.ts";
 import { startStoragePart } from "./storage-part.ts";
+import { toolstackIsOthers, watchToolstack } from "./toolstack-watch.ts";
 import { vmMemoryCache } from "./vm-memory.ts";
 import { startVmWatch } from "./vm-watch.ts";
 import { startWitnessPart } from "./witness-part.ts";
@@ -203,6 +204,17 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
     feed,
     cache: vmMemoryCache(VMS_PATH),
     alerts,
+    log,
+  });
+
+  const toolstackWatch = watchToolstack({
+    now: clock.now,
+    limits: () => config.xapi,
+    readable: () => pool.view().kind === "known",
+    ask: () => pool.toolstack(),
+    handsOff: () => snapshot === null || toolstackIsOthers(snapshot.state),
+    restart: () => drivers.host.restartToolstack(),
+    onBeyondRepair: (beyondRepair) => feed({ kind: "toolstack", beyondRepair }),
     log,
   });
 
@@ -368,6 +380,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
   // Stop is not failover: what is served stays served; only looking and deciding end.
   storagePart.stop();
   votes.stop();
+  toolstackWatch.stop();
   fenceWatch.stop();
   fence.stop();
   void witness.stop();

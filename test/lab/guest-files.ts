@@ -244,4 +244,9 @@ case $answer in
 esac
 `;
 
+/** As dom0's: the service manager, here the node's agent, starts it again; the VMs run on. */
+export const TOOLSTACK_RESTART = `#!/bin/sh
+pkill -9 -f '(^|/)xapi-sim\\.mjs( |$)'
+`;
+
 export const fenceHosts = (): string => NODES.map((node) => `${FACTS[node].uuid}:${FACTS[node].bmc}\n`).join("");

@@ -20,6 +20,7 @@ import {
   labVms,
   SYSTEMCTL,
   tandemYaml,
+  TOOLSTACK_RESTART,
   xapiSeed,
   type LabVm,
 } from "./guest-files.ts";
@@ -223,6 +224,7 @@ function nodeFiles(
   add("/etc/xensource-inventory", inventory(node));
   add("/etc/hostname", `${node}\n`);
   add("/etc/hosts", `127.0.0.1 localhost\n${NODES.map((n) => `${FACTS[n].management} ${n}`).join("\n")}\n`);
+  add("/usr/sbin/xe-toolstack-restart", TOOLSTACK_RESTART, 0o755);
   add("/usr/sbin/xl", readFileSync(join(root, "test/xapi-sim/xl"), "utf8"), 0o755);
   for (const tool of ["ha-cfg", "iscsi-cfg"]) {
     add(
