@@ -23,7 +23,8 @@ export type Drivers = ReturnType<typeof createDrivers>;
 /** The kernel calls our handler without drbdadm between; it takes no longer path than this (DRBD 8.4, usermode_helper). */
 const LONGEST_HELPER = 79;
 
-export function createDrivers(config: () => Config) {
+/** `onProblem` hears what no effect's result tells. */
+export function createDrivers(config: () => Config, onProblem: (text: string) => void) {
   const clock = systemClock();
   const exec = createExec();
   // Beside the installed programs' folder, or at the root of a checkout.
@@ -38,7 +39,11 @@ export function createDrivers(config: () => Config) {
     handlers: createHandlerWatch(FENCE_REQUESTS),
     target: createTgtd(exec, exec, clock),
     vip: createVip(exec, { feed: exec }),
-    firewall: createFirewall(exec, { feed: exec }),
+    firewall: createFirewall(exec, {
+      feed: exec,
+      onUnsettled: (reason) =>
+        onProblem(`the silence of a switch may last on this host, it is lifted again and again: ${reason}`),
+    }),
     host: createSystemdHost(exec),
     domains: createDomains(exec),
     fence: createFence({ exec, clock, config }),

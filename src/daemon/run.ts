@@ -91,7 +91,10 @@ interface Beginning {
 async function startDaemon({ settings, storage, identity, secret, logger }: Beginning): Promise<number | string> {
   let config: Config = settings.config();
   let snapshot: Snapshot | null = null;
-  const drivers = createDrivers(() => config);
+  const drivers = createDrivers(
+    () => config,
+    (problem) => log("action.failed", problem, "warn"),
+  );
   const { clock, exec, drbd, fence, votes, signs } = drivers;
   const log = (event: string, detail: string, level?: "info" | "warn" | "error"): void => {
     const name: EventName = isEventName(event) ? event : "state.changed";

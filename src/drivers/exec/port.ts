@@ -63,5 +63,6 @@ export interface FeedPort {
 export interface LineFeed {
   /** False when the program is gone or does not read: nothing was sent. */
   send(lines: readonly string[]): boolean;
+  /** Ends it at once; `onEnd` tells when it is gone. */
   stop(): void;
 }

@@ -171,6 +171,7 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
   function feed(file: string, args: readonly string[], onEnd: (why: string) => void): LineFeed {
     const child = spawn(file, args, { stdio: ["pipe", "ignore", "ignore"], env: baseEnv });
     let alive = true;
+    let stopped = false;
     const end = (why: string): void => {
       if (!alive) return;
       alive = false;
@@ -184,12 +185,12 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     return {
       send(orders) {
         // What piles up unread would be carried out late, when nobody expects it any more.
-        if (!alive || child.stdin.writableLength > 0) return false;
+        if (!alive || stopped || child.stdin.writableLength > 0) return false;
         child.stdin.write(`${orders.join("\n")}\n`);
         return true;
       },
       stop() {
-        alive = false;
+        stopped = true;
         child.kill("SIGKILL");
       },
     };

@@ -4,7 +4,7 @@
 import { connect, isIPv6 } from "node:net";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok, type Result } from "../../util/result.ts";
-import type { DriverError } from "../driver-error.ts";
+import { describe, type DriverError } from "../driver-error.ts";
 import { finished, succeeded } from "../exec/outcome.ts";
 import type { ExecPort, FeedPort, LineFeed } from "../exec/port.ts";
 import type { FirewallPort, Hush } from "./port.ts";
@@ -15,6 +15,12 @@ export interface FirewallSettings {
   readonly timeoutMs?: Millis;
   /** Does this host's portal answer? For tests. */
   readonly connects?: (address: string, port: number) => Promise<boolean>;
+  /** Nobody stays silenced for longer, by default 5 s; for tests. */
+  readonly hushLimitMs?: Millis;
+  /** How long after a hush it is made sure of what holds, by default 3 s; for tests. */
+  readonly settleMs?: Millis;
+  /** It could not be made sure of, and is tried again; each new reason, once. */
+  readonly onUnsettled?: (reason: string) => void;
 }
 
 /** Without the alternatives of Debian's packages only the flavours have names; Debian's legacy one serves everywhere. */
@@ -27,7 +33,13 @@ interface Blocked {
 
 const chain = "TANDEM";
 /** Longer than a hand-over may take before it is rolled back (protocol.md 7: 3 s). */
-const hushLimitMs: Millis = 5000;
+const longestHushMs: Millis = 5000;
+/** A hush is an unverified word to a process that may have died: so long after it the rules are verified. */
+const settleMs: Millis = 3000;
+/** The longest wait before the next try where that failed. */
+const settleAgainMs: Millis = 60_000;
+/** A waiting process that was ended with SIGKILL is gone after this, unless it hangs in the kernel. */
+const endMs: Millis = 500;
 /** How long the own portal may take to accept before a process makes sure of the rules. */
 const connectMs: Millis = 150;
 /**
@@ -120,8 +132,10 @@ export function createFirewall(
     const next = new Map(written);
     if (block) next.set(key, { address, port });
     else next.delete(key);
+    // What the waiting process has not read yet must not undo what is verified now.
+    const alone = certain || (await endWaiting());
     const done = await write(next);
-    certain = done.ok;
+    certain = done.ok && alone;
     if (!done.ok) return done;
     written = next;
     return ok("changed");
@@ -133,28 +147,69 @@ export function createFirewall(
     return result;
   }
 
-  let waiting: LineFeed | null = null;
+  let waiting: { readonly feed: LineFeed; readonly gone: Promise<void> } | null = null;
   function keepWaiting(): LineFeed | null {
     if (settings.feed === undefined || tool === null || tool === "nft") return null;
+    if (waiting !== null) return waiting.feed;
+    const gone = Promise.withResolvers<void>();
     // It commits each table when it reads COMMIT, and then reads on (iptables-restore of 1.4 and 1.8).
-    waiting ??= settings.feed.feed(`${tool}-restore`, ["--noflush"], () => {
-      waiting = null;
+    const feed = settings.feed.feed(`${tool}-restore`, ["--noflush"], () => {
+      if (waiting?.feed === feed) waiting = null;
+      gone.resolve();
     });
-    return waiting;
+    waiting = { feed, gone: gone.promise };
+    return feed;
+  }
+
+  /** False when it hangs in the kernel: what it was told may still come. */
+  async function endWaiting(): Promise<boolean> {
+    if (waiting === null) return true;
+    const { feed, gone } = waiting;
+    waiting = null;
+    feed.stop();
+    const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), endMs));
+    return await Promise.race([gone.then(() => true), late]);
   }
 
   let expiry: NodeJS.Timeout | undefined;
-  async function hush(address: string, port: number, what: Hush): Promise<void> {
+  let settling: NodeJS.Timeout | undefined;
+  const hush = (address: string, port: number, what: Hush): Promise<void> => {
+    clearTimeout(settling);
+    return queued(() => hushNow(address, port, what));
+  };
+
+  async function hushNow(address: string, port: number, what: Hush): Promise<void> {
     if (isIPv6(address)) return;
     clearTimeout(expiry);
     // Nobody must stay silent because a hand-over died half-way: what is to last uses `block`.
-    if (what !== "off") expiry = setTimeout(() => void hush(address, port, "off"), hushLimitMs).unref();
+    const longest = settings.hushLimitMs ?? longestHushMs;
+    if (what !== "off") expiry = setTimeout(() => void hush(address, port, "off"), longest).unref();
     const hushed = what === "off" ? [] : rulesOf({ address, port }).slice(0, what === "requests" ? 1 : 2);
     // Whether it took effect is not known: the next verified change writes all of it.
     const sent = keepWaiting()?.send([iptablesText(written, hushed).trimEnd()]) === true;
-    if (!sent) return;
-    certain = false;
-    await new Promise((resolve) => setTimeout(resolve, HUSH_MS[what]));
+    if (sent) certain = false;
+    if (what === "off") settleLater(address, port, settings.settleMs ?? settleMs);
+    if (sent) await new Promise((resolve) => setTimeout(resolve, HUSH_MS[what]));
+  }
+
+  let unsettled = "";
+  /** The silence of a hush is over, or this host's own initiators never see the portal again: verified, and tried until it is. */
+  function settleLater(address: string, port: number, waitMs: Millis): void {
+    clearTimeout(settling);
+    settling = setTimeout(() => void queued(() => settle(address, port, waitMs)), waitMs).unref();
+  }
+
+  async function settle(address: string, port: number, waitMs: Millis): Promise<void> {
+    if (certain || tool === null) return;
+    // The portal of the host that serves now answers: nothing is dropped here on the way to it and back.
+    if (!written.has(`${address} ${port}`) && (await answers(address, port))) return;
+    const alone = await endWaiting();
+    const done = await write(written);
+    certain = done.ok && alone;
+    const reason = done.ok ? "" : describe(done.error);
+    if (!certain) settleLater(address, port, Math.min(2 * waitMs, settleAgainMs));
+    if (reason !== "" && reason !== unsettled) settings.onUnsettled?.(reason);
+    unsettled = reason;
   }
 
   return {
@@ -164,8 +219,10 @@ export function createFirewall(
         const done = await prepare();
         // The kernel loads the modules of a rule when it meets the first one: not in the middle of a switch.
         if (done.ok) {
-          await hush("0.0.0.0", 1, "all");
-          await hush("0.0.0.0", 1, "off");
+          await hushNow("0.0.0.0", 1, "all");
+          await hushNow("0.0.0.0", 1, "off");
+          // Nobody is silenced by that.
+          clearTimeout(settling);
         }
         return done;
       }),
