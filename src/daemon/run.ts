@@ -233,6 +233,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
     targetSpec: storage.target,
     resources: storage.resources,
     peerInitiators: [config.peer.replication],
+    inContact: () => snapshot?.inContact === true,
     now: () => performance.now(),
     feed,
     log,

@@ -2,20 +2,18 @@
 // a look that needs no process, the target by what was done to it and by its death.
 
 import type { Findings } from "../act/execute.ts";
-import { plainViews } from "../act/execute.ts";
 import { known, unknown } from "../core/model/observation.ts";
-import type { DrbdView, Generation } from "../core/model/drbd.ts";
 import type { TargetFacts } from "../core/model/event.ts";
 import { describe } from "../drivers/driver-error.ts";
 import type { DomainsPort } from "../drivers/domains/port.ts";
 import type { DrbdPort, HandlerPort, WaitingHandler } from "../drivers/drbd/port.ts";
 import type { TargetPort, TargetSpec, TargetState } from "../drivers/iscsi-target/port.ts";
 import type { VipPort, VipSpec } from "../drivers/vip/port.ts";
+import { startDrbdWatch } from "./drbd-watch.ts";
 import type { OutsideEvent } from "./messages.ts";
 import { watchTarget } from "./target-watch.ts";
 
 const VIP_MS = 1_000;
-const GENERATION_MS = 2_000;
 /** After a look at the target that had no answer. */
 const TARGET_AGAIN_MS = 2_000;
 /** Domains change rarely and by our own hand or by xapi's; a look costs a process. */
@@ -29,7 +27,7 @@ export interface StoragePart extends Findings {
 }
 
 export interface StoragePartOptions {
-  readonly drbd: Pick<DrbdPort, "follow" | "generation">;
+  readonly drbd: Pick<DrbdPort, "follow" | "observe" | "generation">;
   readonly handlers: HandlerPort;
   readonly target: Pick<TargetPort, "observe" | "onDeath" | "answers" | "end">;
   readonly targetSpec: TargetSpec;
@@ -39,6 +37,7 @@ export interface StoragePartOptions {
   /** The peer's initiator addresses, to see whether D16 keeps them out. */
   readonly peerInitiators: readonly string[];
   readonly domains: Pick<DomainsPort, "list">;
+  readonly inContact: () => boolean;
   readonly now: () => number;
   readonly feed: (event: OutsideEvent) => void;
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
@@ -46,66 +45,13 @@ export interface StoragePartOptions {
 
 export async function startStoragePart(options: StoragePartOptions): Promise<StoragePart> {
   const { drbd, target, vip, vipSpec, domains, feed, log, now, resources, peerInitiators } = options;
-  let views: ReadonlyMap<string, DrbdView> = new Map();
-  const generations = new Map<string, Generation>();
   const waiting = new Map<string, WaitingHandler>();
   let targetState: TargetState | null = null;
 
-  const tellDrbd = (): void => {
-    const full = new Map(
-      [...views].map(([name, view]) => [name, { ...view, generation: generations.get(name) ?? view.generation }]),
-    );
-    feed({ kind: "drbd", views: known(plainViews(full), now()) });
-  };
-
-  function onViews(next: ReadonlyMap<string, DrbdView>): void {
-    for (const [name, view] of next) {
-      const before = views.get(name);
-      const words = (v: DrbdView): string =>
-        `${v.role}/${v.peerRole} ${v.disk}/${v.peerDisk} ${v.connection} ${v.replication}${v.suspended ? " suspended" : ""}`;
-      if (before === undefined || words(before) !== words(view)) log("drbd.changed", `${name}: ${words(view)}`);
-      if (before?.suspended !== view.suspended && (before !== undefined || view.suspended)) {
-        log(view.suspended ? "io.suspended" : "io.resumed", name, view.suspended ? "warn" : "info");
-      }
-      // Generations change with roles and connections; D13 and A18 want the newest.
-      if (
-        before === undefined ||
-        before.role !== view.role ||
-        before.connection !== view.connection ||
-        before.disk !== view.disk
-      ) {
-        readGenerationSoon(name);
-      }
-    }
-    views = next;
-    tellDrbd();
-  }
-
-  /** After the storm of a role change: the look costs a process that a switch cannot wait for. */
-  const soon = new Map<string, NodeJS.Timeout>();
-  function readGenerationSoon(name: string): void {
-    clearTimeout(soon.get(name));
-    const delayMs = generations.has(name) ? GENERATION_MS : 0;
-    soon.set(
-      name,
-      setTimeout(() => void readGeneration(name), delayMs),
-    );
-  }
-
-  async function readGeneration(name: string): Promise<void> {
-    const read = await drbd.generation(name);
-    if (!read.ok) return;
-    generations.set(name, read.value);
-    tellDrbd();
-  }
-
-  const following = drbd.follow(onViews, (why) => {
-    views = new Map();
-    feed({ kind: "drbd", views: unknown(why, now()) });
-    log("drbd.changed", `the event stream ended: ${why}`, "warn");
-  });
+  const watched = startDrbdWatch({ drbd, inContact: options.inContact, now, feed, log });
   const handlers = options.handlers.watch((handler) => {
     waiting.set(handler.id, handler);
+    watched.handlerWaits(handler.resource);
     feed({ kind: "handler", resource: handler.resource, handler: handler.id });
   });
 
@@ -198,11 +144,10 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
       ),
     result: (id, ok, detail) => feed({ kind: "result", id, ok, detail }),
     stop() {
-      following.stop();
+      watched.stop();
       handlers.stop();
       hanging.stop();
       for (const timer of timers) clearInterval(timer);
-      for (const timer of soon.values()) clearTimeout(timer);
     },
   };
 }

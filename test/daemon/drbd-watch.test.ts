@@ -1,0 +1,108 @@
+// An event stream that hangs without ending: what the brain is told of DRBD all the same.
+
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { test, type TestContext } from "node:test";
+import type { DrbdView } from "../../src/core/model/drbd.ts";
+import { startDrbdWatch } from "../../src/daemon/drbd-watch.ts";
+import type { OutsideEvent } from "../../src/daemon/messages.ts";
+import type { DriverError } from "../../src/drivers/driver-error.ts";
+import { err, ok, type Result } from "../../src/util/result.ts";
+
+const CONNECTED: DrbdView = {
+  role: "Primary",
+  disk: "UpToDate",
+  connection: "Connected",
+  replication: "Established",
+  peerRole: "Secondary",
+  peerDisk: "UpToDate",
+  suspended: false,
+  outOfSyncKiB: 0,
+  donePercent: null,
+  generation: null,
+};
+const LOST: DrbdView = { ...CONNECTED, connection: "Connecting", replication: "Off", peerDisk: "DUnknown" };
+const LOOK_MS = 30;
+
+function setUp(t: TestContext, inContact: boolean) {
+  const heard: OutsideEvent[] = [];
+  const streams: { say(view: DrbdView): void; stopped: boolean }[] = [];
+  const looks: { answer: Result<ReadonlyMap<string, DrbdView>, DriverError>; count: number } = {
+    answer: ok(new Map([["r", CONNECTED]])),
+    count: 0,
+  };
+  const watch = startDrbdWatch({
+    drbd: {
+      follow(onChange) {
+        const stream = { say: (view: DrbdView) => onChange(new Map([["r", view]])), stopped: false };
+        streams.push(stream);
+        return { stop: () => (stream.stopped = true) };
+      },
+      async observe() {
+        looks.count += 1;
+        return looks.answer;
+      },
+      generation: async () => ok({ current: "A", bitmap: "0", history: [] }),
+    },
+    inContact: () => inContact,
+    now: () => 0,
+    feed: (event) => heard.push(event),
+    log: () => undefined,
+    lookMs: LOOK_MS,
+  });
+  t.after(() => watch.stop());
+  const connection = (): string => {
+    const last = heard.findLast((event) => event.kind === "drbd");
+    assert.ok(last?.kind === "drbd");
+    return last.views.kind === "known" ? (last.views.value["r"]?.connection ?? "absent") : "unknown";
+  };
+  return { watch, streams, looks, connection };
+}
+
+test("a waiting fence-peer handler outweighs a picture that says Connected, and what repeats that picture", async (t) => {
+  const { watch, streams, connection } = setUp(t, true);
+  streams[0]?.say(CONNECTED);
+  watch.handlerWaits("r");
+  assert.equal(connection(), "NetworkFailure");
+  // The generation is read meanwhile and told with the picture.
+  await delay(10);
+  assert.equal(connection(), "NetworkFailure");
+  await delay(3 * LOOK_MS);
+  assert.deepEqual([streams.length, streams[0]?.stopped], [2, true], "the silent stream is replaced");
+  streams[1]?.say(LOST);
+  assert.equal(connection(), "Connecting");
+});
+
+test("a handler whose event comes a moment later leaves the stream as it is", async (t) => {
+  const { watch, streams, connection } = setUp(t, true);
+  streams[0]?.say(CONNECTED);
+  watch.handlerWaits("r");
+  streams[0]?.say(LOST);
+  await delay(3 * LOOK_MS);
+  assert.deepEqual([streams.length, connection()], [1, "Connecting"]);
+});
+
+test("without the other host's word Connected is believed only as long as a look confirms it", async (t) => {
+  const { streams, looks, connection } = setUp(t, false);
+  streams[0]?.say(CONNECTED);
+  await delay(3 * LOOK_MS);
+  assert.deepEqual([streams.length, connection()], [1, "Connected"]);
+  looks.answer = ok(new Map([["r", LOST]]));
+  await delay(3 * LOOK_MS);
+  assert.deepEqual([streams.length, connection()], [2, "Connecting"]);
+});
+
+test("what cannot be looked at is not known", async (t) => {
+  const { streams, looks, connection } = setUp(t, false);
+  streams[0]?.say(CONNECTED);
+  looks.answer = err({ kind: "timeout", command: "drbdsetup", afterMs: 3_000 });
+  await delay(3 * LOOK_MS);
+  assert.deepEqual([streams.length, connection()], [2, "unknown"]);
+});
+
+test("while the daemons talk nothing is looked at", async (t) => {
+  const { streams, looks } = setUp(t, true);
+  streams[0]?.say(CONNECTED);
+  await delay(3 * LOOK_MS);
+  assert.equal(looks.count, 0);
+});
