@@ -2,6 +2,7 @@
 // nothing; a driver's error is the effect's outcome, never an exception.
 
 import { performance } from "node:perf_hooks";
+import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { DrbdView } from "../core/model/drbd.ts";
 import type { DurableRecord } from "../core/model/durable.ts";
@@ -43,6 +44,8 @@ export interface Hands {
   readonly vipSpec: VipSpec;
   /** The peer's initiator addresses, for D16. */
   readonly peerInitiators: readonly string[];
+  /** Ids of orders to fence that must not begin any more. */
+  readonly withdrawn: ReadonlySet<number>;
   readonly onDurable: (record: DurableRecord) => void;
 }
 
@@ -218,6 +221,9 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
     case "destroy-domains":
       return destroyAll(hands.domains, effect.domains);
     case "fence": {
+      // What waits for this thread comes first: the order may be withdrawn already, and the host may live.
+      await setImmediate();
+      if (hands.withdrawn.has(effect.id)) return { ok: false, detail: "withdrawn: the other host answers again" };
       const result = await hands.fence.off(effect.hostId);
       switch (result.kind) {
         case "verified-off":

@@ -38,6 +38,18 @@ export const silenceMs = (state: State, now: Instant): Millis => now - (state.pe
 export const inContact = (state: State, now: Instant): boolean =>
   state.peer.contactAt !== null && now - state.peer.contactAt < state.config.timers.suspect;
 
+/**
+ * A daemon that was restarted during an outage finds this host an owner that nobody can have replaced: under STRICT that
+ * takes this host's power, and a kernel that holds every resource as Primary was not without it (after a boot all are
+ * Secondary, D12). Under the other policies the time since the last contact decides, and no restarted daemon knows it.
+ */
+export const heldThroughout = (state: State): boolean =>
+  state.peer.contactAt === null &&
+  state.config.policy === "strict" &&
+  isOwner(state) &&
+  !isSolo(state) &&
+  views(state).every((v) => v?.role === "Primary");
+
 /** DRBD has at least one established connection to the peer's kernel. */
 export const drbdConnected = (state: State): boolean => views(state).some((v) => v?.connection === "Connected");
 

@@ -3,7 +3,7 @@
 
 import { absorb } from "./absorb/absorb.ts";
 import { progressActivity } from "./decide/activity.ts";
-import { watchOwner, watchSuspension } from "./decide/alarms.ts";
+import { watchAlarms } from "./decide/alarms.ts";
 import { progressCommands } from "./decide/commands.ts";
 import { trackEpisode } from "./decide/episode.ts";
 import { decideAutoRelease } from "./decide/auto-release.ts";
@@ -50,7 +50,6 @@ export function step(state: State, event: Event, now: Instant): Step {
   recoverIsolated(turn);
   repair(turn);
   progressCommands(turn);
-  watchSuspension(turn);
-  watchOwner(turn);
+  watchAlarms(turn);
   return { state: turn.state, actions: turn.actions };
 }

@@ -2,7 +2,7 @@
 
 import type { DurableRecord } from "./model/durable.ts";
 import type { PeerRequest } from "./model/peer.ts";
-import type { State } from "./model/state.ts";
+import type { AlarmId, State } from "./model/state.ts";
 import type { Instant, Millis } from "./model/time.ts";
 import type { Action, EffectBody } from "./plan/action.ts";
 
@@ -48,6 +48,8 @@ export function log(turn: Turn, event: string, detail: string, level: "info" | "
   turn.actions.push({ kind: "log", level, event, detail });
 }
 
-export function alert(turn: Turn, id: string, text: string): void {
+/** What ends it is in decide/alarms.ts. */
+export function alert(turn: Turn, id: AlarmId, text: string): void {
   turn.actions.push({ kind: "alert", id, text });
+  if (!turn.state.alarms.includes(id)) change(turn, { alarms: [...turn.state.alarms, id] });
 }

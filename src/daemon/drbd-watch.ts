@@ -142,7 +142,8 @@ export function startDrbdWatch(options: DrbdWatchOptions): DrbdWatch {
       const before = spoken;
       take(new Map(views).set(resource, lost));
       setTimeout(() => {
-        if (!stopped && spoken === before) followAnew("DRBD calls for the fence-peer handler, and the stream is silent");
+        if (!stopped && spoken === before)
+          followAnew("DRBD calls for the fence-peer handler, and the stream is silent");
       }, options.lookMs ?? LOOK_MS);
     },
     stop() {
@@ -156,4 +157,3 @@ export function startDrbdWatch(options: DrbdWatchOptions): DrbdWatch {
 
 const words = (v: DrbdView): string =>
   `${v.role}/${v.peerRole} ${v.disk}/${v.peerDisk} ${v.connection} ${v.replication}${v.suspended ? " suspended" : ""}`;
-

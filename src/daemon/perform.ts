@@ -18,6 +18,8 @@ export interface PerformParts {
   readonly drivers: Pick<Drivers, "votes" | "signs" | "firewall" | "vip">;
   readonly hands: Hands;
   readonly lanes: Lanes;
+  /** The same set as the hands'. */
+  readonly withdrawn: Set<number>;
   readonly storage: StorageConfig;
   readonly storagePart: StoragePart;
   readonly config: () => Config;
@@ -78,6 +80,9 @@ export function createPerform(parts: PerformParts): (action: OuterAction) => voi
         void firewall.hush(address, port, "off");
         vip.announce(storage.vip);
         firewall.kick(address, port);
+        return;
+      case "withdraw-fence":
+        parts.withdrawn.add(action.id);
         return;
       case "look-at-domains":
         void storagePart.domains();

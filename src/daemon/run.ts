@@ -241,8 +241,10 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
 
   const witness = startWitnessPart({ config: () => config, now: clock.now, feed, log });
 
+  const withdrawn = new Set<number>();
   const hands: Hands = {
     ...drivers,
+    withdrawn,
     store,
     pool,
     targetSpec: storage.target,
@@ -312,6 +314,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
     drivers,
     hands,
     lanes,
+    withdrawn,
     storage,
     storagePart,
     config: () => config,

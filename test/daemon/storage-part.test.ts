@@ -22,7 +22,12 @@ test("a look at the target without an answer is repeated every two seconds until
   const timeout = { kind: "timeout", command: "tgtadm", afterMs: 1_000 } as const;
   let looks = 0;
   const part = await startStoragePart({
-    drbd: { follow: () => ({ stop: () => undefined }), generation: () => Promise.resolve(err(timeout)) },
+    drbd: {
+      follow: () => ({ stop: () => undefined }),
+      observe: () => Promise.resolve(err(timeout)),
+      generation: () => Promise.resolve(err(timeout)),
+    },
+    inContact: () => true,
     handlers: { watch: () => ({ stop: () => undefined }), answer: () => Promise.resolve(ok("gone" as const)) },
     target: {
       observe() {

@@ -99,7 +99,8 @@ function disturb(local: Local, s: State): Local {
           },
     deferred: s.deferred.map((d) => ({ ...d, request: shiftRequest(d.request, later) })),
     tokenAt: -timers.watchdog,
-    suspension: { since: -1, alarmed: true },
+    suspendedSince: -1,
+    apartSince: -1,
     retryAt: s.retryAt > 0 ? s.retryAt : -DEEPER_PAST_MS,
   };
   return { ...local, state, disk: record(local.disk), out };

@@ -182,8 +182,9 @@ export function stateOf(s: State, f: Frame): State {
           verifiedAt: fence.verifiedAt === null ? null : 0,
         },
     // They only raise alarms.
-    suspension: null,
-    ownerLossTold: false,
+    suspendedSince: null,
+    apartSince: null,
+    alarms: [],
     drbd: observed(s.drbd),
     target: observed(s.target),
     vip: observed(s.vip),
@@ -226,6 +227,7 @@ export function stateOf(s: State, f: Frame): State {
           },
     claim: claim === null ? null : { ...claim, id: f.id(claim.id), epoch: f.epoch(claim.epoch) },
     softFenced: s.softFenced,
+    selfFencing: s.selfFencing === null ? null : { at: f.past(s.selfFencing.at, 500), tries: 1, told: "" },
     consentAfter: f.notBefore(s.consentAfter) ?? 0,
     // Ticks are further apart than tokens.
     tokenAt: null,

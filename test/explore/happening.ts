@@ -343,6 +343,7 @@ function asked(before: readonly Outstanding[], actions: readonly Action[]): Outs
       case "beat":
       case "token":
       case "kick-initiators":
+      case "withdraw-fence":
       case "look-at-domains":
       case "command-reply":
       case "answer":

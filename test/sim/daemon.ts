@@ -77,8 +77,11 @@ export function createDaemons(sim: Sim): Daemons {
         h.alertedAt = sim.now;
         return sim.note(h.name, "alert.raised", action.text);
       case "alert-over":
+        return sim.note(h.name, "alert.cleared", action.id);
       case "kick-initiators":
         return;
+      case "withdraw-fence":
+        return void h.withdrawn.add(action.id);
       case "look-at-domains":
         return sim.after(20, () => observeDomains(sim, h));
       case "beat":
@@ -181,6 +184,7 @@ export function createDaemons(sim: Sim): Daemons {
     h.daemons += 1;
     h.laneFreeAt.clear();
     h.inbox = [];
+    h.withdrawn.clear();
     h.session = freshSession(sim.nextId++, sim.nextId++);
     h.state = initialState(h.config, h.disk.record, `boot-${h.name}-${h.boots}`, h.daemons, localNow(sim, h));
     observeDrbd(sim, h);

@@ -245,6 +245,7 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       for (const d of h.domains.values()) d.paused = false;
       return done(true);
     case "fence":
+      if (h.withdrawn.has(action.id)) return done("withdrawn");
       return fence(sim, h, peer, action.hostId, done);
     case "watchdog-arm":
       h.watchdog = { armed: true, fedAt: sim.now, fired: false };

@@ -151,6 +151,8 @@ export interface Host {
   writing: DurableRecord | null;
   /** Events that wait for the brain to wake up. */
   inbox: (() => void)[];
+  /** Orders to fence that must not begin any more. */
+  readonly withdrawn: Set<number>;
   /** This host's monotonic clock: `base + rate × world time`. */
   clock: { base: number; rate: number };
   config: CoreConfig;
@@ -353,6 +355,7 @@ export function createHost(name: HostName, resources: readonly string[], start: 
     toolstackUntil: 0,
     writing: null,
     inbox: [],
+    withdrawn: new Set(),
     clock: start.clock,
     config: start.config,
     laneFreeAt: new Map(),

@@ -198,6 +198,7 @@ function beginContact(turn: Turn): void {
     promotion: state.promotion?.phase === "running" ? state.promotion : null,
   });
   if (state.blocked !== null && !state.blocked.startsWith("split brain")) change(turn, { blocked: null });
+  if (pendingFence !== null) turn.actions.push({ kind: "withdraw-fence", id: pendingFence });
   log(turn, "peer.contact", "the other host answers again");
   turn.actions.push({ kind: "beat" });
 }

@@ -104,8 +104,6 @@ function finish(turn: Turn, activity: Activity): void {
     case "soft-fence":
       return verifySoftFence(turn);
     case "soft-fence-end":
-      change(turn, { softFenced: false });
-      turn.actions.push({ kind: "alert-over", id: "self-fence" });
-      return;
+      return change(turn, { softFenced: false });
   }
 }

@@ -1,32 +1,82 @@
-// What a person is told at once: I/O that stays suspended, whatever it waits for (V10), and an owner that is lost while
-// manual mode keeps everybody from acting (A19).
+// What a person is told at once: I/O that stays suspended, whatever it waits for (V10), an owner that is lost while manual
+// mode keeps everybody from acting (A19), copies that nobody connects. And the end of every alarm, wherever it was raised.
 
-import { moveForbidden, peerOwns, views } from "../facts.ts";
+import { moveForbidden, peerOwns, view, views } from "../facts.ts";
+import type { AlarmId, State } from "../model/state.ts";
 import { inForce } from "../rules.ts";
 import { alert, change, type Turn } from "../turn.ts";
 import { waitingFor } from "../view.ts";
+import { lastingCauses } from "./auto-release.ts";
+import { FLAPPING } from "./flap.ts";
+import { FENCING_FAILED } from "./fencing.ts";
+import { SPLIT_BRAIN } from "./ownership.ts";
+import { VIP_ANSWERED } from "./takeover.ts";
 
-export function watchSuspension(turn: Turn): void {
-  const { suspension, config } = turn.state;
-  if (!views(turn.state).some((v) => v?.suspended === true)) {
-    if (suspension === null) return;
-    if (suspension.alarmed) turn.actions.push({ kind: "alert-over", id: "io-suspended" });
-    return change(turn, { suspension: null });
-  }
-  if (suspension === null) return change(turn, { suspension: { since: turn.now, alarmed: false } });
-  const suspendedMs = turn.now - suspension.since;
-  if (suspension.alarmed || suspendedMs < config.timers.take) return;
-  const seconds = Math.round(suspendedMs / 1000);
-  alert(turn, "io-suspended", `I/O is suspended for ${seconds} s; waiting for: ${waitingFor(turn.state, turn.now)}`);
-  change(turn, { suspension: { ...suspension, alarmed: true } });
+/** Longer than repair needs, with its pauses, to bring a connection back. */
+const APART_MS = 30_000;
+
+const suspended = (state: State): boolean => views(state).some((v) => v?.suspended === true);
+
+const apart = (state: State): readonly string[] =>
+  state.config.resources.filter((resource) => view(state, resource)?.connection === "StandAlone");
+
+const ownerLost = (state: State): string | undefined =>
+  state.dead && peerOwns(state) && inForce(state.config, "A19") ? moveForbidden(state) : undefined;
+
+const blockedBy = (state: State, start: string): boolean => state.blocked?.startsWith(start) === true;
+
+/** Is what was told still so? */
+const LASTS: Readonly<Record<AlarmId, (state: State, now: number) => boolean>> = {
+  "auto-release": (state, now) => lastingCauses(state, now).length > 0,
+  "drbd-apart": (state) => state.drbd.kind === "unknown" || apart(state).length > 0,
+  fencing: (state) => blockedBy(state, FENCING_FAILED),
+  flapping: (state) => blockedBy(state, FLAPPING),
+  "io-suspended": (state) => state.drbd.kind === "unknown" || suspended(state),
+  "owner-lost": (state) => ownerLost(state) !== undefined,
+  "self-fence": (state) => state.softFenced || state.selfFencing !== null || state.activity?.kind === "soft-fence",
+  "split-brain": (state) => blockedBy(state, SPLIT_BRAIN),
+  "vip-conflict": (state) => blockedBy(state, VIP_ANSWERED),
+};
+
+export function watchAlarms(turn: Turn): void {
+  watchSuspension(turn);
+  watchOwner(turn);
+  watchConnection(turn);
+  const over = turn.state.alarms.filter((id) => !LASTS[id](turn.state, turn.now));
+  if (over.length === 0) return;
+  for (const id of over) turn.actions.push({ kind: "alert-over", id });
+  change(turn, { alarms: turn.state.alarms.filter((id) => !over.includes(id)) });
 }
 
-export function watchOwner(turn: Turn): void {
-  const { state } = turn;
-  const forbidden = state.dead && peerOwns(state) ? moveForbidden(state) : undefined;
-  if ((forbidden !== undefined) === state.ownerLossTold || !inForce(state.config, "A19")) return;
-  change(turn, { ownerLossTold: forbidden !== undefined });
-  if (forbidden === undefined) return void turn.actions.push({ kind: "alert-over", id: "owner-lost" });
+function watchSuspension(turn: Turn): void {
+  const { suspendedSince, alarms, config } = turn.state;
+  if (!suspended(turn.state)) {
+    if (suspendedSince !== null) change(turn, { suspendedSince: null });
+    return;
+  }
+  if (suspendedSince === null) return change(turn, { suspendedSince: turn.now });
+  const suspendedMs = turn.now - suspendedSince;
+  if (alarms.includes("io-suspended") || suspendedMs < config.timers.take) return;
+  const seconds = Math.round(suspendedMs / 1000);
+  alert(turn, "io-suspended", `I/O is suspended for ${seconds} s; waiting for: ${waitingFor(turn.state, turn.now)}`);
+}
+
+function watchOwner(turn: Turn): void {
+  const forbidden = ownerLost(turn.state);
+  if (forbidden === undefined || turn.state.alarms.includes("owner-lost")) return;
   const next = "make sure that it is off, run 'iscsi-cfg confirm-peer-off' and then 'iscsi-cfg become-primary'";
   alert(turn, "owner-lost", `the other host owns the storage and is silent, and ${forbidden}: ${next}`);
+}
+
+function watchConnection(turn: Turn): void {
+  const { apartSince, alarms } = turn.state;
+  const [resource] = apart(turn.state);
+  if (resource === undefined) {
+    if (apartSince !== null) change(turn, { apartSince: null });
+    return;
+  }
+  if (apartSince === null) return change(turn, { apartSince: turn.now });
+  if (alarms.includes("drbd-apart") || turn.now - apartSince < APART_MS) return;
+  const next = `'drbdadm connect ${resource}' connects it again; after a split brain a person chooses first whose data stays`;
+  alert(turn, "drbd-apart", `DRBD of ${resource} is StandAlone here: its writes are not copied; ${next}`);
 }

@@ -21,16 +21,28 @@ const WHY: Record<ReleaseCause, string> = {
   toolstack: "the toolstack of this host does not come back",
 };
 
+/** What is wrong with this host, whoever owns the storage; the gravest first. */
+export function lastingCauses(state: State, now: Instant): readonly ReleaseCause[] {
+  const gone = (resource: string): boolean => ["Diskless", "Failed"].includes(view(state, resource)?.disk ?? "");
+  const { managementLostAt, targetDeaths, toolstackLost, config } = state;
+  const lasts: Readonly<Record<ReleaseCause, boolean>> = {
+    disk: config.resources.some(gone),
+    target: targetDeaths.filter((at) => now - at < DEATHS_WINDOW_MS).length >= DEATHS,
+    toolstack: toolstackLost,
+    management: managementLostAt !== null && now - managementLostAt >= config.timers.managementGrace,
+  };
+  return CAUSES.filter((cause) => lasts[cause]);
+}
+
+const CAUSES: readonly ReleaseCause[] = ["disk", "target", "toolstack", "management"];
+
 /** What speaks for giving the storage away by itself now (D18); undefined = nothing. */
 export function releaseCause(state: State, now: Instant): ReleaseCause | undefined {
   if (!isOwner(state) || !inForce(state.config, "D18")) return undefined;
-  const gone = (resource: string): boolean => ["Diskless", "Failed"].includes(view(state, resource)?.disk ?? "");
-  if (state.config.resources.some(gone)) return "disk";
-  if (state.targetDeaths.filter((at) => now - at < DEATHS_WINDOW_MS).length >= DEATHS) return "target";
-  if (state.toolstackLost) return "toolstack";
-  const { managementLostAt, peer, config } = state;
-  const graceOver = managementLostAt !== null && now - managementLostAt >= config.timers.managementGrace;
-  return graceOver && peer.body?.management === true && peer.body.vote ? "management" : undefined;
+  const { body } = state.peer;
+  // The other host has what this one lacks.
+  const helps = (cause: ReleaseCause): boolean => cause !== "management" || (body?.management === true && body.vote);
+  return lastingCauses(state, now).find(helps);
 }
 
 /** Why an automatic release does not happen now although there is a cause; undefined = it may. */

@@ -12,7 +12,7 @@ import { begin } from "./begin.ts";
 import { end, reply, to, wait } from "./command-reply.ts";
 import { forgetMoves } from "./flap.ts";
 import { claim, releaseRefusal } from "./ownership.ts";
-import { beginToYield, peerYields, stopYielding, YIELD_MS } from "./yield.ts";
+import { keepYielding, mayYield, peerYields, progressYield, releaseToNobody } from "./yield.ts";
 import { expirePause, leave, pause, progressLeave, progressPause } from "./stopping.ts";
 
 const seeStatus = "see 'iscsi-cfg status'";
@@ -126,11 +126,8 @@ function becomeSecondary(turn: Turn, id: number): void {
     return reply(turn, id, "refused", "the storage is changing hands just now", seeStatus);
   // With both hosts in manual mode the other one is prepared (spec part 5): a script that says become-primary there next
   // gets a planned hand-over instead of an outage as long as two commands take.
-  if (beginToYield(turn)) {
-    const text = `the other host may take the storage now; without it this host lets go in ${YIELD_MS / 1_000} s`;
-    return reply(turn, id, "done", text, "run 'iscsi-cfg become-primary' on the other host");
-  }
-  begin(turn, { kind: "release", why: "become-secondary by an operator", to: "nobody" });
+  if (mayYield(state, turn.now)) return wait(turn, id, "become-secondary", "yield");
+  releaseToNobody(turn);
   wait(turn, id, "become-secondary", "release");
 }
 
@@ -236,7 +233,7 @@ function switchOver(turn: Turn, id: number, storageOnly: boolean): void {
 
 export function progressCommands(turn: Turn): void {
   expirePause(turn);
-  stopYielding(turn);
+  keepYielding(turn);
   for (const command of turn.state.commands) progress(turn, command);
 }
 
@@ -274,6 +271,7 @@ function progress(turn: Turn, command: PendingCommand): void {
         return end(turn, command, "failed", "the storage could not be taken", "see 'iscsi-cfg log'");
       return;
     case "become-secondary":
+      if (command.phase === "yield") return progressYield(turn, command, waitedMs);
       if (turn.state.activity !== null) return;
       if (isOwner(turn.state))
         return end(turn, command, "failed", "the storage could not be released", "see 'iscsi-cfg log'");

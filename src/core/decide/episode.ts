@@ -1,17 +1,27 @@
 // Suspicion, vote samples and probes for signs of life during an outage of contact (D2, D10, protocol.md 2 and 4).
 
 import { failVote } from "../absorb/vote.ts";
-import { deadAfterMs, episodeMs, inContact, isOwner, isSolo, notEligible, serving, silenceMs } from "../facts.ts";
+import {
+  deadAfterMs,
+  episodeMs,
+  heldThroughout,
+  inContact,
+  isOwner,
+  isSolo,
+  notEligible,
+  serving,
+  silenceMs,
+} from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { State } from "../model/state.ts";
-import type { Instant } from "../model/time.ts";
+import type { Instant, Millis } from "../model/time.ts";
 import { change, log, newId, type Turn } from "../turn.ts";
 import { ask, samplesWitness } from "./witness.ts";
 
 export function trackEpisode(turn: Turn, tick: boolean): void {
   const { state, now } = turn;
   if (inContact(state, now)) return;
-  if (!state.suspected && state.peer.contactAt !== null && silenceMs(state, now) >= state.config.timers.suspect) {
+  if (!state.suspected && silenceMs(state, now) >= suspectAfterMs(state)) {
     change(turn, { suspected: true });
     log(turn, "peer.suspected", `no answer from the other host for ${Math.round(silenceMs(state, now))} ms`, "warn");
   }
@@ -23,6 +33,13 @@ export function trackEpisode(turn: Turn, tick: boolean): void {
     sample(turn);
     probe(turn);
   }
+}
+
+/** Without a first contact there is nothing to miss, but for an owner whose last one was its earlier daemon's. */
+function suspectAfterMs(state: State): Millis {
+  const { suspect, dead } = state.config.timers;
+  if (state.peer.contactAt !== null) return suspect;
+  return heldThroughout(state) ? dead : Infinity;
 }
 
 /** Is a vote or a probe of use to anything that may still happen? Then every T_h, else rarely, for display only. */

@@ -11,6 +11,7 @@ import {
   leftCleanly,
   moveForbidden,
   notEligible,
+  quiet,
   silenceMs,
   views,
   voteHeld,
@@ -22,9 +23,14 @@ import { alert, change, effect, log, type Turn } from "../turn.ts";
 import { deaf } from "./self-fence.ts";
 
 const MAX_ATTEMPTS = 3;
+/** How the reason of that block begins. */
+export const FENCING_FAILED = "fencing failed";
 
 /** An owner whose turn comes decides within this; the rest of T_fdelay is its agent's. */
 const LATE_MS = 300;
+
+/** How much longer than this one the other host may wait because it is slow (A8). */
+const SLOWEST = 3;
 
 /**
  * Since when the other host is lost, as it sees this one lost too: from the last contact on, or from the loss of DRBD's
@@ -63,8 +69,15 @@ export function fenceForbidden(state: State, now: Instant): string | undefined {
   // An owner that was kept from it for so long meets the other host's first attempt: it lets that one end (V14).
   if (isOwner(state) && fence.attempts === 0 && silent > dead + drbd + LATE_MS && silent < own + longest)
     return "it is the other host's turn to fence: both would shoot";
+  if (isOwner(state) && state.peer.contactAt === null) {
+    // This daemon does not know how long the outage lasts already, nor whether the other host had said that it leaves or
+    // pauses: whatever that one does is over by then, and nothing on it answers any more.
+    if (fence.attempts === 0 && silent < SLOWEST * dead + drbd + fenceDelay + longest)
+      return "it is the other host's turn to fence: this daemon began during the outage";
+    if (!quiet(state, now)) return "waiting until nothing of the other host was heard for a while";
+  }
   if (fence.verifiedAt !== null || fence.confirmed) return "the other host is proven off";
-  if (fence.attempts >= MAX_ATTEMPTS) return `fencing failed ${fence.attempts} times: ${fence.lastFailure ?? ""}`;
+  if (fence.attempts >= MAX_ATTEMPTS) return `${FENCING_FAILED} ${fence.attempts} times: ${fence.lastFailure ?? ""}`;
   return undefined;
 }
 
@@ -74,7 +87,7 @@ export function decideFencing(turn: Turn): void {
   if (fence.pending !== null || (fence.nextAt !== null && now < fence.nextAt)) return;
   if (fence.attempts >= MAX_ATTEMPTS && fence.lastFailure !== null && state.suspected) {
     if (state.blocked === null) {
-      change(turn, { blocked: `fencing failed ${fence.attempts} times (${fence.lastFailure})` });
+      change(turn, { blocked: `${FENCING_FAILED} ${fence.attempts} times (${fence.lastFailure})` });
       alert(turn, "fencing", `the other host is silent and could not be powered off: ${fence.lastFailure}`);
     }
     return;

@@ -9,6 +9,9 @@ const WINDOW_MS = 3_600_000;
 /** So many automatic moves inside the window, and the next one waits for a person. */
 const MOST_MOVES = 2;
 
+/** How the reason of that block begins. */
+export const FLAPPING = "the storage moved";
+
 /** How long D15 still keeps the storage where it is; 0 = not at all, null = until an operator decides. */
 export function flapLeftMs(state: State, now: Instant): Millis | null {
   const last = state.moves.at(-1);
@@ -29,14 +32,14 @@ export function flapRefusal(state: State, now: Instant): string | undefined {
   return undefined;
 }
 
-const tooMany = (state: State, now: Instant): boolean =>
+export const tooMany = (state: State, now: Instant): boolean =>
   state.moves.filter((at) => now - at < WINDOW_MS).length >= MOST_MOVES;
 
 /** The third time within an hour is a person's decision: BLOCKED, told once. */
 export function blockFlapping(turn: Turn): void {
   const { state, now } = turn;
   if (!state.dead || state.blocked !== null || !tooMany(state, now) || !inForce(state.config, "D15")) return;
-  const text = `the storage moved ${MOST_MOVES} times by itself within an hour (D15)`;
+  const text = `${FLAPPING} ${MOST_MOVES} times by itself within an hour (D15)`;
   change(turn, { blocked: text });
   alert(turn, "flapping", `${text}: an operator decides about the next time`);
 }

@@ -41,15 +41,23 @@ function higherEpoch(turn: Turn): boolean {
   return true;
 }
 
+/** How the reason of that block begins, and of that one which is about the data. */
+export const SPLIT_BRAIN = "split brain";
+export const SPLIT_DATA = `${SPLIT_BRAIN} of the data`;
+
 /** D11: one epoch, two owners: both stop exporting, nothing is discarded, a person picks. */
 function splitBrain(turn: Turn): boolean {
   const { state } = turn;
   const body = state.peer.body;
-  if (body === null || body.epoch !== state.durable.epoch || body.owner !== state.config.peerId || !isOwner(state))
+  if (body === null || body.epoch !== state.durable.epoch || body.owner !== state.config.peerId || !isOwner(state)) {
+    // One of them gave it up: the other one serves.
+    const over = state.blocked?.startsWith(SPLIT_BRAIN) === true && !state.blocked.startsWith(SPLIT_DATA);
+    if (over) change(turn, { blocked: null });
     return false;
+  }
   if (!inForce(state.config, "D11")) return false;
   if (state.blocked === null) {
-    change(turn, { blocked: `split brain: both hosts own the storage in epoch ${body.epoch}` });
+    change(turn, { blocked: `${SPLIT_BRAIN}: both hosts own the storage in epoch ${body.epoch}` });
     alert(turn, "split-brain", `both hosts own the storage in epoch ${body.epoch}: nothing is served until you choose`);
     begin(turn, { kind: "stand-down", why: "split brain (D11)" });
   }
@@ -104,8 +112,6 @@ function inCompany(turn: Turn): void {
   if (choose(state, body) !== state.config.hostId) return;
   claim(turn, false);
 }
-
-export const SPLIT_DATA = "split brain of the data";
 
 /** A18: the resource whose two copies come from neither one another: D11, a person picks. Undefined: there is none. */
 export function unrelated(state: State, body: HeartbeatBody): string | undefined {

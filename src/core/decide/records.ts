@@ -60,7 +60,6 @@ function noteInSync(turn: Turn): void {
 function noteReunion(turn: Turn): void {
   if (turn.state.blocked?.startsWith(SPLIT_DATA) !== true || !allConnected(turn.state)) return;
   change(turn, { blocked: null });
-  turn.actions.push({ kind: "alert-over", id: "split-brain" });
 }
 
 function clearSolo(turn: Turn): boolean {

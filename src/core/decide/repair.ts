@@ -3,6 +3,7 @@
 
 import { inContact, isOwner, peerOwns, serving, view } from "../facts.ts";
 import { READMIT } from "./recovery.ts";
+import { outdating } from "./requests.ts";
 import type { HeartbeatBody } from "../model/peer.ts";
 import type { State } from "../model/state.ts";
 import { demands, inForce } from "../rules.ts";
@@ -27,6 +28,11 @@ function mend(turn: Turn, name: string, body: EffectBody): boolean {
   const id = effect(turn, body);
   change(turn, { repairs: { ...turn.state.repairs, [name]: { id, at: turn.now, failures: last?.failures ?? 0 } } });
   return true;
+}
+
+function forget(turn: Turn, name: string): void {
+  const { [name]: _over, ...rest } = turn.state.repairs;
+  change(turn, { repairs: rest });
 }
 
 export function repair(turn: Turn): void {
@@ -89,18 +95,20 @@ function settled(state: State, body: HeartbeatBody): boolean {
 }
 
 /**
- * An outdate by consent gives the connection up; an owner gave it up when the old one came back as Primary, and takes it up
+ * An outdate by consent gives the connection up, and may fail after that; an owner gave it up when the old one came back as Primary, and takes it up
  * when that one is Secondary. StandAlone in any other case is a split brain or an operator's wish.
  */
 function reconnect(turn: Turn): void {
   const { state, now } = turn;
   for (const resource of state.config.resources) {
     const v = view(state, resource);
+    const givenUp = turn.state.repairs[outdating(resource)]?.id === -1;
+    if (givenUp && v?.connection === "Connected") forget(turn, outdating(resource));
     if (v?.connection !== "StandAlone") continue;
     const theirs = inContact(state, now) ? state.peer.body?.resources[resource] : undefined;
     const wanted = isOwner(state)
       ? state.durable.solo[resource] === true && theirs?.role === "Secondary"
-      : v.disk === "Outdated" || v.disk === "Inconsistent";
+      : v.disk === "Outdated" || v.disk === "Inconsistent" || givenUp;
     if (wanted) mend(turn, `connect ${resource}`, { kind: "drbd-connect", resource });
   }
 }

@@ -122,9 +122,12 @@ function acceptOutdate(turn: Turn, id: number, resource: string, epoch: number):
   owe(turn, id, "outdate", [outdate(turn, resource)]);
 }
 
+/** The entry of an outdate among the repairs: running, or failed when it may have given up the connection already. */
+export const outdating = (resource: string): string => `outdate ${resource}`;
+
 /** Asked again while the tool still hangs, it is not started a second time: a queue of them would outdate the copy much later. */
 function outdate(turn: Turn, resource: string): number {
-  const name = `outdate ${resource}`;
+  const name = outdating(resource);
   const last = turn.state.repairs[name];
   if (last !== undefined && last.id !== -1) return last.id;
   const id = effect(turn, { kind: "outdate", resource });

@@ -11,6 +11,11 @@ import { begin } from "./begin.ts";
 /** How long after its start a daemon waits for the first contact before it treats the lease as lost. Tokens wait too. */
 const JOIN_GRACE_MS = 1_500;
 
+/** A soft fence that did not come through is tried again after this; the watchdog is not fed meanwhile. */
+const AGAIN_MS = 500;
+/** Of the tries that fail alike one in so many is told. */
+const TOLD_EVERY = 20;
+
 /** D9: I hear the peer, it does not hear me: it may act as if I were dead. */
 export const deaf = (state: State, now: Instant): boolean =>
   inForce(state.config, "D9") &&
@@ -53,12 +58,15 @@ export function selfFence(turn: Turn, tick: boolean): void {
   // The mark alone is not enough: what was stopped may run again (an activation under way, an operator at the toolstack).
   const ending = state.activity?.kind === "soft-fence-end";
   const fenced = state.softFenced && !ending && stillRunning(state).length === 0;
-  if (lost && !fenced) {
+  if (state.selfFencing !== null && (!endangered || fenced)) change(turn, { selfFencing: null });
+  const last = turn.state.selfFencing;
+  if (lost && !fenced && (last === null || now - last.at >= AGAIN_MS)) {
     if (state.activity === null || ending || state.activity.kind === "activate" || state.activity.kind === "release") {
-      if (serving(state) || stillRunning(state).length > 0) {
+      if (last === null && (serving(state) || stillRunning(state).length > 0)) {
         log(turn, "self-fence.begun", "the lease ended and nothing proves that the other host does not act", "warn");
         alert(turn, "self-fence", "this host stopped serving: it may have been replaced");
       }
+      change(turn, { selfFencing: { at: now, tries: (last?.tries ?? 0) + 1, told: last?.told ?? "" } });
       begin(turn, { kind: "soft-fence", why: "lease lost (D8)", token: null, to: "nobody" });
     }
   }
@@ -84,7 +92,11 @@ export function verifySoftFence(turn: Turn): void {
   change(turn, { softFenced: back || left.length === 0 });
   if (left.length === 0) {
     log(turn, "self-fence.complete", "floating IP removed, portal blocked, domains paused");
-  } else {
-    log(turn, "self-fence.begun", `still there: ${left.join(", ")}`, "error");
+    return;
   }
+  const { selfFencing } = turn.state;
+  const text = `still there: ${left.join(", ")}`;
+  if (selfFencing === null || (selfFencing.told === text && selfFencing.tries % TOLD_EVERY !== 0)) return;
+  log(turn, "self-fence.begun", `${text} (try ${selfFencing.tries})`, "error");
+  change(turn, { selfFencing: { ...selfFencing, told: text } });
 }

@@ -20,8 +20,11 @@ import type { Instant } from "../model/time.ts";
 import { demands } from "../rules.ts";
 import { alert, change, type Turn } from "../turn.ts";
 import { begin } from "./begin.ts";
-import { blockFlapping, flapRefusal } from "./flap.ts";
+import { blockFlapping, FLAPPING, flapRefusal, tooMany } from "./flap.ts";
 import { deaf } from "./self-fence.ts";
+
+/** How the reason of that block begins. */
+export const VIP_ANSWERED = "the floating IP is answered by";
 
 /** Why this host does not take over now; undefined = take over. */
 export function takeoverRefusal(state: State, now: Instant): string | undefined {
@@ -49,7 +52,7 @@ function unfit(state: State, now: Instant): string | undefined {
 /** What else speaks against it at this moment. */
 function adverse(state: State, now: Instant): string | undefined {
   const { config } = state;
-  if (state.probes.conflictMac !== null) return `the floating IP is answered by ${state.probes.conflictMac}`;
+  if (state.probes.conflictMac !== null) return `${VIP_ANSWERED} ${state.probes.conflictMac}`;
   if (!demands(config, "D6", quiet(state, now))) return "waiting until nothing of the other host was heard for a while";
   if (valueOf(state.vip) !== "absent" && valueOf(state.vip) !== "present")
     return "the interface of the floating IP is missing";
@@ -80,12 +83,22 @@ export function proofMissing(state: State, now: Instant): string | undefined {
   }
 }
 
+/** What blocked is over: an operator acted (A23), whoever answered for the floating IP is silent. */
+function unblock(turn: Turn): void {
+  const { blocked, probes } = turn.state;
+  const over =
+    (blocked?.startsWith(FLAPPING) === true && !tooMany(turn.state, turn.now)) ||
+    (blocked?.startsWith(VIP_ANSWERED) === true && probes.conflictMac === null);
+  if (over) change(turn, { blocked: null });
+}
+
 export function decideTakeover(turn: Turn): void {
+  unblock(turn);
   const { state, now } = turn;
   if (isOwner(state) || !state.suspected || state.softFenced || now < state.retryAt) return;
   if (state.activity !== null || state.claim !== null || state.handover !== null) return;
   if (state.probes.conflictMac !== null && state.dead && state.blocked === null) {
-    const text = `the floating IP is answered by ${state.probes.conflictMac}`;
+    const text = `${VIP_ANSWERED} ${state.probes.conflictMac}`;
     change(turn, { blocked: text });
     alert(turn, "vip-conflict", text);
   }

@@ -25,4 +25,6 @@ export interface DurableRecord {
   readonly lastSync: Readonly<Record<string, number>>;
   /** Automatic moves of the storage since the last resync or operator's act (D15, A23); instants cannot be durable. */
   readonly takeovers: number;
+  /** An operator said become-secondary here, and this host has not let go yet. Absent: no. */
+  readonly yields?: boolean | undefined;
 }

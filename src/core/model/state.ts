@@ -164,6 +164,18 @@ export interface Stopping {
 /** D18: what may take the storage away from its owner although both hosts talk. */
 export type ReleaseCause = "management" | "target" | "disk" | "toolstack";
 
+/** Conditions that a person is told of; each ends (decide/alarms.ts). */
+export type AlarmId =
+  | "auto-release"
+  | "drbd-apart"
+  | "fencing"
+  | "flapping"
+  | "io-suspended"
+  | "owner-lost"
+  | "self-fence"
+  | "split-brain"
+  | "vip-conflict";
+
 /** A22: VMs of a peer that lost its path to the storage and still talks. */
 export interface Isolated {
   readonly phase: "asking" | "starting" | "done" | "failed";
@@ -225,6 +237,8 @@ export interface State {
    * operator's word until this instant; then this host lets go in any case. */
   readonly yieldsUntil: Instant | null;
   readonly softFenced: boolean;
+  /** The newest try to fence itself while authority is lost, how many there were, and what was told of it; null: none. */
+  readonly selfFencing: { readonly at: Instant; readonly tries: number; readonly told: string } | null;
   /** This daemon has seen to it that no packet filter of an earlier one still silences the portal. */
   readonly portalCleared: boolean;
   readonly tokenAt: Instant | null;
@@ -235,10 +249,12 @@ export interface State {
   /** D16: the peer's initiators are kept out of the target. */
   readonly barred: boolean;
   readonly blocked: string | null;
-  /** V10: since when DRBD holds I/O back here, and whether a person was told. */
-  readonly suspension: { readonly since: Instant; readonly alarmed: boolean } | null;
-  /** A19: a person was told that the owner is lost and that nothing happens by itself. */
-  readonly ownerLossTold: boolean;
+  /** V10: since when DRBD holds I/O back here. */
+  readonly suspendedSince: Instant | null;
+  /** Since when DRBD of a resource tries no connection and nothing here brings it back. */
+  readonly apartSince: Instant | null;
+  /** What a person was told of and was not told the end of. */
+  readonly alarms: readonly AlarmId[];
   readonly commands: readonly PendingCommand[];
   readonly owed: readonly OwedAnswer[];
   /** The peer's requests that wait for the durable write in flight. */
@@ -321,14 +337,16 @@ export function initialState(
     claim: null,
     yieldsUntil: null,
     softFenced: false,
+    selfFencing: null,
     portalCleared: false,
     tokenAt: null,
     consentAfter: now,
     retryAt: now,
     barred: false,
     blocked: null,
-    suspension: null,
-    ownerLossTold: false,
+    suspendedSince: null,
+    apartSince: null,
+    alarms: [],
     commands: [],
     owed: [],
     deferred: [],

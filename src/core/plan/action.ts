@@ -3,6 +3,7 @@
 
 import type { DurableRecord } from "../model/durable.ts";
 import type { PeerReply, PeerRequest } from "../model/peer.ts";
+import type { AlarmId } from "../model/state.ts";
 import type { Millis } from "../model/time.ts";
 import type { WitnessRound } from "../model/witness.ts";
 
@@ -72,7 +73,9 @@ export type Action =
   | { readonly kind: "beat" }
   | { readonly kind: "token" }
   | { readonly kind: "kick-initiators" }
+  /** The order to fence that is in flight is not carried out where it has not begun: the other host answers again (V7). */
+  | { readonly kind: "withdraw-fence"; readonly id: number }
   | { readonly kind: "look-at-domains" }
   | { readonly kind: "log"; readonly level: "info" | "warn" | "error"; readonly event: string; readonly detail: string }
-  | { readonly kind: "alert"; readonly id: string; readonly text: string }
-  | { readonly kind: "alert-over"; readonly id: string };
+  | { readonly kind: "alert"; readonly id: AlarmId; readonly text: string }
+  | { readonly kind: "alert-over"; readonly id: AlarmId };

@@ -1,4 +1,5 @@
-// The durable record between data and text. Pure. Reads it whole or not at all: no field is ever filled in.
+// The durable record between data and text. Pure. Reads it whole or not at all: no field is ever filled in;
+// one that came later may be absent and says so.
 
 import * as z from "zod";
 import type { DurableRecord } from "../../core/model/durable.ts";
@@ -29,6 +30,7 @@ const recordShape = z.strictObject({
   solo: z.record(name, z.boolean()),
   lastSync: z.record(name, z.number().int().min(-1).max(Number.MAX_SAFE_INTEGER)),
   takeovers: counter,
+  yields: z.boolean().optional(),
 }) satisfies z.ZodType<DurableRecord>;
 
 /** The text of a record; the error names the first field that is wrong (a bug of the caller, kept off the disk). */

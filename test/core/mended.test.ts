@@ -1,0 +1,247 @@
+// Sequences that later reviews found: what a restarted daemon forgot, what was never told or tried again.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { known, unknown } from "../../src/core/model/observation.ts";
+import { YIELD_MS } from "../../src/core/decide/yield.ts";
+import type { State } from "../../src/core/model/state.ts";
+import type { Action } from "../../src/core/plan/action.ts";
+import { step } from "../../src/core/step.ts";
+import { R, servingWorld, type World } from "../sim/world.ts";
+import { cut, mend } from "./mutation.ts";
+
+const told = (world: World, event: string, text: RegExp): number =>
+  world.log.filter((l) => l.event === event && text.test(l.detail)).length;
+
+/** The daemon of the owner dies in the outage that its dead peer began, and comes back when the last contact is long over. */
+function restartedInOutage(options: Parameters<typeof servingWorld>[0]): World {
+  const world = servingWorld(options);
+  world.powerOff("b");
+  world.run(500);
+  world.killDaemon("a");
+  world.run(4_000);
+  world.startDaemon("a");
+  return world;
+}
+
+test("D14: a STRICT owner whose daemon was restarted in the outage powers its dead peer off and goes on", () => {
+  const world = restartedInOutage({ policy: "strict" });
+  world.run(5_000);
+  const before = world.acked;
+  world.until("I/O goes on", () => world.acked > before + 5, 40_000);
+  world.until("the lost VM runs here", () => world.hosts.a.domains.has("vm-b"), 60_000);
+  assert.equal(world.state("a").durable.solo[R], true);
+  assert.deepEqual(world.violations, []);
+});
+
+test("D4: under VOTE a restarted owner does not take the time since its own start for the outage", () => {
+  const world = restartedInOutage({ policy: "vote" });
+  world.run(30_000);
+  assert.notEqual(world.state("a").durable.solo[R], true);
+  assert.deepEqual(world.violations, []);
+});
+
+test("D12: a STRICT owner that was off itself fences nobody: it may have been replaced", () => {
+  const world = servingWorld({ policy: "strict" });
+  world.powerOff("a");
+  world.until("b serves", () => world.serving("b"), 40_000);
+  cut(world, "b");
+  world.powerOn("a");
+  world.run(60_000);
+  assert.equal(world.hosts.b.power, true);
+  assert.deepEqual(world.violations, []);
+});
+
+test("D14: a peer that lives, and whose daemon alone is silent, is not powered off by a restarted owner", () => {
+  const world = servingWorld({ policy: "strict", config: { watchdogUsed: false } });
+  world.killDaemon("b");
+  world.killDaemon("a");
+  world.links.replication.b = false;
+  world.run(4_000);
+  world.startDaemon("a");
+  world.run(60_000);
+  assert.equal(world.hosts.b.power, true);
+  assert.deepEqual(world.violations, []);
+});
+
+test("V14: of two hosts that lost one another while the owner's daemon was restarted one stays on", () => {
+  for (let ms = 0; ms <= 12_000; ms += 500) {
+    const world = servingWorld({ policy: "strict" });
+    for (const host of ["a", "b"] as const) world.sim.network.filtered[host] = true;
+    world.run(500);
+    world.killDaemon("a");
+    world.run(ms);
+    world.startDaemon("a");
+    world.run(60_000);
+    assert.equal(world.hosts.a.power || world.hosts.b.power, true, `restarted after ${ms} ms`);
+    assert.deepEqual(world.violations, [], `restarted after ${ms} ms`);
+  }
+});
+
+test("D3: a connection that was given up for an outdate which then failed is taken up again", () => {
+  const world = servingWorld();
+  const { b } = world.hosts;
+  const before = world.state("b");
+  const now = before.lastTick + 10;
+  const request = { kind: "outdate", resource: R, epoch: before.durable.epoch } as const;
+  const asked = step(before, { kind: "request", id: 77, request }, now);
+  const order = asked.actions.find((a) => a.kind === "outdate");
+  assert.ok(order !== undefined);
+  const view = before.drbd.kind === "known" ? before.drbd.value[R] : undefined;
+  assert.ok(view !== undefined && b.power);
+  const standAlone = { ...view, connection: "StandAlone", replication: "Off", peerDisk: "DUnknown" } as const;
+  const given = step(asked.state, { kind: "drbd", views: known({ [R]: standAlone }, now) }, now + 5);
+  const connects = (actions: readonly Action[]): boolean => actions.some((a) => a.kind === "drbd-connect");
+  assert.equal(connects(given.actions), false, "the outdate may still come");
+  const failed = step(given.state, { kind: "result", id: order.id, ok: false, detail: "no answer" }, now + 10);
+  assert.equal(connects(failed.actions), true);
+});
+
+test("a copy that nobody connects is told of, once, and that it is connected again", () => {
+  const before = servingWorld().state("b");
+  const view = before.drbd.kind === "known" ? before.drbd.value[R] : undefined;
+  assert.ok(view !== undefined);
+  const apart = known({ [R]: { ...view, connection: "StandAlone" as const, replication: "Off" as const } }, 0);
+  let now = before.lastTick + 10;
+  let { state, actions } = step(before, { kind: "drbd", views: apart }, now);
+  const alarms: Action[] = [];
+  for (let i = 0; i < 45; i++) {
+    now += 1_000;
+    ({ state, actions } = step(state, { kind: "tick" }, now));
+    alarms.push(...actions);
+  }
+  assert.deepEqual(
+    alarmsOf(alarms, "alert").filter((id) => id === "drbd-apart"),
+    ["drbd-apart"],
+  );
+  const mended = step(state, { kind: "drbd", views: before.drbd }, now + 10);
+  assert.deepEqual(alarmsOf(mended.actions, "alert-over").includes("drbd-apart"), true);
+});
+
+test("become-secondary outlives the daemon that was told it", () => {
+  const world = servingWorld();
+  for (const host of ["a", "b"] as const) world.command(host, { kind: "manual", on: true, force: false });
+  world.run(1_000);
+  world.command("a", { kind: "become-secondary" });
+  world.run(500);
+  assert.equal(world.replies.at(-1)?.action.outcome, "done");
+  world.killDaemon("a");
+  world.run(500);
+  world.startDaemon("a");
+  world.run(2_000);
+  assert.equal(world.serving("a"), true);
+  world.run(YIELD_MS);
+  assert.deepEqual([world.serving("a"), world.state("a").durable.owner], [false, null]);
+  assert.equal(world.state("a").durable.yields, false);
+  world.command("b", { kind: "become-primary", force: false });
+  world.until("b serves", () => world.serving("b"), 3_000);
+  assert.deepEqual(world.violations, []);
+});
+
+test("V7: an order to fence that has not begun is withdrawn when the other host answers again", () => {
+  const world = servingWorld({ policy: "strict", latencyMs: (kind) => (kind === "fence" ? 2_000 : undefined) });
+  cut(world, "b");
+  world.until("a orders the fence", () => world.state("a").fence.pending !== null, 10_000);
+  world.run(500);
+  mend(world, "b");
+  world.run(20_000);
+  assert.equal(world.hosts.b.power, true);
+  assert.equal(world.serving("a"), true);
+  assert.deepEqual(world.violations, []);
+});
+
+test("D8: a soft fence that does not come through is tried again twice a second, not with every tick", () => {
+  const world = servingWorld({ config: { watchdogUsed: false } });
+  world.fail("a", "pause-domains");
+  cut(world, "a");
+  world.run(7_000);
+  const tries = (state: State): number => state.selfFencing?.tries ?? 0;
+  const before = { tries: tries(world.state("a")), lines: told(world, "self-fence.begun", /./) };
+  world.run(5_000);
+  const more = tries(world.state("a")) - before.tries;
+  assert.ok(more >= 5 && more <= 11, `${more} tries in 5 s`);
+  assert.ok(told(world, "self-fence.begun", /./) - before.lines <= 2);
+  world.fail("a", null);
+  world.until("fenced", () => world.state("a").softFenced, 2_000);
+});
+
+const alarmsOf = (actions: readonly Action[], kind: "alert" | "alert-over"): readonly string[] =>
+  actions.flatMap((action) => (action.kind === kind ? [action.id] : []));
+
+test("alarms about fencing, split brain and the floating IP end when their cause is over, once", () => {
+  const before = servingWorld({ policy: "strict" }).state("a");
+  const now = before.lastTick + 10;
+  for (const [id, blocked] of [
+    ["fencing", "fencing failed 3 times (no answer)"],
+    ["split-brain", "split brain: both hosts own the storage in epoch 3"],
+    ["vip-conflict", "the floating IP is answered by 00:11:22:33:44:55"],
+    ["flapping", "the storage moved 2 times by itself within an hour (D15)"],
+  ] as const) {
+    const open: State = { ...before, alarms: [id] };
+    // While something is under way nothing else is decided, and what blocks stays.
+    const still = step({ ...open, blocked, activity: standingDown(now) }, { kind: "tick" }, now);
+    if (still.state.blocked !== null) assert.deepEqual(alarmsOf(still.actions, "alert-over"), []);
+    const over = step(open, { kind: "tick" }, now);
+    assert.deepEqual(alarmsOf(over.actions, "alert-over"), [id]);
+    assert.deepEqual(alarmsOf(step(over.state, { kind: "tick" }, now + 50).actions, "alert-over"), []);
+  }
+});
+
+const standingDown = (now: number): NonNullable<State["activity"]> => ({
+  kind: "stand-down",
+  why: "",
+  stage: 0,
+  pending: [1],
+  failed: null,
+  startedAt: now,
+  token: null,
+  to: "nobody",
+  record: null,
+  begun: true,
+});
+
+test("what is not known ends no alarm", () => {
+  const before = servingWorld().state("a");
+  const now = before.lastTick + 10;
+  const open: State = { ...before, alarms: ["io-suspended"] };
+  const blind = step(open, { kind: "drbd", views: unknown("the event stream ended", now) }, now);
+  assert.deepEqual(alarmsOf(blind.actions, "alert-over"), []);
+  const seen = step(blind.state, { kind: "drbd", views: before.drbd }, now + 10);
+  assert.deepEqual(alarmsOf(seen.actions, "alert-over"), ["io-suspended"]);
+});
+
+test("D14: an alarm about a fence device that failed ends with contact", () => {
+  const world = servingWorld({ policy: "strict" });
+  world.bmc.b = "dead";
+  cut(world, "b");
+  world.run(60_000);
+  assert.equal(told(world, "alert.raised", /could not be powered off/), 1);
+  mend(world, "b");
+  world.run(5_000);
+  assert.equal(told(world, "alert.cleared", /fencing/), 1);
+});
+
+test("D11: when one of two owners gives the storage up the other one serves, and the alarm is over", () => {
+  const world = servingWorld();
+  const state = world.state("a");
+  const { body } = state.peer;
+  assert.ok(body !== null);
+  const now = state.lastTick + 10;
+  const heard = (owner: string | null) =>
+    ({
+      kind: "heartbeat",
+      heard: {
+        link: "management",
+        body: { ...body, owner },
+        echoSentAt: now,
+        linkEchoSentAt: now,
+        receivedAt: now,
+      },
+    }) as const;
+  const split = step(state, heard("b"), now);
+  assert.match(split.state.blocked ?? "", /^split brain/);
+  assert.deepEqual(alarmsOf(split.actions, "alert"), ["split-brain"]);
+  const over = step(split.state, heard(null), now + 10);
+  assert.equal(over.state.blocked, null);
+  assert.deepEqual(alarmsOf(over.actions, "alert-over"), ["split-brain"]);
+});
