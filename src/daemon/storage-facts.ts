@@ -2,6 +2,7 @@
 // configuration. Reads only. What cannot be looked at is a problem too: it is never taken for "all is well".
 
 import type { Config } from "../config/config.ts";
+import { checkDrbdOptions } from "../config/drbd-requirements.ts";
 import type { Problem } from "../config/problem.ts";
 import { checkFloatingIp, checkResources } from "../config/storage-checks.ts";
 import type { DrbdTimings } from "../config/timers.ts";
@@ -36,7 +37,7 @@ export async function lookAtStorage(config: Config, eyes: StorageEyes): Promise<
         ? checkFloatingIp(storage, addresses.value)
         : [unreadable("the addresses of DRBD_INTERFACE", addresses.error, `ip addr show dev ${storage.vip.device}`)]),
       ...(resources.ok
-        ? checkResources(storage, resources.value)
+        ? [...checkResources(storage, resources.value), ...checkDrbdOptions(ours)]
         : [unreadable("DRBD's configuration", resources.error, "drbdadm dump all")]),
     ],
     timings: ours.map((one) => one.timings),

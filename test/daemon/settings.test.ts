@@ -11,6 +11,7 @@ import type { Config } from "../../src/config/config.ts";
 import { takeoverForbidden } from "../../src/core/facts.ts";
 import { openSettings, type Settings, type SettingsHooks } from "../../src/daemon/settings.ts";
 import { lookAtStorage, type StorageEyes } from "../../src/daemon/storage-facts.ts";
+import type { ConfiguredResource } from "../../src/drivers/drbd/port.ts";
 import { err, ok } from "../../src/util/result.ts";
 import { servingWorld } from "../sim/world.ts";
 import { SAMPLE, XCP1 } from "../config/sample.ts";
@@ -22,12 +23,15 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+const SAFE = { fencing: "resource-and-stonith", "fence-peer": "/opt/tandem/agents/drbd/fence-peer" };
 const QUICK = { timeoutMs: 900, pingIntMs: 1000, pingTimeoutMs: 500, connectIntMs: 1000 };
 
 /** A host whose storage can be bent by the test. */
 class Host {
   addresses: { address: string; prefix: number }[] | null = [{ address: "10.10.10.1", prefix: 24 }];
-  resources = [{ name: "iscsi1", devices: ["/dev/drbd1"], timings: QUICK }];
+  resources: readonly ConfiguredResource[] = [
+    { name: "iscsi1", devices: ["/dev/drbd1"], timings: QUICK, options: SAFE },
+  ];
   drbdadm: string | null = null;
   looks = 0;
   ha = false;
@@ -148,8 +152,14 @@ const starts: readonly (readonly [string, (host: Host) => void, RegExp])[] = [
   ],
   [
     "a LUN on another device",
-    (h) => (h.resources = [{ name: "iscsi1", devices: ["/dev/drbd7"], timings: QUICK }]),
+    (h) => (h.resources = [{ name: "iscsi1", devices: ["/dev/drbd7"], timings: QUICK, options: SAFE }]),
     /LUNS \(LUN 10\): found \/dev\/drbd1/,
+  ],
+  [
+    "a DRBD resource whose writes would not wait",
+    (h) =>
+      (h.resources = [{ name: "iscsi1", devices: ["/dev/drbd1"], timings: QUICK, options: { fencing: "dont-care" } }]),
+    /DRBD resource "iscsi1", fencing: found dont-care; write it into the section net/,
   ],
   [
     "a drbdadm that is not there",

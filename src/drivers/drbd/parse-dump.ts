@@ -9,6 +9,23 @@ const DEFAULTS = { timeout: 60, "ping-int": 10, "ping-timeout": 5, "connect-int"
 type TimingName = keyof typeof DEFAULTS;
 type Written = Partial<Record<TimingName, number>>;
 
+/** Options that the safety of a failover depends on; `shared-secret` says only that there is one. */
+const WATCHED: ReadonlySet<string> = new Set([
+  "protocol",
+  "fencing",
+  "fence-peer",
+  "allow-two-primaries",
+  "after-sb-0pri",
+  "after-sb-1pri",
+  "after-sb-2pri",
+  "rr-conflict",
+  "on-io-error",
+  "on-no-data-accessible",
+  "auto-promote",
+  "cram-hmac-alg",
+  "shared-secret",
+]);
+
 interface Section {
   /** resource, on, net, volume … without its arguments. */
   readonly kind: string;
@@ -21,7 +38,8 @@ const unquoted = (text: string): string => text.replaceAll('"', "");
 export function parseDump(text: string): Result<readonly ConfiguredResource[], string> {
   const open: Section[] = [];
   const common: Written = {};
-  const found = new Map<string, { readonly devices: Set<string>; readonly net: Written }>();
+  const commonOptions: Record<string, string> = {};
+  const found = new Map<string, Found>();
   for (const [index, raw] of text.split("\n").entries()) {
     const line = raw.trim();
     if (line === "" || line.startsWith("#")) continue;
@@ -29,7 +47,7 @@ export function parseDump(text: string): Result<readonly ConfiguredResource[], s
     if (opening !== null) {
       const section = { kind: opening[1] ?? "", name: unquoted(opening[2] ?? "") };
       open.push(section);
-      if (section.kind === "resource") found.set(section.name, { devices: new Set(), net: {} });
+      if (section.kind === "resource") found.set(section.name, { devices: new Set(), net: {}, options: {} });
       continue;
     }
     if (line === "}") {
@@ -41,6 +59,12 @@ export function parseDump(text: string): Result<readonly ConfiguredResource[], s
     if (device !== null && resource !== undefined) {
       resource.devices.add(device[1] === undefined ? `/dev/drbd${device[2] ?? ""}` : unquoted(device[1]));
     }
+    const watched = /^([a-z0-9-]+)(?:\s+(.*?))?\s*;$/.exec(line);
+    if (watched !== null && WATCHED.has(watched[1] ?? "") && open.length <= 2) {
+      const [, name = "", value = "yes"] = watched;
+      const written = resource?.options ?? (open[0]?.kind === "common" ? commonOptions : undefined);
+      if (written !== undefined) written[name] = name === "shared-secret" ? "set" : unquoted(value);
+    }
     const option = /^(timeout|ping-int|ping-timeout|connect-int)\s+(\d+)\s*;$/.exec(line);
     if (option !== null && open.at(-1)?.kind === "net") {
       const written = resource?.net ?? (open[0]?.kind === "common" ? common : undefined);
@@ -49,7 +73,20 @@ export function parseDump(text: string): Result<readonly ConfiguredResource[], s
     }
   }
   if (open.length > 0) return err(`the text ends inside "${open.at(-1)?.kind ?? ""}"`);
-  return ok([...found].map(([name, one]) => ({ name, devices: [...one.devices], timings: timings(common, one.net) })));
+  return ok(
+    [...found].map(([name, one]) => ({
+      name,
+      devices: [...one.devices],
+      timings: timings(common, one.net),
+      options: { ...commonOptions, ...one.options },
+    })),
+  );
+}
+
+interface Found {
+  readonly devices: Set<string>;
+  readonly net: Written;
+  readonly options: Record<string, string>;
 }
 
 /** `dump` prints the common section apart: a resource inherits what it does not say itself. */

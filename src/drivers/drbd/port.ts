@@ -51,6 +51,8 @@ export interface ConfiguredResource {
   /** Of all its volumes, on this host and others. */
   readonly devices: readonly string[];
   readonly timings: ConfiguredTimings;
+  /** What was written of the options that a failover depends on (protocol.md 8); absent: DRBD's default. */
+  readonly options: Readonly<Record<string, string>>;
 }
 
 /** A fence-peer handler that DRBD waits for (agents/drbd/fence-peer); it stays until it is answered, over restarts of the daemon. */

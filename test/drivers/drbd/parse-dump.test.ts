@@ -10,16 +10,24 @@ import { fixture } from "./fixtures.ts";
 
 const QUICK = { timeoutMs: 900, pingIntMs: 1000, pingTimeoutMs: 500, connectIntMs: 1000 };
 
+const SAFE = { protocol: "C", fencing: "resource-and-stonith", "shared-secret": "set" };
+
 test("a dump for DRBD 8.4: resources, devices of all volumes, timings with the common section below them", () => {
   const parsed = parseDump(fixture("drbd-utils-9.22", "dump-module-8.4.txt"));
   assert.deepEqual(parsed, {
     ok: true,
     value: [
-      { name: "iscsi1", devices: ["/dev/drbd1"], timings: QUICK },
+      {
+        name: "iscsi1",
+        devices: ["/dev/drbd1"],
+        timings: QUICK,
+        options: { ...SAFE, "cram-hmac-alg": "sha256" },
+      },
       {
         name: "r2",
         devices: ["/dev/drbd5", "/dev/drbd6"],
         timings: { timeoutMs: 6000, pingIntMs: 1000, pingTimeoutMs: 500, connectIntMs: 10_000 },
+        options: { protocol: "C" },
       },
     ],
   });
@@ -28,7 +36,7 @@ test("a dump for DRBD 8.4: resources, devices of all volumes, timings with the c
 test("a dump for DRBD 9, where device and options stand outside of the hosts", () => {
   const parsed = parseDump(fixture("drbd-utils-9.22", "dump-module-9.txt"));
   assert.ok(parsed.ok);
-  assert.deepEqual(parsed.value[0], { name: "iscsi1", devices: ["/dev/drbd1"], timings: QUICK });
+  assert.deepEqual(parsed.value[0], { name: "iscsi1", devices: ["/dev/drbd1"], timings: QUICK, options: SAFE });
   assert.deepEqual(parsed.value[1]?.devices, ["/dev/drbd5"]);
 });
 
