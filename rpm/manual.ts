@@ -29,17 +29,10 @@ const helpOf = (tool: string, args: readonly string[]): string =>
     env: { ...process.env, COLUMNS: "80", NO_COLOR: "1" },
   }).trimEnd();
 
-/** The names in the "Commands:" part of a tool's help. */
+/** The names of the commands in a tool's help: whatever group they stand in, two spaces before a word that is no option. */
 export function commandNames(help: string): readonly string[] {
-  const lines = help.split("\n");
-  const from = lines.findIndex((line) => line.startsWith("Commands:")) + 1;
-  const names: string[] = [];
-  for (const line of lines.slice(from)) {
-    if (line.trim() === "") break;
-    const name = /^ {2}(\S+)/.exec(line)?.[1];
-    if (name !== undefined && name !== "help") names.push(name);
-  }
-  return names;
+  const names = help.split("\n").flatMap((line) => /^ {2}([a-z][a-z-]*)( |$)/.exec(line)?.[1] ?? []);
+  return names.filter((name) => name !== "help");
 }
 
 function commandsOf(tool: string): string {

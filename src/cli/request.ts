@@ -8,6 +8,7 @@ import type { ControlRequest } from "../drivers/control/port.ts";
 import { assertNever } from "../util/assert.ts";
 import { textColumns } from "./context.ts";
 import type { CliContext } from "./context.ts";
+import { checkLines, explanationLines, historyLines, vmLines } from "./reports.ts";
 import { clean, wrap } from "./text.ts";
 
 /** 0 done, 1 failed, 2 usage, 3 refused by a safety rule. */
@@ -19,7 +20,7 @@ const changeMs: Millis = 180_000;
 
 /** Null: the failure was already told; exit with 1. */
 export async function ask(context: CliContext, request: ControlRequest, json: boolean): Promise<FinalReply | null> {
-  const isLook = ["status", "get", "explain", "history"].includes(request.kind);
+  const isLook = ["status", "get", "explain", "history", "vms", "backup"].includes(request.kind);
   const answer = await askDaemon(request, {
     path: context.socketPath,
     silenceMs: isLook ? lookMs : changeMs,
@@ -33,7 +34,7 @@ export async function ask(context: CliContext, request: ControlRequest, json: bo
   return null;
 }
 
-/** Tells the answer of any request but status and get; those have their own screens. */
+/** Tells the answer of any request but status and get, which have screens of their own. */
 export function tell(context: CliContext, reply: FinalReply, json: boolean): ExitCode {
   if (json) context.out(JSON.stringify(reply, null, 2));
   switch (reply.kind) {
@@ -49,6 +50,21 @@ export function tell(context: CliContext, reply: FinalReply, json: boolean): Exi
       note(context, cleanText(reply.reason));
       note(context, `Next: ${cleanText(reply.next)}`, "      ");
       return 1;
+    case "checks":
+      if (!json) context.out(checkLines(reply.checks).join("\n"));
+      return reply.checks.some((one) => one.outcome === "failed") ? 1 : 0;
+    case "vms":
+      if (!json) context.out(vmLines(reply.flags).join("\n"));
+      return 0;
+    case "history":
+      if (!json) context.out(historyLines(reply.failovers).join("\n"));
+      return 0;
+    case "explanation":
+      if (!json) context.out(explanationLines(reply.explanation).join("\n"));
+      return 0;
+    case "backup":
+      if (!json) context.out(JSON.stringify(reply.backup, null, 2));
+      return 0;
     case "status":
     case "parameters":
       if (json) return 0;

@@ -1,14 +1,15 @@
-// The commands both tools have: log, explain, history, version. The work is loaded when a command runs.
+// The commands both tools have: log, explain, history, version, completion. The work is loaded when a command runs.
 
-import { InvalidArgumentError, Option } from "commander";
+import { Argument, InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
 import type { CliContext } from "./context.ts";
 import { levels } from "./log-line.ts";
 import type { Level } from "./log-line.ts";
 import type { CommonOptions, Tool } from "./program.ts";
 import { run } from "./request.ts";
 
-export function addLog(tool: Tool, context: CliContext): void {
-  tool
+export function addLog(tool: Tool, context: CliContext): Command {
+  return tool
     .command("log", "watch the log of tandemd; Ctrl-C ends it")
     .option("-n, --lines <count>", "begin with the last COUNT lines", parseCount(0, 100_000), 20)
     .option("--no-follow", "end after the last line")
@@ -19,16 +20,16 @@ export function addLog(tool: Tool, context: CliContext): void {
     });
 }
 
-export function addExplain(tool: Tool, context: CliContext): void {
-  tool
+export function addExplain(tool: Tool, context: CliContext): Command {
+  return tool
     .command("explain", "why tandemd does what it does, and what it would do if the peer died now")
     .action(async (options: CommonOptions) =>
       tool.finish(await run(context, { kind: "explain" }, options.json === true)),
     );
 }
 
-export function addHistory(tool: Tool, context: CliContext): void {
-  tool
+export function addHistory(tool: Tool, context: CliContext): Command {
+  return tool
     .command("history", "past failovers with their timeline")
     .option("-n, --limit <count>", "at most COUNT of them", parseCount(1, 1000), 10)
     .action(async ({ json, limit }: CommonOptions & { limit: number }) =>
@@ -36,12 +37,29 @@ export function addHistory(tool: Tool, context: CliContext): void {
     );
 }
 
-export function addVersion(tool: Tool, context: CliContext): void {
-  tool
+export function addVersion(tool: Tool, context: CliContext): Command {
+  return tool
     .command("version", "versions of this tool, of tandemd here and on the peer")
     .action(async (options: CommonOptions) => {
       const { showVersion } = await import("./version-command.ts");
       tool.finish(await showVersion(context, options.json === true));
+    });
+}
+
+export function addCompletion(tool: Tool, context: CliContext): Command {
+  const name = tool.program.name();
+  return tool
+    .command("completion", "print the completion of a shell")
+    .addArgument(new Argument("<shell>", "bash or zsh").choices(["bash", "zsh"]))
+    .addHelpText(
+      "after",
+      `\nbash: ${name} completion bash > /etc/bash_completion.d/${name}\nzsh:  ${name} completion zsh > /usr/share/zsh/site-functions/_${name}`,
+    )
+    .action(async (shell: "bash" | "zsh", { json }: CommonOptions) => {
+      const { completionScript } = await import("./completion.ts");
+      const text = completionScript(tool.program, shell);
+      context.out(json === true ? JSON.stringify({ kind: "text", text }) : text.trimEnd());
+      tool.finish(0);
     });
 }
 

@@ -42,6 +42,7 @@ export const EVENT_AREAS: readonly string[] = [
   "self_fence",
   "epoch",
   "mode",
+  "maintenance",
   "xapi",
   "vm",
   "alert",

@@ -23,19 +23,32 @@ export function insertable(pool: Readonly<Record<string, string>>, overwrite: bo
 
 /**
  * What `ha-cfg set` must ask before it writes: would the pool's values still be valid with these changes? Timers depend
- * on one another, so several may be changed at once. Every reason of a refusal; empty: write them.
+ * on one another, so several may be changed at once; null takes a key out. Every reason of a refusal; empty: write them.
  */
-export function refusalsOfChanges(input: EffectiveInput, changes: Readonly<Record<string, string>>): string[] {
+export function refusalsOfChanges(input: EffectiveInput, changes: Changes): string[] {
   const unknownNames = Object.keys(changes).filter((name) => findParameter("pool", name) === undefined);
-  const names = new Set(Object.keys(changes).map((name) => `${POOL_KEY_PREFIX}${name}`.toUpperCase()));
-  const kept = Object.entries(input.pool ?? {}).filter(([key]) => !names.has(key.toUpperCase()));
-  const changed = Object.entries(changes).map(([name, text]) => [`${POOL_KEY_PREFIX}${name}`, text] as const);
   const before = new Set(errorsOf(input));
-  const after = errorsOf({ ...input, pool: Object.fromEntries([...kept, ...changed]) });
+  const after = errorsOf({ ...input, pool: withChanges(input.pool ?? {}, changes) });
   const unknownSaid = unknownNames.map(
     (name) => `Cannot set ${name}: found no parameter of that name; ${unknownNameAdvice("pool", name)}`,
   );
   return [...unknownSaid, ...after.filter((one) => !before.has(one))];
+}
+
+/** Parameter name to its new text; null: the key is taken out, so the default counts. */
+export type Changes = Readonly<Record<string, string | null>>;
+
+/** other-config as it will be. */
+export function withChanges(
+  pool: Readonly<Record<string, string>>,
+  changes: Changes,
+): Readonly<Record<string, string>> {
+  const names = new Set(Object.keys(changes).map((name) => `${POOL_KEY_PREFIX}${name}`.toUpperCase()));
+  const kept = Object.entries(pool).filter(([key]) => !names.has(key.toUpperCase()));
+  const changed = Object.entries(changes).flatMap(([name, text]) =>
+    text === null ? [] : [[`${POOL_KEY_PREFIX}${name}`, text] as const],
+  );
+  return Object.fromEntries([...kept, ...changed]);
 }
 
 /** Judged without a last good value to fall back to. */

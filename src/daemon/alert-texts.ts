@@ -21,6 +21,7 @@ const AREAS: Readonly<Record<string, string>> = {
   vote: "vote",
   "vm-down": "vm",
   overcommit: "vm",
+  "custom-field": "mode",
   config: "config",
   "config-problems": "config",
 };

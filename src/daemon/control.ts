@@ -1,50 +1,59 @@
 // Answers the command-line tools: status and parameters from what is known here, commands through the brain, whose
 // one reply ends them.
 
-import { findParameter } from "../config/parameters.ts";
-import { enableRefusals } from "../config/policy.ts";
-import { insertable } from "../config/pool-changes.ts";
-import { POOL_KEY_PREFIX } from "../config/pool-values.ts";
-import type { TimerFacts } from "../config/timers.ts";
 import type { Config } from "../config/config.ts";
-import type { Explanation } from "../core/explain.ts";
+import { enableRefusals } from "../config/policy.ts";
+import type { TimerFacts } from "../config/timers.ts";
 import type { Command } from "../core/model/event.ts";
 import type { StatusDocument } from "../core/model/status.ts";
-import type { OuterAction, OutsideEvent } from "./messages.ts";
+import type { Check } from "../drivers/control/answers.ts";
 import type { ControlHandler, ControlReply, ControlRequest, ParameterValue } from "../drivers/control/port.ts";
+import type { Alerts } from "./alerts.ts";
 import type { FenceReadiness } from "./fence-watch.ts";
-import type { Result } from "../util/result.ts";
-import type { PoolPart } from "./pool-part.ts";
+import { FIELD_ALERT } from "./field-switch.ts";
+import type { History } from "./history.ts";
+import type { Maintenance } from "./maintenance.ts";
+import type { OuterAction, OutsideEvent } from "./messages.ts";
+import type { PoolRequest } from "./pool-requests.ts";
 import type { Settings } from "./settings.ts";
 
 export interface ControlParts {
   readonly feed: (event: OutsideEvent) => void;
   readonly status: () => StatusDocument | null;
   readonly config: () => Config;
-  readonly settings: Pick<Settings, "input" | "refusalsOf" | "reconsider">;
-  readonly pool: Pick<PoolPart, "setOtherConfig">;
+  readonly settings: Pick<Settings, "reconsider">;
+  /** Parameters and flags in the pool's database. */
+  readonly poolRequest: (request: PoolRequest) => Promise<ControlReply>;
+  /** Shows in the pool's database what the hosts decided; it decides nothing itself. */
+  readonly mirror: (on: boolean) => Promise<unknown>;
   /** Protected VMs that xapi would start by itself at boot. */
   readonly selfStarting: () => readonly string[];
-  /** Passwords never go into other-config (V13). */
-  readonly keepSecret: (name: string, text: string) => Promise<Result<"kept", string>>;
+  readonly maintenance: Maintenance;
+  readonly checks: () => Promise<readonly Check[]>;
+  readonly explain: () => ControlReply;
+  readonly history: Pick<History, "list">;
+  readonly alerts: Pick<Alerts, "raise" | "clear" | "list" | "test">;
   /** The fence path, tried now. */
   readonly fencePath: () => Promise<FenceReadiness>;
   /** Measured timings that the inequalities are checked with at `enable` (A14): they must hold with each of these. */
   readonly facts: () => readonly Partial<TimerFacts>[];
   readonly peerName: () => string;
-  /** What the newest snapshot of the brain says that holds this host back. */
-  readonly explanations: () => readonly Explanation[];
 }
 
 export interface Control {
   readonly handler: ControlHandler;
   /** The daemon's own commands take the same way. */
   command(body: Command): Promise<ControlReply>;
+  /** As the tools ask for it, with every refusal. */
+  switchHa(kind: "enable" | "disable", force: boolean): Promise<ControlReply>;
   /** The brain's answer to a command. */
   settle(action: OuterAction & { readonly kind: "command-reply" }): void;
 }
 
 const COMMAND_MS = 60_000;
+const OPERATOR_ALERT = "operator";
+/** Alerts about something that happened, not about something that is. */
+const TOLD_ALERTS = /^(operator:|custom-field$|secret-)/;
 
 export function createControl(parts: ControlParts): Control {
   const waiting = new Map<number, (reply: ControlReply) => void>();
@@ -67,6 +76,7 @@ export function createControl(parts: ControlParts): Control {
 
   return {
     command,
+    switchHa,
     settle(action) {
       const resolve = waiting.get(action.id);
       waiting.delete(action.id);
@@ -77,11 +87,11 @@ export function createControl(parts: ControlParts): Control {
       resolve({ kind: "failed", reason: action.text, next: action.next });
     },
     async handler(request, reply) {
-      reply(await answer(request));
+      reply(await answer(request, (text) => reply({ kind: "progress", text })));
     },
   };
 
-  async function answer(request: ControlRequest): Promise<ControlReply> {
+  async function answer(request: ControlRequest, tell: (text: string) => void): Promise<ControlReply> {
     switch (request.kind) {
       case "status":
       case "watch": {
@@ -91,25 +101,12 @@ export function createControl(parts: ControlParts): Control {
         return { kind: "status", status };
       }
       case "enable":
-      case "disable": {
-        // What was wrong at the start may be mended by now, and what was right may not be any more.
-        if (request.kind === "enable") await parts.settings.reconsider();
-        const against = request.kind === "enable" && !request.force ? await refusalsOfEnable() : [];
-        if (against.length > 0)
-          return {
-            kind: "refused",
-            rule: "D1",
-            reason: against.join("\n"),
-            next: "mend this, then run 'ha-cfg enable' again",
-          };
-        const reply = await command({ kind: request.kind, force: request.force });
-        if (reply.kind === "done") await mirror(request.kind === "enable");
-        return reply;
-      }
+      case "disable":
+        return switchHa(request.kind, request.force);
       case "manual":
         return command({ kind: "manual", on: request.on, force: request.force });
       case "maintenance":
-        return command({ kind: "maintenance", on: request.on });
+        return request.on ? parts.maintenance.begin(tell) : parts.maintenance.end(request.returnVms, tell);
       case "become-primary":
         return command({ kind: "become-primary", force: request.force });
       case "become-secondary":
@@ -125,17 +122,50 @@ export function createControl(parts: ControlParts): Control {
       case "get":
         return { kind: "parameters", parameters: parameters(parts.config(), request.scope) };
       case "set":
-        return set(request.name, request.value);
       case "insert":
-        return insert(request.overwrite);
+      case "remove":
+      case "restore-default":
+      case "backup":
+      case "restore":
+      case "import":
+      case "vms":
+      case "set-vm-ha":
+        return parts.poolRequest(request);
+      case "check":
+        // What was wrong at the start may be mended by now.
+        await parts.settings.reconsider();
+        return { kind: "checks", checks: await parts.checks() };
+      case "email":
+        return testMail();
+      case "raise-alert":
+        parts.alerts.raise(`${OPERATOR_ALERT}:${nextId++}`, request.text);
+        return { kind: "done", text: "the alert is raised" };
+      case "clear-alerts":
+        return clearAlerts();
       case "explain":
-        return { kind: "text", text: explainText(parts.status(), parts.explanations()) };
-      case "history": {
-        const events = parts.status()?.events.slice(-request.limit) ?? [];
-        const lines = events.map((e) => `${new Date(e.wallMs).toISOString()} ${e.node} ${e.event}: ${e.detail}`);
-        return { kind: "text", text: lines.join("\n") };
-      }
+        return parts.explain();
+      case "history":
+        return { kind: "history", failovers: parts.history.list(request.limit) };
     }
+  }
+
+  async function switchHa(kind: "enable" | "disable", force: boolean): Promise<ControlReply> {
+    // What was wrong at the start may be mended by now, and what was right may not be any more.
+    if (kind === "enable") await parts.settings.reconsider();
+    const against = kind === "enable" && !force ? await refusalsOfEnable() : [];
+    if (against.length > 0)
+      return {
+        kind: "refused",
+        rule: "D1",
+        reason: against.join("\n"),
+        next: "mend this, then run 'ha-cfg enable' again",
+      };
+    const reply = await command({ kind, force });
+    if (reply.kind === "done") {
+      await parts.mirror(kind === "enable");
+      if (kind === "enable") parts.alerts.clear(FIELD_ALERT);
+    }
+    return reply;
   }
 
   async function refusalsOfEnable(): Promise<readonly string[]> {
@@ -149,42 +179,26 @@ export function createControl(parts: ControlParts): Control {
     ];
   }
 
-  /** The pool's database shows what the hosts decided; it decides nothing itself (spec part 3, CUSTOM_FIELD_SWITCH). */
-  async function mirror(on: boolean): Promise<void> {
-    const field = `XenCenter.CustomFields.${parts.config().vm.fieldName}`;
-    await parts.pool.setOtherConfig({ "tandem:enabled": String(on), [field]: String(on) });
+  async function testMail(): Promise<ControlReply> {
+    const { mail, smtp } = parts.config().alerts;
+    const sent = await parts.alerts.test();
+    const at = `${smtp.server}:${smtp.port}`;
+    if (sent.ok) return { kind: "done", text: `${at} accepted a test mail to ${mail.to.join(", ")}` };
+    return {
+      kind: "failed",
+      reason: `Cannot send a test mail to ${mail.to.join(", ")} by ${at}: ${sent.error}`,
+      next: "ha-cfg set SMTP_SERVER, SMTP_PORT, SMTP_USER, SMTP_PASS or MAIL_TO",
+    };
   }
 
-  async function set(name: string, value: string): Promise<ControlReply> {
-    const known = findParameter("pool", name);
-    const lists = "'ha-cfg get' lists names and values";
-    const refusals = [...parts.settings.refusalsOf({ [known?.name ?? name]: value })];
-    if (/\s/.test(value))
-      refusals.push(
-        `Cannot set ${name}: found white space in the value, expected none; use tandem.yaml for such a value`,
-      );
-    if (refusals.length > 0 || known === undefined) return { kind: "failed", reason: refusals.join("\n"), next: lists };
-    if (known.secret) {
-      const kept = await parts.keepSecret(known.name, value);
-      if (!kept.ok) return { kind: "failed", reason: kept.error, next: "see 'ha-cfg status'" };
-      return { kind: "done", text: value === "" ? `${known.name} is removed` : `${known.name}=[set]` };
-    }
-    const written = await parts.pool.setOtherConfig({ [`${POOL_KEY_PREFIX}${known.name}`]: value });
-    if (!written.ok) return { kind: "failed", reason: written.error, next: "see 'ha-cfg status'" };
-    return { kind: "done", text: `${known.name}=${value}` };
-  }
-
-  async function insert(overwrite: boolean): Promise<ControlReply> {
-    const present = parts.settings.input().pool;
-    if (present === null)
-      return { kind: "failed", reason: "the pool database is not readable just now", next: "see 'ha-cfg status'" };
-    const changes = insertable(present, overwrite);
-    const names = Object.entries(changes).map(([key, value]) => [key.slice(POOL_KEY_PREFIX.length), value]);
-    const refusals = parts.settings.refusalsOf(Object.fromEntries(names));
-    if (refusals.length > 0) return { kind: "failed", reason: refusals.join("\n"), next: "see 'ha-cfg status'" };
-    const written = await parts.pool.setOtherConfig(changes);
-    if (!written.ok) return { kind: "failed", reason: written.error, next: "see 'ha-cfg status'" };
-    return { kind: "done", text: `${Object.keys(changes).length} parameters written to the pool` };
+  /** Conditions that still hold stay: forgetting one would not end it. */
+  function clearAlerts(): ControlReply {
+    const all = parts.alerts.list();
+    const told = all.filter(({ id }) => TOLD_ALERTS.test(id));
+    for (const { id } of told) parts.alerts.clear(id);
+    const rest = all.length - told.length;
+    const stays = rest === 0 ? "" : `; ${rest} stay, because what they say still holds (ha-cfg show-alerts)`;
+    return { kind: "done", text: `${told.length} alerts cleared${stays}` };
   }
 }
 
@@ -197,15 +211,4 @@ function parameters(config: Config, scope: "pool" | "storage"): readonly Paramet
       source: p.isDefault ? "default" : p.source === "override" || p.source === "file" ? "local" : "pool",
       default: p.initial,
     }));
-}
-
-/** One line per rule that waits or refuses, with its number and the time left. */
-export function explainText(status: StatusDocument | null, explanations: readonly Explanation[]): string {
-  if (status === null) return "The daemon has only just started.";
-  const { own } = status;
-  const lines = explanations.map(({ rule, sentence, remainingMs }) => {
-    const left = remainingMs === null ? "" : ` (${(remainingMs / 1000).toFixed(1)} s more)`;
-    return `${rule}: ${sentence}${left}.`;
-  });
-  return [`${own.name} is ${own.state}: ${own.outcome}.`, `Policy: ${status.policyNote}`, ...lines].join("\n");
 }

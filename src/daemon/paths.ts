@@ -3,6 +3,8 @@
 export const LOG_PATH = "/var/log/tandem/tandemd.log";
 export const ALERTS_PATH = "/var/lib/tandem/alerts.json";
 export const VMS_PATH = "/var/lib/tandem/vms.json";
+export const HISTORY_PATH = "/var/lib/tandem/history.jsonl";
+export const MAINTENANCE_PATH = "/var/lib/tandem/maintenance.json";
 export const FENCE_REQUESTS = "/run/tandem/fence";
 export const XAPI = {
   socket: "/var/lib/xcp/xapi",

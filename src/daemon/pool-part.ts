@@ -24,8 +24,6 @@ import type { ToolstackAnswer } from "./toolstack-watch.ts";
 
 export interface PoolPart extends PoolProcedures {
   view(): Observation<PoolView>;
-  /** Writes keys into the pool's other-config; an empty value removes the key. */
-  setOtherConfig(changes: Readonly<Record<string, string>>): Promise<Result<"written", string>>;
   /** Puts a message into the pool's database. */
   message(alert: PoolAlert): Promise<Result<"raised", string>>;
   /** A procedure of src/act/pool, its failure in words. `permitted` is asked before each change; left out: always. */
@@ -216,22 +214,6 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
     async perform(work, permitted = () => true) {
       const done = await work(context(permitted));
       return done.ok ? done : err(describePoolFailure(done.error));
-    },
-    async setOtherConfig(changes) {
-      const session = await gate.openPool(options.config().xapi.timeoutMs, abort.signal);
-      if (!session.ok) return err(`Cannot log in to xapi: ${session.error.kind}`);
-      const { timeoutMs } = options.config().xapi;
-      const pool = valueOf(view);
-      if (pool === undefined) return err("Cannot write the pool's parameters: the pool is not readable just now");
-      for (const [key, value] of Object.entries(changes)) {
-        const removed = await session.value.call("pool.remove_from_other_config", [pool.poolRef, key], timeoutMs);
-        if (!removed.ok) return err(`Cannot write ${key}: xapi answered ${removed.error.kind}`);
-        if (value === "") continue;
-        const added = await session.value.call("pool.add_to_other_config", [pool.poolRef, key, value], timeoutMs);
-        if (!added.ok) return err(`Cannot write ${key}: xapi answered ${added.error.kind}`);
-      }
-      await session.value.logout(timeoutMs);
-      return ok("written");
     },
     async message(alert) {
       const done = await raisePoolAlert(

@@ -5,7 +5,6 @@ import { hostname } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Hands } from "../act/execute.ts";
 import { createLanes } from "../act/lanes.ts";
-import { areaSwitches } from "../config/areas.ts";
 import type { Config, StorageConfig } from "../config/config.ts";
 import { valueOf } from "../core/model/observation.ts";
 import { controlSocketPath } from "../drivers/control/path.ts";
@@ -23,17 +22,19 @@ import { alertCache } from "./alert-store.ts";
 import { openAlerts } from "./alerts.ts";
 import { startBrainThread } from "./brain-thread.ts";
 import { createProblemTeller } from "./config-problems.ts";
-import { createControl } from "./control.ts";
 import { createDrivers } from "./drivers.ts";
 import { loadRecord } from "./durable-record.ts";
 import { createEventsLog } from "./events-log.ts";
 import { startFenceWatch } from "./fence-watch.ts";
 import { createHealthTeller } from "./health.ts";
 import { createHear } from "./hear.ts";
+import { openHistory } from "./history.ts";
+import { switchedLogger } from "./log-switches.ts";
 import type { BrainStart, OutsideEvent, Snapshot } from "./messages.ts";
 import { emptyForShutdown } from "./empty-for-shutdown.ts";
 import { stopOnSignal } from "./orderly-stop.ts";
-import { ALERTS_PATH, LOG_PATH, VMS_PATH, XAPI } from "./paths.ts";
+import { createOperator } from "./operator.ts";
+import { ALERTS_PATH, HISTORY_PATH, LOG_PATH, VMS_PATH, XAPI } from "./paths.ts";
 import { createPerform } from "./perform.ts";
 import { followPoolKey } from "./pool-key.ts";
 import { startPoolPart } from "./pool-part.ts";
@@ -88,8 +89,10 @@ interface Beginning {
   readonly logger: Logger;
 }
 
-async function startDaemon({ settings, storage, identity, secret, logger }: Beginning): Promise<number | string> {
+async function startDaemon(beginning: Beginning): Promise<number | string> {
+  const { settings, storage, identity, secret } = beginning;
   let config: Config = settings.config();
+  const logger = switchedLogger(beginning.logger, () => config);
   let snapshot: Snapshot | null = null;
   const drivers = createDrivers(
     () => config,
@@ -98,10 +101,16 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
   const { clock, exec, drbd, fence, votes, signs } = drivers;
   const log = (event: string, detail: string, level?: "info" | "warn" | "error"): void => {
     const name: EventName = isEventName(event) ? event : "state.changed";
-    if (areaSwitches(config.areas, event.split(".")[0] ?? "").log)
-      logger.event(name, { detail, ...(name === event ? {} : { was: event }) }, level);
+    logger.event(name, { detail, ...(name === event ? {} : { was: event }) }, level);
     events.add(event, detail);
+    history.add(event, detail);
   };
+  const history = openHistory({
+    path: HISTORY_PATH,
+    node: config.self.name,
+    wallMs: clock.wallMs,
+    onTrouble: (reason) => log("action.failed", reason ?? "the history of failovers is written again", "warn"),
+  });
   const events = createEventsLog(config.self.name, clock.wallMs);
 
   const store = createFileStore({ path: statePath, belongsTo: { poolId: config.poolId, hostId: config.self.uuid } });
@@ -192,6 +201,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
       vmWatch.wake();
       settings.poolChanged(view.value.otherConfig);
       secrets.poolChanged(view.value.otherConfig);
+      operator.fieldSwitch.poolChanged(view.value);
     },
     log,
     paths: XAPI,
@@ -277,24 +287,22 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
     events,
   });
 
-  const control = createControl({
-    feed,
-    status,
+  const operator = createOperator({
+    drivers,
     config: () => config,
     settings,
-    keepSecret: secrets.set,
-    fencePath: () => fenceWatch.check(),
     selfStarting: () => vmWatch.report()?.selfStarting ?? [],
+    secrets,
     pool,
-    facts: () => {
-      const measuredOffMs = fence.worstAnswerMs();
-      const measured = measuredOffMs === null ? {} : { measuredOffMs };
-      const timings = settings.timings();
-      return timings.length === 0 ? [measured] : timings.map((one) => ({ ...one, ...measured }));
-    },
-    peerName: () => config.peer.name,
-    explanations: () => snapshot?.explanations ?? [],
+    fenceWatch,
+    alerts,
+    history,
+    snapshot: () => snapshot,
+    status,
+    feed,
+    log,
   });
+  const { control } = operator;
   const server = await startControlServer({
     path: controlSocketPath,
     async handler(request, reply) {
@@ -352,6 +360,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
   );
   // The checks of the storage cost processes too.
   void settledIn.promise.then(() => {
+    void operator.maintenance.resume();
     tellProblems(config);
     settings.start({
       look: (next) => lookAtStorage(next, { drbd, addressesOf: (device) => addressesOf(exec, device) }),
@@ -368,6 +377,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
   });
   logger.event("daemon.started", { version: VERSION, policy: config.core.policy, policyNote: config.policyNote });
   events.add("daemon.started", VERSION);
+  history.add("daemon.started", VERSION);
   notify.ready();
   alerts.start();
 
@@ -394,7 +404,7 @@ async function startDaemon({ settings, storage, identity, secret, logger }: Begi
   signs.stop();
   toBrain({ kind: "stop" });
   await Promise.race([
-    Promise.all([server.value.stop(), vmWatch.stop(), pool.stop(), alerts.stop()]),
+    Promise.all([server.value.stop(), vmWatch.stop(), pool.stop(), alerts.stop(), history.settled()]),
     clock.sleep(2_000),
   ]);
   await Promise.race([Promise.all([settings.stop(), poolKey.stop()]), clock.sleep(1_000)]);

@@ -6,7 +6,7 @@
 
 import type { Config } from "../config/config.ts";
 import { effectiveConfig, type EffectiveInput } from "../config/effective.ts";
-import { refusalsOfChanges } from "../config/pool-changes.ts";
+import { refusalsOfChanges, withChanges, type Changes } from "../config/pool-changes.ts";
 import type { LocalFile } from "../config/local-file.ts";
 import { describeProblem, type Problem } from "../config/problem.ts";
 import { LOCAL_FILE } from "../config/read-local-file.ts";
@@ -60,7 +60,7 @@ export interface Settings {
   /** DRBD's timings, for the inequalities. */
   readonly timings: () => readonly Partial<TimerFacts>[];
   /** Why these pool parameters cannot be set now; empty: they can. */
-  readonly refusalsOf: (changes: Readonly<Record<string, string>>) => readonly string[];
+  readonly refusalsOf: (changes: Changes) => readonly string[];
   /** Begins to watch and to check. */
   start(hooks: SettingsHooks): void;
   poolChanged(otherConfig: Readonly<Record<string, string>>): void;
@@ -253,13 +253,4 @@ function withDisarm(config: Config, core: CoreConfig): CoreConfig {
   if (first === undefined) return core;
   const others = wrong.length > 1 ? ` (and ${wrong.length - 1} more)` : "";
   return { ...core, disarmed: `the configuration of this host has errors: ${describeProblem(first)}${others}` };
-}
-
-function withChanges(
-  pool: Readonly<Record<string, string>>,
-  changes: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const keys = new Set(Object.keys(changes).map((name) => `tandem:${name}`.toUpperCase()));
-  const kept = Object.entries(pool).filter(([key]) => !keys.has(key.toUpperCase()));
-  return Object.fromEntries([...kept, ...Object.entries(changes).map(([name, text]) => [`tandem:${name}`, text])]);
 }

@@ -52,6 +52,7 @@ export const events = {
   "self-fence.complete": { level: "warn", text: "This host has stopped serving" },
   "epoch.committed": { level: "info", text: "A new epoch is durable" },
   "mode.changed": { level: "info", text: "HA, manual mode or maintenance changed" },
+  "maintenance.step": { level: "info", text: "A step of taking this host out of service, or back" },
   "xapi.promoted": { level: "info", text: "This host was made pool master" },
   "xapi.read": { level: "info", text: "The pool is readable" },
   "pool.step": { level: "info", text: "A step of a procedure on the pool" },

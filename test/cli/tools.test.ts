@@ -34,21 +34,12 @@ const iscsi = (...args: string[]): Promise<Ran> => runTool("iscsi-cfg", args, { 
 const tooWide = (text: string): string[] => text.split("\n").filter((line) => line.length > 80);
 
 const commands = {
-  "ha-cfg": [
-    "status",
-    "enable",
-    "disable",
-    "get",
-    "set",
-    "insert",
-    "maintenance",
-    "log",
-    "explain",
-    "history",
-    "version",
-  ],
+  "ha-cfg":
+    "status check explain enable disable maintenance history log cluster-status get-vm-ha set-vm-ha get set insert import backup restore restore-default remove email show-alerts clear-alerts raise-alert version completion".split(
+      " ",
+    ),
   "iscsi-cfg":
-    "status switch get log manual-mode-enable manual-mode-disable become-primary become-master become-secondary confirm-peer-off explain history version".split(
+    "status switch get log manual-mode-enable manual-mode-disable become-primary become-master become-secondary confirm-peer-off explain history version completion".split(
       " ",
     ),
 } as const;
@@ -83,6 +74,11 @@ describe("wrong usage ends with 2, asks the daemon for nothing and fits 80 colum
     ["ha-cfg", "set", "MAIL_ON", "1", "2"],
     ["ha-cfg", "maintenance"],
     ["ha-cfg", "maintenance", "sideways"],
+    ["ha-cfg", "set-vm-ha", "cent4"],
+    ["ha-cfg", "set-vm-ha", "cent4", "maybe"],
+    ["ha-cfg", "restore"],
+    ["ha-cfg", "raise-alert"],
+    ["ha-cfg", "completion", "fish"],
     ["ha-cfg", "history", "--limit", "0"],
     ["iscsi-cfg", "log", "--lines", "x"],
     ["iscsi-cfg", "log", "--level", "loud"],
@@ -108,8 +104,15 @@ describe("requests", () => {
     ["ha-cfg", ["disable", "--force", "--yes"], { kind: "disable", force: true }],
     ["ha-cfg", ["insert"], { kind: "insert", overwrite: false }],
     ["ha-cfg", ["insert", "--overwrite"], { kind: "insert", overwrite: true }],
-    ["ha-cfg", ["maintenance", "on"], { kind: "maintenance", on: true }],
-    ["ha-cfg", ["maintenance", "off"], { kind: "maintenance", on: false }],
+    ["ha-cfg", ["maintenance", "on"], { kind: "maintenance", on: true, returnVms: true }],
+    ["ha-cfg", ["maintenance", "off"], { kind: "maintenance", on: false, returnVms: true }],
+    ["ha-cfg", ["maintenance", "off", "--leave-vms"], { kind: "maintenance", on: false, returnVms: false }],
+    ["ha-cfg", ["set-vm-ha", "my vm", "true"], { kind: "set-vm-ha", vm: "my vm", on: true }],
+    ["ha-cfg", ["restore-default"], { kind: "restore-default" }],
+    ["ha-cfg", ["remove", "--yes"], { kind: "remove" }],
+    ["ha-cfg", ["email"], { kind: "email" }],
+    ["ha-cfg", ["raise-alert", "the", "UPS is empty"], { kind: "raise-alert", text: "the UPS is empty" }],
+    ["ha-cfg", ["clear-alerts"], { kind: "clear-alerts" }],
     ["ha-cfg", ["history", "-n", "3"], { kind: "history", limit: 3 }],
     ["ha-cfg", ["explain"], { kind: "explain" }],
     ["iscsi-cfg", ["switch"], { kind: "switch", storageOnly: false }],

@@ -21,29 +21,39 @@ export function ownKeys(otherConfig: Readonly<Record<string, string>>): Readonly
   return Object.fromEntries(own.map(([key, value]) => [key.slice(KEY_PREFIX.length), value]));
 }
 
-/**
- * Sets each name to its value; null removes it. Verified by reading; then the other hosts are asked to copy the
- * database, because otherwise a failover within five minutes would bring the old values back.
- */
+/** Parameters by name, without the prefix; null removes one. */
 export function writePoolConfig(
+  context: PoolContext,
+  changes: Readonly<Record<string, string | null>>,
+): Promise<Done<{ readonly copied: boolean }>> {
+  return writePoolKeys(
+    context,
+    Object.fromEntries(Object.entries(changes).map(([name, value]) => [KEY_PREFIX + name, value])),
+  );
+}
+
+/**
+ * Sets each key of other-config to its value; null removes it. Verified by reading; then the other hosts are asked to
+ * copy the database, because otherwise a failover within five minutes would bring the old values back.
+ */
+export function writePoolKeys(
   context: PoolContext,
   changes: Readonly<Record<string, string | null>>,
 ): Promise<Done<{ readonly copied: boolean }>> {
   return withPool(context, async (session) => {
     const before = during("read the pool's parameters", await context.records.pool(session, askOf(context)));
     if (!before.ok) return before;
-    for (const [name, value] of Object.entries(changes)) {
-      const key = KEY_PREFIX + name;
+    for (const [key, value] of Object.entries(changes)) {
       if ((before.value.otherConfig[key] ?? null) === value) continue;
       const written = await writeKey(context, session, before.value.ref, key, value);
       if (!written.ok) return written;
     }
     const after = during("read the pool's parameters", await context.records.pool(session, askOf(context)));
     if (!after.ok) return after;
-    for (const [name, value] of Object.entries(changes)) {
-      const found = after.value.otherConfig[KEY_PREFIX + name] ?? null;
+    for (const [key, value] of Object.entries(changes)) {
+      const found = after.value.otherConfig[key] ?? null;
       if (found !== value) {
-        return err({ kind: "unverified", during: `set ${name}`, found: `"${found}"`, expected: `"${value}"` });
+        return err({ kind: "unverified", during: `set ${key}`, found: `"${found}"`, expected: `"${value}"` });
       }
     }
     const copied = await session.call("pool.sync_database", [], context.readMs, context.signal);

@@ -5,7 +5,7 @@ import { createTool } from "../program.ts";
 import type { CommonOptions } from "../program.ts";
 import { note, run } from "../request.ts";
 import type { ExitCode } from "../request.ts";
-import { addExplain, addHistory, addLog, addVersion, parseCount } from "../shared-commands.ts";
+import { addCompletion, addExplain, addHistory, addLog, addVersion, parseCount } from "../shared-commands.ts";
 import { version } from "../version.ts";
 
 const description = "The replicated storage of a two-node pool: DRBD, iSCSI target, floating IP";
@@ -70,6 +70,7 @@ export async function iscsiCfg(argv: readonly string[], context: CliContext): Pr
   addExplain(tool, context);
   addHistory(tool, context);
   addVersion(tool, context);
+  addCompletion(tool, context);
   return tool.main(argv);
 
   function addBecomePrimary(name: string, text: string, isOld: boolean): void {

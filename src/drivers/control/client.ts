@@ -203,6 +203,11 @@ const replyKinds: readonly string[] = [
   "status",
   "parameters",
   "text",
+  "checks",
+  "vms",
+  "backup",
+  "history",
+  "explanation",
 ] satisfies readonly ControlReply["kind"][];
 
 /**

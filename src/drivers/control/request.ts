@@ -6,6 +6,8 @@ import type { Result } from "../../util/result.ts";
 import type { ControlRequest } from "./port.ts";
 
 const name = z.string().min(1).max(256);
+const value = z.string().max(16_384);
+const values = z.record(name, value);
 
 const requestSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("status") }),
@@ -13,14 +15,25 @@ const requestSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("enable"), force: z.boolean() }),
   z.strictObject({ kind: z.literal("disable"), force: z.boolean() }),
   z.strictObject({ kind: z.literal("manual"), on: z.boolean(), force: z.boolean() }),
-  z.strictObject({ kind: z.literal("maintenance"), on: z.boolean() }),
+  z.strictObject({ kind: z.literal("maintenance"), on: z.boolean(), returnVms: z.boolean() }),
   z.strictObject({ kind: z.literal("become-primary"), force: z.boolean(), peerName: name.nullable() }),
   z.strictObject({ kind: z.literal("become-secondary") }),
   z.strictObject({ kind: z.literal("switch"), storageOnly: z.boolean() }),
   z.strictObject({ kind: z.literal("confirm-peer-off"), peerName: name }),
   z.strictObject({ kind: z.literal("get"), scope: z.enum(["pool", "storage"]) }),
-  z.strictObject({ kind: z.literal("set"), name, value: z.string().max(16_384) }),
+  z.strictObject({ kind: z.literal("set"), name, value }),
   z.strictObject({ kind: z.literal("insert"), overwrite: z.boolean() }),
+  z.strictObject({ kind: z.literal("remove") }),
+  z.strictObject({ kind: z.literal("restore-default") }),
+  z.strictObject({ kind: z.literal("backup") }),
+  z.strictObject({ kind: z.literal("restore"), parameters: values, vms: z.record(name, z.boolean()) }),
+  z.strictObject({ kind: z.literal("import"), file: values, write: z.boolean() }),
+  z.strictObject({ kind: z.literal("vms") }),
+  z.strictObject({ kind: z.literal("set-vm-ha"), vm: name, on: z.boolean() }),
+  z.strictObject({ kind: z.literal("check") }),
+  z.strictObject({ kind: z.literal("email") }),
+  z.strictObject({ kind: z.literal("raise-alert"), text: z.string().min(1).max(2_000) }),
+  z.strictObject({ kind: z.literal("clear-alerts") }),
   z.strictObject({ kind: z.literal("explain") }),
   z.strictObject({ kind: z.literal("history"), limit: z.int().min(1).max(1000) }),
 ]);

@@ -1,0 +1,165 @@
+// Completion for bash and zsh, made from the same declarations as the help: a new command or option is completed without
+// another word about it. Pure but for the one question to the daemon that the script itself asks: the names of the VMs.
+
+import type { Command } from "commander";
+import { PARAMETERS } from "../config/parameters.ts";
+
+export type Shell = "bash" | "zsh";
+
+interface Completed {
+  readonly name: string;
+  readonly description: string;
+  readonly options: readonly { readonly flags: readonly string[]; readonly description: string }[];
+  readonly words: readonly Words[];
+}
+
+/** What may stand in the place of one argument. */
+type Words =
+  | { readonly kind: "list"; readonly of: readonly string[] }
+  | { readonly kind: "files" }
+  | { readonly kind: "vms" }
+  | { readonly kind: "nothing" };
+
+export function completionScript(program: Command, shell: Shell): string {
+  const commands = program.commands.map(completed);
+  const tool = program.name();
+  return shell === "bash" ? bash(tool, commands) : zsh(tool, commands);
+}
+
+function completed(command: Command): Completed {
+  const name = command.name();
+  return {
+    name,
+    description: command.description(),
+    options: command.options.map(({ short, long, description }) => ({
+      flags: [short, long].filter((flag) => flag !== undefined),
+      description,
+    })),
+    words: command.registeredArguments.map((argument): Words => {
+      if (argument.argChoices !== undefined) return { kind: "list", of: argument.argChoices };
+      switch (argument.name()) {
+        case "name":
+          return { kind: "list", of: PARAMETERS.filter((one) => one.scope === "pool").map((one) => one.name) };
+        case "vm":
+          return { kind: "vms" };
+        case "file":
+          return { kind: "files" };
+        default:
+          return { kind: "nothing" };
+      }
+    }),
+  };
+}
+
+const identifier = (tool: string): string => `_${tool.replaceAll("-", "_")}`;
+
+function bash(tool: string, commands: readonly Completed[]): string {
+  const cases = commands.map(({ name, options, words }) => {
+    const flags = options.flatMap((one) => one.flags).join(" ");
+    const places = words.map((one, index) => `          ${index + 1}) ${bashWords(tool, one)} ;;`);
+    return [
+      `      ${name})`,
+      `        case "$cur" in -*) _tandem_words "${flags}"; return ;; esac`,
+      ...(places.length === 0 ? [] : ['        case "$place" in', ...places, "        esac"]),
+      "        ;;",
+    ].join("\n");
+  });
+  const names = commands.map((one) => one.name).join(" ");
+  return `# bash completion of ${tool}; made by "${tool} completion bash"
+_tandem_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
+_tandem_files() { mapfile -t COMPREPLY < <(compgen -f -- "$cur"); compopt -o filenames 2>/dev/null; }
+_tandem_vms() {
+  local name
+  COMPREPLY=()
+  while IFS= read -r name; do
+    case "$name" in "$cur"*) COMPREPLY+=("$(printf '%q' "$name")") ;; esac
+  done < <("$1" get-vm-ha --names 2>/dev/null)
+}
+${identifier(tool)}() {
+  local cur="\${COMP_WORDS[COMP_CWORD]}" command="" place=0 i
+  COMPREPLY=()
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case "\${COMP_WORDS[i]}" in
+      -*) ;;
+      *) if [ -z "$command" ]; then command="\${COMP_WORDS[i]}"; else place=$((place + 1)); fi ;;
+    esac
+  done
+  place=$((place + 1))
+  case "$command" in
+      "" | help)
+        case "$cur" in -*) _tandem_words "--help --version" ;; *) _tandem_words "${names} help" ;; esac
+        ;;
+${cases.join("\n")}
+  esac
+}
+complete -F ${identifier(tool)} ${tool}
+`;
+}
+
+function bashWords(tool: string, words: Words): string {
+  switch (words.kind) {
+    case "list":
+      return `_tandem_words "${words.of.join(" ")}"`;
+    case "files":
+      return "_tandem_files";
+    case "vms":
+      return `_tandem_vms ${tool}`;
+    case "nothing":
+      return ":";
+  }
+}
+
+/** Inside single quotes, where a colon or a bracket would end the description. */
+const zshText = (text: string): string => text.replaceAll("'", "").replaceAll(/[[\]:]/g, " ");
+
+function zsh(tool: string, commands: readonly Completed[]): string {
+  const self = identifier(tool);
+  const list = commands.map(({ name, description }) => `    '${name}:${zshText(description)}'`);
+  const cases = commands.map(({ name, options, words }) => {
+    const specs = [
+      ...options.flatMap((one) => one.flags.map((flag) => `'${flag}[${zshText(one.description)}]'`)),
+      ...words.map((one, index) => `'${index + 1}: :${zshWords(self, one)}'`),
+    ];
+    return `    ${name}) _arguments ${specs.join(" ")} ;;`;
+  });
+  return `#compdef ${tool}
+# zsh completion of ${tool}; made by "${tool} completion zsh"
+${self}_vms() {
+  local -a names
+  names=("\${(@f)$(${tool} get-vm-ha --names 2>/dev/null)}")
+  compadd -a names
+}
+${self}() {
+  local -a commands
+  commands=(
+${list.join("\n")}
+    'help:show the help of a command'
+  )
+  if (( CURRENT == 2 )); then
+    _describe -t commands 'command' commands
+    return
+  fi
+  local command="$words[2]"
+  words=("\${(@)words[2,-1]}")
+  (( CURRENT-- ))
+  case "$command" in
+    help) _describe -t commands 'command' commands ;;
+${cases.join("\n")}
+  esac
+}
+if [ "$funcstack[1]" = "${self}" ]; then ${self} "$@"; else compdef ${self} ${tool}; fi
+`;
+}
+
+function zshWords(self: string, words: Words): string {
+  switch (words.kind) {
+    case "list":
+      return `(${words.of.join(" ")})`;
+    case "files":
+      return "_files";
+    case "vms":
+      return `${self}_vms`;
+    case "nothing":
+      return "";
+  }
+}

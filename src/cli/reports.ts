@@ -1,0 +1,93 @@
+// The daemon's answers that are more than a sentence, as lines of text. Pure; every line at most 80 columns.
+
+import type { Check, ExplanationReport, Failover, Forecast, VmFlags } from "../drivers/control/answers.ts";
+import { textColumns } from "./context.ts";
+import { clean, clip, clock, dateTime, duration, fit, plural, wrap } from "./text.ts";
+
+const folded = (lead: string, text: string): string[] => {
+  const indent = " ".repeat(lead.length);
+  return wrap(clean(text), textColumns - lead.length).map((line, index) => `${index === 0 ? lead : indent}${line}`);
+};
+
+const MARKS: Readonly<Record<Check["outcome"], string>> = {
+  ok: "  ok    ",
+  warning: "  warn  ",
+  failed: "FAILED  ",
+  skipped: "  -     ",
+};
+
+/** Worst first: what stands against a failover must not scroll away. */
+export function checkLines(checks: readonly Check[]): string[] {
+  const order: readonly Check["outcome"][] = ["ok", "skipped", "warning", "failed"];
+  const sorted = checks.toSorted((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
+  const lines = sorted.flatMap(({ outcome, title, found, next }) => [
+    ...folded(MARKS[outcome], `${title}: ${found}`),
+    ...(next === "" ? [] : folded("        Next: ", next)),
+  ]);
+  const count = (outcome: Check["outcome"]): number => checks.filter((one) => one.outcome === outcome).length;
+  const failed = count("failed");
+  const verdict =
+    failed === 0
+      ? `A failover finds everything it needs${count("warning") > 0 ? `; ${plural(count("warning"), "warning")}` : ""}.`
+      : `${plural(failed, "thing")} would stand in the way of a failover.`;
+  return [...lines, "", verdict];
+}
+
+export function vmLines({ opMode, globalVmHa, masterOnly, vms }: VmFlags): string[] {
+  const mode = masterOnly
+    ? "MASTER_ONLY is 1: VMs are left to their own manager, whatever these flags say."
+    : opMode === 1
+      ? "OP_MODE is 1: appliances are protected, whatever these flags say."
+      : globalVmHa
+        ? "GLOBAL_VM_HA is 1: every VM is protected, whatever these flags say."
+        : "GLOBAL_VM_HA is 0: a VM is protected when its flag is true. Use [ha-cfg set-vm-ha NAME true|false] to set it.";
+  return [
+    ...wrap(mode, textColumns),
+    "",
+    `${fit("HA-Enabled", 12)}${fit("VM-UUID", 38)}VM-Name`,
+    ...vms.map(({ uuid, name, flag }) =>
+      clip(`${fit(flag === null ? "unset" : String(flag), 12)}${fit(uuid, 38)}${clean(name)}`, textColumns),
+    ),
+  ];
+}
+
+export function historyLines(failovers: readonly Failover[]): string[] {
+  if (failovers.length === 0) return ["No failover and no move of the storage is on record on this host."];
+  return failovers.flatMap((one, index) => [
+    ...(index === 0 ? [] : [""]),
+    ...folded("", `${dateTime(one.startWallMs)}  ${one.node}: ${one.summary}${one.isOver ? "" : " (still going on)"}`),
+    ...one.events.flatMap(({ wallMs, event, detail }) => {
+      const after = duration(wallMs - one.startWallMs).padStart(8);
+      return folded(`  ${clock(wallMs)} ${after}  `, `${event}: ${detail}`);
+    }),
+  ]);
+}
+
+export function explanationLines(report: ExplanationReport): string[] {
+  const { host, state, outcome, policyNote, waits, ifPeerDied } = report;
+  return [
+    ...folded("", `${host} is ${state}: ${outcome}.`),
+    ...folded("", `Policy: ${policyNote}`),
+    "",
+    ...(waits.length === 0 ? ["Nothing holds this host back."] : ["What holds this host back now:"]),
+    ...waits.flatMap(({ rule, sentence, remainingMs }) => {
+      const left = remainingMs === null ? "" : ` (${duration(remainingMs)} more)`;
+      return folded(`  ${rule.padEnd(4)} `, `${sentence}${left}.`);
+    }),
+    "",
+    ...(ifPeerDied === null
+      ? ["The other host is silent already: the lines above say what happens."]
+      : forecastLines(ifPeerDied)),
+  ];
+}
+
+function forecastLines({ storageServed, steps, obstacles }: Forecast): string[] {
+  const end = storageServed ? "the storage would be served" : "the storage would NOT be served without a person";
+  return [
+    ...folded("", `If the other host lost its power now, ${end}:`),
+    ...steps.flatMap(({ afterMs, what }) => folded(`  after ${duration(afterMs).padStart(7)}  `, what)),
+    ...(obstacles.length === 0 ? [] : ["  and then it would wait, because:"]),
+    ...obstacles.flatMap((one) => folded("  - ", one)),
+    "  (assuming that what answers now still answers then)",
+  ];
+}
