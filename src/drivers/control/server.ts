@@ -5,10 +5,12 @@ import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { dirname } from "node:path";
+import { performance } from "node:perf_hooks";
 import type { StatusDocument } from "../../core/model/status.ts";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok } from "../../util/result.ts";
 import type { Result } from "../../util/result.ts";
+import { createRateLimit } from "../peer/rate-limit.ts";
 import { createLineReader, replyLimitBytes, requestLimitBytes } from "./lines.ts";
 import type { ControlHandler, ControlReply, ControlRequest, ControlServer } from "./port.ts";
 import { parseRequest } from "./request.ts";
@@ -46,10 +48,27 @@ const maxQueued = 64;
 /** How long a socket file found on start has to answer before it is not stale but doubtful. */
 const probeMs = 1000;
 
+/** So many mistakes of tools are told at once, then one a second: a script that asks nonsense in a loop fills no disk. */
+const problemsAtOnce = 20;
+
+function inModeration(tell: ControlServerOptions["onProblem"]): ControlServerOptions["onProblem"] {
+  const limit = createRateLimit(1, problemsAtOnce);
+  let untold = 0;
+  return (problem) => {
+    if (!limit.admits("", performance.now())) {
+      untold += 1;
+      return;
+    }
+    tell(untold === 0 ? problem : { ...problem, text: `${problem.text} (and ${untold} more before it)` });
+    untold = 0;
+  };
+}
+
 /** Resolves when tools can connect. Directory 0700, socket 0600. */
 export async function startControlServer(
-  options: ControlServerOptions,
+  given: ControlServerOptions,
 ): Promise<Result<ControlServer, ControlServerError>> {
+  const options = { ...given, onProblem: inModeration(given.onProblem) };
   const { path } = options;
   const cleared = await clearStaleSocket(path);
   if (!cleared.ok) return cleared;

@@ -12,6 +12,7 @@ import type { StatusDocument } from "../../../src/core/model/status.ts";
 import { askDaemon, describeClientError, watchDaemon } from "../../../src/drivers/control/client.ts";
 import type { ControlHandler, ControlServer } from "../../../src/drivers/control/port.ts";
 import { describeServerError, startControlServer } from "../../../src/drivers/control/server.ts";
+import { seeded } from "../peer/samples.ts";
 import { healthyStatus } from "./status-sample.ts";
 
 let directory = "";
@@ -122,6 +123,35 @@ describe("control socket", () => {
       assert.match(line, /"kind":"failed","reason":"Cannot (read|understand) the request: /);
     assert.deepEqual(JSON.parse(lines.at(-1) ?? ""), { kind: "done", text: "done explain" });
     assert.equal(problems.length, garbage.length);
+  });
+
+  test("any bytes are refused, ask nothing of the daemon, and do not fill the log", async () => {
+    const asked: string[] = [];
+    await serve(async (request, reply) => {
+      asked.push(request.kind);
+      await reply({ kind: "done", text: "" });
+    });
+    const random = seeded(20261121);
+    const good = '{"kind":"confirm-peer-off","peerName":"xcp2"}';
+    for (let connection = 0; connection < 20; connection += 1) {
+      const lines = Array.from({ length: 40 }, (_, line) => {
+        // Every second one is a request with one byte turned into a control character, which JSON knows nowhere.
+        const bytes =
+          line % 2 === 0
+            ? Buffer.from(Array.from({ length: Math.floor(random() * 200) }, () => Math.floor(random() * 256)))
+            : Buffer.from(good);
+        if (line % 2 === 1) bytes[Math.floor(random() * bytes.length)] = 1 + Math.floor(random() * 8);
+        return Buffer.from(bytes.map((byte) => (byte === 10 ? 11 : byte)));
+      });
+      const bytes = Buffer.concat(lines.flatMap((line) => [line, Buffer.from("\n")]));
+      const answers = await raw(bytes, lines.length);
+      assert.equal(answers.length, lines.length);
+      for (const answer of answers) assert.equal(JSON.parse(answer).kind, "failed");
+    }
+    assert.deepEqual(asked, []);
+    assert.ok(problems.length < 60, `${problems.length} lines for 800 mistakes`);
+    assert.ok(problems.every(({ bug }) => !bug));
+    assert.equal((await askDaemon({ kind: "explain" }, { path, ...ask })).ok, true);
   });
 
   test("the value of a refused request never appears in the answer or in the log", async () => {
