@@ -45,8 +45,7 @@ export interface Hands {
   /** The peer's initiator addresses, for D16. */
   readonly peerInitiators: readonly string[];
   /** Ids of orders to fence that must not begin any more. */
-  readonly withdrawn: ReadonlySet<number>;
-  readonly onDurable: (record: DurableRecord) => void;
+  readonly withdrawn: Set<number>;
 }
 
 /** What the executor tells the brain besides results: what it found when it looked again. */
@@ -171,11 +170,8 @@ async function lookAgain(effect: OuterEffect, findings: Findings, ok: boolean): 
 async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
   const { drbd, target, vip, firewall, targetSpec, vipSpec } = hands;
   switch (effect.kind) {
-    case "persist": {
-      const result = await durably(hands.store, effect.record);
-      if (result.ok) hands.onDurable(effect.record);
-      return stored(result);
-    }
+    case "persist":
+      return stored(await durably(hands.store, effect.record));
     case "drbd-up":
       return driver(`bring up ${effect.resource}`, await drbd.up(effect.resource));
     case "drbd-connect":

@@ -23,8 +23,8 @@ export type Drivers = ReturnType<typeof createDrivers>;
 /** The kernel calls our handler without drbdadm between; it takes no longer path than this (DRBD 8.4, usermode_helper). */
 const LONGEST_HELPER = 79;
 
-/** `onProblem` hears what no effect's result tells. */
-export function createDrivers(config: () => Config, onProblem: (text: string) => void) {
+/** `log` hears what no effect's result tells. */
+export function createDrivers(config: () => Config, log: (event: string, detail: string, level?: "warn") => void) {
   const clock = systemClock();
   const exec = createExec();
   // Beside the installed programs' folder, or at the root of a checkout.
@@ -41,8 +41,10 @@ export function createDrivers(config: () => Config, onProblem: (text: string) =>
     vip: createVip(exec, { feed: exec }),
     firewall: createFirewall(exec, {
       feed: exec,
-      onUnsettled: (reason) =>
-        onProblem(`the silence of a switch may last on this host, it is lifted again and again: ${reason}`),
+      onUnsettled(reason) {
+        const text = `the silence of a switch may last on this host, it is lifted again and again: ${reason}`;
+        log("action.failed", text, "warn");
+      },
     }),
     host: createSystemdHost(exec),
     domains: createDomains(exec),

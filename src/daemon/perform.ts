@@ -18,8 +18,6 @@ export interface PerformParts {
   readonly drivers: Pick<Drivers, "votes" | "signs" | "firewall" | "vip">;
   readonly hands: Hands;
   readonly lanes: Lanes;
-  /** The same set as the hands'. */
-  readonly withdrawn: Set<number>;
   readonly storage: StorageConfig;
   readonly storagePart: StoragePart;
   readonly config: () => Config;
@@ -82,7 +80,7 @@ export function createPerform(parts: PerformParts): (action: OuterAction) => voi
         firewall.kick(address, port);
         return;
       case "withdraw-fence":
-        parts.withdrawn.add(action.id);
+        parts.hands.withdrawn.add(action.id);
         return;
       case "look-at-domains":
         void storagePart.domains();

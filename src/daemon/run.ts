@@ -5,18 +5,16 @@ import { hostname } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Hands } from "../act/execute.ts";
 import { createLanes } from "../act/lanes.ts";
-import type { Config, StorageConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import { valueOf } from "../core/model/observation.ts";
 import { controlSocketPath } from "../drivers/control/path.ts";
 import { describeServerError, startControlServer } from "../drivers/control/server.ts";
 import { sendMail } from "../drivers/notify/mail.ts";
 import { createNotifier } from "../drivers/notify/sd-notify.ts";
-import { readIdentity } from "../drivers/peer/identity.ts";
-import { derivePeerKey, readPoolSecret } from "../drivers/peer/keys.ts";
 import { createFileStore, statePath } from "../drivers/store/file-store.ts";
 import { addressesOf } from "../drivers/vip/addresses.ts";
 import { isEventName, type EventName } from "../report/events.ts";
-import { createLogger, type Logger } from "../report/logger.ts";
+import { createLogger } from "../report/logger.ts";
 import { VERSION } from "../report/version.ts";
 import { alertCache } from "./alert-store.ts";
 import { openAlerts } from "./alerts.ts";
@@ -30,6 +28,7 @@ import { createHealthTeller } from "./health.ts";
 import { createHear } from "./hear.ts";
 import { openHistory } from "./history.ts";
 import { switchedLogger } from "./log-switches.ts";
+import { readBeginning, type Beginning } from "./beginning.ts";
 import type { BrainStart, OutsideEvent, Snapshot } from "./messages.ts";
 import { emptyForShutdown } from "./empty-for-shutdown.ts";
 import { stopOnSignal } from "./orderly-stop.ts";
@@ -40,7 +39,6 @@ import { followPoolKey } from "./pool-key.ts";
 import { startPoolPart } from "./pool-part.ts";
 import { prepareHost, quickRetransmits } from "./prepare.ts";
 import { createSecrets } from "./secrets.ts";
-import { openSettings, type Settings } from "./settings.ts";
 import { createStatusSource } from "./status-source.ts";
 import { lookAtStorage } from "./storage-facts.ts";
 import { startStoragePart } from "./storage-part.ts";
@@ -60,33 +58,10 @@ export async function runDaemon(configPath: string | undefined): Promise<number>
     logger.event("daemon.stopping", { reason }, "fatal");
     return 1;
   };
-  const secret = await readPoolSecret(XAPI.secret);
-  if (!secret.ok) return fail(secret.error);
-  const opened = await openSettings({
-    ...(configPath === undefined ? {} : { path: configPath }),
-    keyIdOf: (poolId) => String(derivePeerKey(secret.value, poolId).keyId),
-  });
-  if (!opened.ok) return fail(opened.error.join("\n"));
-  const identity = await readIdentity();
-  if (!identity.ok) return fail(identity.error);
-  const { storage } = opened.value.config();
-  if (storage === null) return fail("Cannot start: found no storage section in tandem.yaml; see the commented example");
-  const ended = await startDaemon({
-    settings: opened.value,
-    storage,
-    identity: identity.value,
-    secret: secret.value,
-    logger,
-  });
+  const beginning = await readBeginning(configPath, logger);
+  if (!beginning.ok) return fail(beginning.error);
+  const ended = await startDaemon(beginning.value);
   return typeof ended === "string" ? fail(ended) : ended;
-}
-
-interface Beginning {
-  readonly settings: Settings;
-  readonly storage: StorageConfig;
-  readonly identity: { readonly bootId: string; readonly incarnation: number };
-  readonly secret: Uint8Array;
-  readonly logger: Logger;
 }
 
 async function startDaemon(beginning: Beginning): Promise<number | string> {
@@ -94,17 +69,14 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
   let config: Config = settings.config();
   const logger = switchedLogger(beginning.logger, () => config);
   let snapshot: Snapshot | null = null;
-  const drivers = createDrivers(
-    () => config,
-    (problem) => log("action.failed", problem, "warn"),
-  );
-  const { clock, exec, drbd, fence, votes, signs } = drivers;
   const log = (event: string, detail: string, level?: "info" | "warn" | "error"): void => {
     const name: EventName = isEventName(event) ? event : "state.changed";
     logger.event(name, { detail, ...(name === event ? {} : { was: event }) }, level);
     events.add(event, detail);
     history.add(event, detail);
   };
+  const drivers = createDrivers(() => config, log);
+  const { clock, exec, drbd, fence, votes, signs } = drivers;
   const history = openHistory({
     path: HISTORY_PATH,
     node: config.self.name,
@@ -251,16 +223,14 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
 
   const witness = startWitnessPart({ config: () => config, now: clock.now, feed, log });
 
-  const withdrawn = new Set<number>();
   const hands: Hands = {
     ...drivers,
-    withdrawn,
+    withdrawn: new Set(),
     store,
     pool,
     targetSpec: storage.target,
     vipSpec: storage.vip,
     peerInitiators: [config.peer.replication],
-    onDurable: () => undefined,
   };
 
   const tellProblems = createProblemTeller(logger, alerts);
@@ -322,7 +292,6 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
     drivers,
     hands,
     lanes,
-    withdrawn,
     storage,
     storagePart,
     config: () => config,

@@ -17,7 +17,7 @@ async function told(
 ): Promise<{ readonly ok: boolean; readonly detail: string }> {
   const store: StorePort = { save: async () => err(failed), load: async () => found };
   // The other hands are not touched by a durable write.
-  const hands = { store, onDurable: () => undefined } as unknown as Hands;
+  const hands = { store } as unknown as Hands;
   return await new Promise((resolve) => {
     const findings = {
       done: () => undefined,

@@ -109,7 +109,7 @@ void test("a stream in any pieces gives its frames, and one that announces too m
   for (let round = 0; round < 200; round += 1) {
     const reader = createFrameReader();
     let frames = 0;
-    for (let at = 0; at < stream.length; ) {
+    for (let at = 0; at < stream.length;) {
       const size = 1 + Math.floor(random() * 300);
       frames += reader.push(stream.subarray(at, at + size))?.length ?? Number.NaN;
       at += size;

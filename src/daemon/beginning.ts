@@ -1,0 +1,35 @@
+// What the daemon must have read before it can begin at all; each error says what to mend.
+
+import type { StorageConfig } from "../config/config.ts";
+import { readIdentity } from "../drivers/peer/identity.ts";
+import { derivePeerKey, readPoolSecret } from "../drivers/peer/keys.ts";
+import type { Logger } from "../report/logger.ts";
+import { err, ok, type Result } from "../util/result.ts";
+import { XAPI } from "./paths.ts";
+import { openSettings, type Settings } from "./settings.ts";
+
+export interface Beginning {
+  readonly settings: Settings;
+  readonly storage: StorageConfig;
+  readonly identity: { readonly bootId: string; readonly incarnation: number };
+  readonly secret: Uint8Array;
+  readonly logger: Logger;
+}
+
+export async function readBeginning(
+  configPath: string | undefined,
+  logger: Logger,
+): Promise<Result<Beginning, string>> {
+  const secret = await readPoolSecret(XAPI.secret);
+  if (!secret.ok) return secret;
+  const opened = await openSettings({
+    ...(configPath === undefined ? {} : { path: configPath }),
+    keyIdOf: (poolId) => String(derivePeerKey(secret.value, poolId).keyId),
+  });
+  if (!opened.ok) return err(opened.error.join("\n"));
+  const identity = await readIdentity();
+  if (!identity.ok) return identity;
+  const { storage } = opened.value.config();
+  if (storage === null) return err("Cannot start: found no storage section in tandem.yaml; see the commented example");
+  return ok({ settings: opened.value, storage, identity: identity.value, secret: secret.value, logger });
+}
