@@ -140,7 +140,7 @@ function repairOf(r: Repair, f: Frame): Repair {
 
 /** Without A8 a lag stretches the lease. */
 export const leaseHorizonMs = ({ config }: State): number =>
-  config.timers.lease * (config.removedRules.includes("A8") ? 2 : 1);
+  config.timers.lease * (config.removedRules.includes("A8") ? 3 : 1);
 
 /** The reason is for people, but for the two kinds of split brain. */
 function blockedOf(blocked: string | null): string | null {

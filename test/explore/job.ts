@@ -4,7 +4,8 @@ import type { Policy } from "../../src/core/model/config.ts";
 import { audit } from "./audit.ts";
 import { LIVENESS_TICKS, settle } from "./liveness.ts";
 import type { FaultKind } from "./moves.ts";
-import { REPAIR_ALL, Search, type Layer } from "./search.ts";
+import { tryOneFault } from "./one-fault.ts";
+import { REPAIR_ALL, Search, type Layer, type Start } from "./search.ts";
 import { timeline, encodeTrace } from "./trace.ts";
 import { newWords, type Surroundings } from "./world.ts";
 
@@ -16,6 +17,7 @@ export interface Job {
   readonly budget: number;
   readonly maxStates: number;
   readonly faults: readonly FaultKind[];
+  readonly start?: Start;
   /** Timers changed on purpose, in milliseconds. */
   readonly timers?: Readonly<Record<string, number>>;
   /** Of how many worlds one is tried for liveness, of how many computed steps one is audited; 0 = none. */
@@ -63,8 +65,10 @@ export function run(job: Job, onLayer: (layer: Layer, search: Search) => void = 
     onLayer: (layer) => onLayer(layer, search),
   });
   search.run();
-  const live = search.counterexample === null && job.liveEvery > 0 ? tryLiveness(search, job.liveEvery) : null;
-  const found = search.counterexample ?? live?.counterexample ?? null;
+  const single = search.counterexample === null && job.liveEvery > 0 ? tryOneFault(search) : null;
+  const live =
+    search.counterexample === null && single === null && job.liveEvery > 0 ? tryLiveness(search, job.liveEvery) : null;
+  const found = search.counterexample ?? single ?? live?.counterexample ?? null;
   return {
     job,
     layers: search.layers,

@@ -28,6 +28,7 @@ export const FAULT_KINDS = [
   "vote",
   "bmc",
   "operator",
+  "toolstack",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -35,6 +36,10 @@ const set = (pair: [number, number], value: number): void => {
   pair[0] = value;
   pair[1] = value;
 };
+
+/** The target of the host that serves lets this host's initiators in. */
+const reachesDisks = (w: World, side: Side): boolean =>
+  SIDES.some((at) => w.serves(at) && (at === side || (w.host(at).barred === 0 && w.twoWay())));
 
 function perHost(side: Side): readonly Move[] {
   const host = hostName(side);
@@ -128,6 +133,18 @@ function perHost(side: Side): readonly Move[] {
       kind: "bmc",
       possible: (w) => w.bmc[side] === 1 && w.policy !== "vote" && w.policy !== "witness",
       make: (w) => (w.bmc[side] = 0),
+    },
+    {
+      // What auto_poweron or an administrator at a master that was replaced does.
+      name: `the toolstack of ${host}, still master, starts what does not run there`,
+      kind: "toolstack",
+      possible: (w) => running(w) && w.hosts.every((h) => h.master === 1) && reachesDisks(w, side),
+      make: (w, t) => {
+        const h = w.host(side);
+        if (h.vmA === VM.absent) h.vmA = VM.running;
+        if (h.vmB === VM.absent) h.vmB = VM.running;
+        t.look();
+      },
     },
     {
       name: `an operator on ${host} switches the storage over`,

@@ -9,11 +9,15 @@ import { FAULTS, repairAll, REPAIRS, type FaultKind, type Move } from "./moves.t
 import { configOf, firstRecord, SIDES, type Variant } from "./scale.ts";
 import { WorldStore } from "./tables.ts";
 import { ORDER_BIT, slowBit, Ticker } from "./tick.ts";
-import { newWords, World, type Surroundings } from "./world.ts";
+import { GENERATION, newWords, World, type Surroundings } from "./world.ts";
+
+export type Start = readonly (string | number)[];
 
 export interface SearchOptions extends Variant {
   readonly policy: Policy;
   readonly surroundings: Surroundings;
+  /** What has happened before the search begins, from two settled hosts on: names of moves, or ticks that pass. */
+  readonly start?: Start;
   /** Most faults. */
   readonly budget: number;
   /** Ends when this many distinct worlds are known. */
@@ -43,7 +47,7 @@ const TICKS = 8;
 /** Everything is repaired at once: where a liveness run begins. */
 export const REPAIR_ALL = 15;
 const REPAIR_BASE = 16;
-const FAULT_BASE = 64;
+export const FAULT_BASE = 64;
 /** Long enough for two hosts that boot together to serve and run their VMs. */
 const SETTLE_TICKS = 30;
 
@@ -60,6 +64,18 @@ export function moveOf(code: number): Move | null {
   return code >= REPAIR_BASE ? (REPAIRS[code - REPAIR_BASE] ?? null) : null;
 }
 
+/** The moves of a start, as codes. */
+export function codesOf(start: Start): number[] {
+  return start.flatMap((item) => {
+    if (typeof item === "number") return Array.from({ length: item }, () => 0);
+    const repair = REPAIRS.findIndex(({ name }) => name === item);
+    if (repair >= 0) return [REPAIR_BASE + repair];
+    const fault = FAULTS.findIndex(({ name }) => name === item);
+    if (fault < 0) throw new RangeError(`no move is called "${item}"`);
+    return [FAULT_BASE + fault];
+  });
+}
+
 /** Makes the move `code`: a tick with its choices, a repair or a fault. */
 export function play(world: World, ticker: Ticker, code: number): void {
   const move = moveOf(code);
@@ -67,7 +83,10 @@ export function play(world: World, ticker: Ticker, code: number): void {
   else move.make(world, ticker);
 }
 
-/** Two hosts that were switched on together and settled: one serves, both copies agree, every VM is at home. */
+/**
+ * Two hosts that were switched on together and settled: one serves, both copies agree, every VM is at home. With a split
+ * brain: both are off.
+ */
 export function settledWorld(
   variant: Variant,
   surroundings: Surroundings,
@@ -81,6 +100,11 @@ export function settledWorld(
   const ticker = new Ticker(world);
   for (const side of SIDES) world.host(side).local = world.locals[side].down(firstRecord(side));
   world.host(0).master = 1;
+  if (surroundings.split) {
+    world.generation = GENERATION.apart;
+    for (const h of world.hosts) Object.assign(h, { fresh: 0, peerOutdated: 1 });
+    return { world, ticker };
+  }
   for (const repair of REPAIRS) if (repair.possible(world)) repair.make(world, ticker);
   for (let i = 0; i < SETTLE_TICKS; i++) ticker.tick(0);
   return { world, ticker };
@@ -95,6 +119,7 @@ export class Search {
   transitions = 0;
   counterexample: Counterexample | null = null;
   readonly #faults: readonly number[];
+  readonly #start: readonly number[];
   readonly #words = newWords();
   readonly #next = newWords();
 
@@ -103,6 +128,8 @@ export class Search {
     const { world, ticker } = settledWorld(options, options.surroundings, false, options.onComputed ?? null);
     this.world = world;
     this.ticker = ticker;
+    this.#start = codesOf(options.start ?? []);
+    for (const code of this.#start) play(world, ticker, code);
     this.#faults = FAULTS.flatMap((fault, i) =>
       fault.kind !== "repair" && options.faults.includes(fault.kind) ? [i] : [],
     );
@@ -175,7 +202,7 @@ export class Search {
   #arrive(parent: number, move: number, faults: number): void {
     this.transitions += 1;
     const { world } = this;
-    if (faults <= 1) checkAfterOneFault(world);
+    if (faults <= 1 && !this.options.surroundings.split) checkAfterOneFault(world);
     if (world.violation !== null) {
       this.counterexample ??= { violation: world.violation, faults, moves: [...this.path(parent), move] };
       return;
@@ -188,6 +215,6 @@ export class Search {
   path(row: number): number[] {
     const moves: number[] = [];
     for (let at = row; this.store.parent(at) >= 0; at = this.store.parent(at)) moves.push(this.store.move(at));
-    return moves.toReversed();
+    return [...this.#start, ...moves.toReversed()];
   }
 }

@@ -246,6 +246,12 @@ export class Ticker {
     return code;
   }
 
+  /** The invariants on the world as it is, and what the daemons see of it. */
+  look(): void {
+    this.#check();
+    for (const side of SIDES) this.observe(side);
+  }
+
   #check(): void {
     write(this.#world);
     checkWorld(this.#world);

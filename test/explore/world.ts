@@ -18,9 +18,11 @@ export interface Surroundings {
   readonly suspend: boolean;
   /** F4: the hypervisor's watchdog works. */
   readonly watchdog: boolean;
+  /** F6 was broken before: `--force` left two copies, each with writes of its own, and nobody owns the storage. */
+  readonly split: boolean;
 }
 
-export const SOUND: Surroundings = { h1: true, suspend: true, watchdog: true };
+export const SOUND: Surroundings = { h1: true, suspend: true, watchdog: true, split: false };
 
 export class World {
   readonly hosts: readonly [Host, Host] = [new Host(), new Host()];

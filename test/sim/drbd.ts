@@ -58,21 +58,31 @@ export function pathUp(sim: Sim): boolean {
 
 /** What DRBD makes of its metadata when it attaches after a boot. */
 export function boot(sim: Sim, h: Host): void {
-  for (const resource of sim.resources) {
-    const side = sideOf(h, resource);
-    side.up = false;
-    side.role = "Secondary";
-    side.connected = false;
-    side.standAlone = false;
-    side.suspended = false;
-    side.resync = null;
-    side.inFlight = null;
-    side.handlers = [];
-    side.syncedThisBoot = false;
-    if (h.disk.broken) side.disk = "Diskless";
-    // UpToDate only where the peer is known to be behind, else Consistent (F5, R1.7).
-    else if (side.disk === "UpToDate" && !side.peerOutdated) side.disk = "Consistent";
-  }
+  for (const resource of sim.resources) forget(h, resource);
+}
+
+/** Everything of this session is gone; UpToDate only where the peer is known to be behind, else Consistent (F5, R1.7). */
+function forget(h: Host, resource: string): void {
+  const side = sideOf(h, resource);
+  side.up = false;
+  side.role = "Secondary";
+  side.connected = false;
+  side.standAlone = false;
+  side.suspended = false;
+  side.resync = null;
+  side.inFlight = null;
+  side.handlers = [];
+  side.syncedThisBoot = false;
+  if (h.disk.broken) side.disk = "Diskless";
+  else if (side.disk === "UpToDate" && !side.peerOutdated) side.disk = "Consistent";
+}
+
+/** `drbdadm down`, which is refused where the resource is in use. */
+export function takeDown(sim: Sim, h: Host, resource: string): void {
+  if (sideOf(h, resource).role === "Primary") return;
+  loseConnection(sim, sim.hosts[other(h.name)], resource);
+  forget(h, resource);
+  observeDrbd(sim, h);
 }
 
 /** The part of the data generation that a Primary without its peer begins. */

@@ -32,8 +32,8 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: "gateway-loss"; readonly ms: number }
   | { readonly kind: "filter"; readonly ms: number }
   | { readonly kind: "one-way-filter"; readonly host: HostName; readonly ms: number }
-  /** The witness's process is away and starts anew (A17). */
-  | { readonly kind: "witness-restart"; readonly ms: number }
+  /** The process of the witness is away and starts anew (A17), perhaps without its file. */
+  | { readonly kind: "witness-restart"; readonly ms: number; readonly emptied?: true }
   | { readonly kind: "witness-cut"; readonly host: HostName; readonly ms: number }
   | { readonly kind: "power-on"; readonly host: HostName }
   | { readonly kind: "bmc"; readonly host: HostName; readonly how: "dead" | "lies" | "slow"; readonly ms: number }
@@ -58,6 +58,7 @@ export type Fault = { readonly at: number } & (
     }
   | { readonly kind: "slow-host"; readonly host: HostName; readonly factor: number; readonly ms: number }
   | { readonly kind: "drbd-drop" }
+  | { readonly kind: "resource-down"; readonly host: HostName; readonly resource: string }
   | { readonly kind: "disk-failure"; readonly host: HostName }
   | { readonly kind: "config-differs"; readonly host: HostName; readonly ms: number }
   /** The administrator changes the timers: each host takes them up in two steps (config/reload), one later than the other. */

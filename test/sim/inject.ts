@@ -2,7 +2,7 @@
 
 import { cautious } from "../../src/config/reload.ts";
 import { assertNever } from "../../src/util/assert.ts";
-import { loseConnection } from "./drbd.ts";
+import { loseConnection, takeDown } from "./drbd.ts";
 import { describeFault, type Fault } from "./faults.ts";
 import { holdsData } from "./handshake.ts";
 import { healNetwork, LINKS, perfect } from "./network.ts";
@@ -79,6 +79,7 @@ export function inject(world: World, fault: Fault): void {
       });
     case "witness-restart":
       sim.witness.up = false;
+      if (fault.emptied === true) sim.witness.table = {};
       return sim.after(fault.ms, () => startWitness(sim));
     case "witness-cut":
       sim.witness.reached[fault.host] = false;
@@ -127,6 +128,8 @@ export function inject(world: World, fault: Fault): void {
       return sim.after(fault.ms, () => {
         sim.hosts[fault.host].slowness = 1;
       });
+    case "resource-down":
+      return takeDown(sim, sim.hosts[fault.host], fault.resource);
     case "drbd-drop":
       for (const resource of sim.resources) loseConnection(sim, sim.hosts[sim.random.pick(NAMES)], resource);
       return;

@@ -46,6 +46,8 @@ export interface PlanOptions {
   readonly removedRules?: readonly string[];
   /** Also draw faults that H1 excludes, whatever the policy (the expected failure of VOTE). */
   readonly violateH1?: boolean;
+  /** What must be so when the faults are healed; the broken invariant when it is not. */
+  readonly demand?: (world: World) => string | undefined;
 }
 
 /** Longest time from "all is well again" to storage in sync: boots, joining, claims with their pauses, resync. */
@@ -97,6 +99,8 @@ export function runPlan(plan: Plan, options: PlanOptions): Outcome {
     for (const name of NAMES) startVm(world, name);
   });
   stepwise(world, plan.healAt);
+  const missing = sim.violations.length === 0 ? options.demand?.(world) : undefined;
+  if (missing !== undefined) sim.violate(missing);
   let convergedMs: number | null = null;
   if (sim.violations.length === 0) {
     healFaults(world);

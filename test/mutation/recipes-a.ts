@@ -1,0 +1,242 @@
+// The amendments of protocol.md 15 that act in the decision function, and those found since.
+
+import { NAMES, R } from "../sim/settings.ts";
+import { command, plan, someoneServes } from "./plan.ts";
+import type { Recipe } from "./recipe.ts";
+
+export const A_RECIPES: readonly Recipe[] = [
+  {
+    rules: ["A1"],
+    engine: "sim",
+    breaks: "V6",
+    story: "the owner gives the grant back that its commit stands on; the other host asks next and takes over",
+    plan: plan("witness", [
+      { at: 9_000, kind: "filter", ms: 40_000 },
+      { at: 9_000, kind: "link-loss", host: "a", link: "replication", ms: 40_000 },
+      { at: 10_600, kind: "witness-cut", host: "b", ms: 2_950 },
+      { at: 13_650, kind: "witness-cut", host: "a", ms: 40_000 },
+    ]),
+    seeds: 60,
+  },
+  {
+    rules: ["A2"],
+    engine: "sim",
+    breaks: "V3",
+    story: "a `solo` that was never cleared lets an owner go on that was replaced",
+    plan: plan("vote", [
+      { at: 8_400, kind: "drbd-drop" },
+      { at: 22_500, kind: "one-way-both", host: "a", way: "out", ms: 35_500 },
+    ]),
+    seeds: 20,
+  },
+  {
+    rules: ["A3"],
+    engine: "sim",
+    breaks: "V6",
+    story: "no heuristic address is configured: both hosts have the vote",
+    plan: plan("vote", [{ at: 9_000, kind: "both-links-loss", host: "a", ms: 40_000 }], { heuristics: [] }),
+    seeds: 10,
+  },
+  {
+    rules: ["A4"],
+    engine: "sim",
+    breaks: "V2",
+    story: "an isolated host switches its HA off alone; the other one, with HA on, starts its VMs",
+    plan: plan("vote", [
+      { at: 9_000, kind: "both-links-loss", host: "a", ms: 60_000 },
+      command(9_300, "a", { kind: "disable", force: false }),
+    ]),
+    seeds: 10,
+  },
+  {
+    rules: ["A5"],
+    engine: "sim",
+    breaks: "V2",
+    story: "the gateway answers a host that the witness ruled out: it keeps its VMs, the owner starts them too",
+    plan: plan("witness", [
+      { at: 9_000, kind: "filter", ms: 40_000 },
+      { at: 9_000, kind: "link-loss", host: "b", link: "replication", ms: 40_000 },
+    ]),
+    seeds: 10,
+  },
+  {
+    rules: ["A6"],
+    engine: "sim",
+    breaks: "V2",
+    story: "no watchdog on a host on which nothing runs; its daemon hangs, a VM is started there, and then here too",
+    plan: plan("vote", [
+      { at: 3_200, kind: "brain-stall", host: "b", ms: 60_000 },
+      { at: 4_500, kind: "both-links-loss", host: "b", ms: 60_000 },
+    ]),
+    seeds: 40,
+  },
+  {
+    rules: ["A7"],
+    engine: "sim",
+    breaks: "V2",
+    story: "a daemon is being exchanged, its watchdog disarmed; the other host starts its VMs",
+    plan: plan("vote", [
+      { at: 9_000, kind: "orderly-restart", host: "b", afterMs: 4_000, backMs: 60_000 },
+      { at: 13_500, kind: "both-links-loss", host: "b", ms: 60_000 },
+    ]),
+    seeds: 10,
+  },
+  {
+    rules: ["A8"],
+    engine: "explore",
+    breaks: "V2",
+    story: "a slow host believes its lease for longer, and keeps its VMs when the other one starts them",
+    policy: "vote",
+    // One late tick is a lag that stretches two and a half times.
+    timers: { lag: 600 },
+    start: [
+      "the daemon of b stands still",
+      1,
+      "the daemon of b runs on",
+      1,
+      "the management link of b is cut",
+      "the replication link is cut",
+      9,
+    ],
+    faults: [],
+    budget: 0,
+    maxStates: 3_000,
+  },
+  {
+    rules: ["A9"],
+    engine: "sim",
+    breaks: "V6",
+    story: "the other host is slow to take the storage; it is taken back without its word, both own it",
+    plan: plan("vote", [
+      command(9_000, "a", { kind: "switch", storageOnly: true }),
+      { at: 9_150, kind: "hands-stall", host: "b", ms: 5_000 },
+    ]),
+    seeds: 20,
+  },
+  {
+    rules: ["A10"],
+    engine: "explore",
+    breaks: "V2",
+    story: "a replaced master is let in again at its first word, before its toolstack follows the new one",
+    policy: "vote",
+    start: ["a loses power", 20, "a is powered on"],
+    faults: ["toolstack"],
+    budget: 1,
+    maxStates: 20_000,
+  },
+  {
+    rules: ["A13"],
+    engine: "sim",
+    breaks: "V11",
+    story: "the owner dies while it leaves, having given nothing back: nobody fences it, nobody serves",
+    plan: plan("strict", [{ at: 9_000, kind: "announced-reboot", host: "a", afterMs: 150, backMs: 90_000 }]),
+    seeds: 10,
+    demand: someoneServes,
+  },
+  {
+    rules: ["A15"],
+    engine: "sim",
+    breaks: "V6",
+    story: "suspended writes go on without proof that the other copy is barred",
+    plan: plan("vote", [
+      { at: 11_000, kind: "config-differs", host: "a", ms: 10_800 },
+      { at: 11_700, kind: "disk-failure", host: "a" },
+      { at: 11_850, kind: "power-loss", host: "b", backMs: null },
+    ]),
+    seeds: 20,
+  },
+  {
+    rules: ["A16"],
+    engine: "sim",
+    breaks: "V11",
+    story: "one of two resources is down: the host shoots the owner and cannot serve itself",
+    plan: plan(
+      "strict",
+      [
+        { at: 9_700, kind: "action", host: "b", effect: "drbd-up", fault: "fails", always: true, ms: 9_000 },
+        { at: 9_900, kind: "resource-down", host: "b", resource: "iscsi2" },
+        { at: 10_000, kind: "both-links-loss", host: "a", ms: 12_000 },
+      ],
+      { resources: [R, "iscsi2"] },
+    ),
+    seeds: 10,
+    demand: someoneServes,
+  },
+  {
+    rules: ["A17"],
+    engine: "sim",
+    breaks: "V6",
+    story: "the witness loses its file, and grants the storage to the other host before the solo owner told it",
+    plan: plan("witness", [
+      { at: 9_000, kind: "filter", ms: 40_000 },
+      { at: 9_000, kind: "link-loss", host: "a", link: "replication", ms: 40_000 },
+      { at: 10_600, kind: "witness-cut", host: "b", ms: 2_950 },
+      { at: 13_400, kind: "witness-restart", ms: 150, emptied: true },
+      { at: 13_600, kind: "witness-cut", host: "a", ms: 3_000 },
+    ]),
+    seeds: 60,
+  },
+  {
+    rules: ["A18"],
+    engine: "explore",
+    breaks: "V3",
+    story: "two copies grew apart, and one host serves its own without asking a person",
+    policy: "vote",
+    surroundings: { split: true },
+    faults: [],
+    budget: 0,
+    maxStates: 3_000,
+  },
+  {
+    rules: ["A19"],
+    engine: "sim",
+    breaks: "V10",
+    story: "the owner dies in manual mode, and nobody is told that the storage waits for a person",
+    plan: plan("vote", [
+      command(9_000, "b", { kind: "manual", on: true, force: false }),
+      { at: 12_000, kind: "power-loss", host: "a", backMs: null },
+    ]),
+    seeds: 3,
+    demand: ({ sim }) =>
+      NAMES.some((name) => sim.hosts[name].alertedAt > 12_000)
+        ? undefined
+        : "V10 the storage is gone and nobody was told",
+  },
+  {
+    rules: ["A22"],
+    engine: "sim",
+    breaks: "V11",
+    story: "the other host lost its path to the storage and talks; its VM stalls for good",
+    plan: plan("vote", [{ at: 9_000, kind: "link-loss", host: "b", link: "replication", ms: 90_000 }], {
+      healAt: 60_000,
+    }),
+    seeds: 3,
+    demand: ({ sim }) => (sim.hosts.a.domains.has("vm-b") ? undefined : "V11 vm-b still waits for its disk"),
+  },
+  {
+    rules: ["A23"],
+    engine: "sim",
+    breaks: "V11",
+    story: "the copies agreed again in between, and the next takeover is refused as flapping all the same",
+    plan: plan("vote", [
+      { at: 9_000, kind: "power-loss", host: "a", backMs: 20_000 },
+      { at: 50_000, kind: "power-loss", host: "b", backMs: 20_000 },
+      { at: 95_000, kind: "power-loss", host: "a", backMs: null },
+    ]),
+    seeds: 3,
+    demand: someoneServes,
+  },
+  {
+    rules: ["A27"],
+    engine: "sim",
+    breaks: "V6",
+    story: "a host that heard the owner and was not heard has its vote back when it hears nothing; the owner barred it",
+    plan: plan("vote", [
+      { at: 10_000, kind: "link-loss", host: "b", link: "replication", ms: 40_000 },
+      { at: 10_000, kind: "one-way-filter", host: "b", ms: 40_000 },
+      { at: 13_000, kind: "one-way-filter", host: "a", ms: 40_000 },
+      { at: 15_200, kind: "link-loss", host: "a", link: "management", ms: 40_000 },
+    ]),
+    seeds: 20,
+  },
+];
