@@ -1,6 +1,7 @@
 // Runs the passes of VM protection (spec part 6) on the event-fed view: events wake it, MONITOR_DELAY bounds it. Idle it
 // asks xapi nothing. Starts run beside it, one batch at a time; a pass never waits.
 
+import { performance } from "node:perf_hooks";
 import { startWanted } from "../act/pool/start-wanted.ts";
 import { stopCauses } from "../act/pool/stop-cause.ts";
 import { vmFacts } from "../act/pool/vm-facts.ts";
@@ -9,7 +10,7 @@ import type { Config } from "../config/config.ts";
 import { capacityOf, type Capacity, type HostRoom } from "../core/decide/vms/capacity.ts";
 import { guardPass, LEFT_KEY, noteStart, type GuardMemory, type GuardPlan } from "../core/decide/vms/guard.ts";
 import { isProtected, selfStarting, type VmFacts, type VmPolicy } from "../core/decide/vms/protection.ts";
-import { valueOf, type Observation } from "../core/model/observation.ts";
+import { known, valueOf, type Observation } from "../core/model/observation.ts";
 import type { Millis } from "../core/model/time.ts";
 import type { ClockPort } from "../drivers/clock/port.ts";
 import type { DomainsPort } from "../drivers/domains/port.ts";
@@ -59,6 +60,7 @@ export interface VmWatchParts {
 const TICK_MS: Millis = 250;
 /** While a VM is down that ought to run. */
 const PENDING_MS: Millis = 1_000;
+const LOOK_MS: Millis = 2_000;
 
 export const policyOf = ({ vm }: Pick<Config, "vm">): VmPolicy => ({
   opMode: vm.opMode,
@@ -75,6 +77,8 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
   const answers = new Map<string, "on-purpose" | "by-itself">();
   let woken = true;
   let passedAt = -Infinity;
+  let lookedAt = -Infinity;
+  let unlike = false;
   let asking = false;
   let starting = false;
   let begun = false;
@@ -98,7 +102,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     if (!begun) return;
     const sinceMs = clock.now() - passedAt;
     const due = woken || sinceMs >= config().pass.delayMs;
-    const pending = sinceMs >= PENDING_MS && [...memory.values()].some((one) => one.stop !== null);
+    const pending = sinceMs >= PENDING_MS && (unlike || [...memory.values()].some((one) => one.stop !== null));
     const pool = valueOf(parts.view());
     const state = snapshot();
     if (!(due || pending) || pool === undefined || state === null) return;
@@ -112,6 +116,11 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     const hosts = roomsOf(pool);
     const vms = pool.vms.map(vmFacts(pool.hosts, pool.appliances));
     tellProtection(vms, policy);
+    unlike = differs(vms, now);
+    if (unlike && clock.now() - lookedAt >= LOOK_MS) {
+      lookedAt = clock.now();
+      void lookAtDomains();
+    }
     const role = valueOf(now.state.xapi)?.role;
     const refusal = refusalOf(pool, now, role);
     // A supporter learns from the master's database what runs; what it remembers from before it was one may be long past.
@@ -147,6 +156,20 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     if (role !== "master" && !config().vm.checkOnEveryHost)
       return "the pool master starts VMs (SLAVE_VM_STAT is 0 on this host)";
     return null;
+  }
+
+  /** Not only with the next period: both hosts judge by it, the other one by the next heartbeat. */
+  async function lookAtDomains(): Promise<void> {
+    const list = await parts.domains.list();
+    if (list.ok) parts.feed({ kind: "domains", domains: known(list.value, performance.now()) });
+  }
+
+  /** xapi and the last list of this host's domains do not say the same. */
+  function differs(vms: readonly VmFacts[], { state }: Snapshot): boolean {
+    const self = config().self.uuid;
+    const listed = new Set((valueOf(state.domains) ?? []).map((domain) => domain.uuid));
+    const here = vms.filter((vm) => vm.residentOn === self && vm.powerState !== "Halted");
+    return here.length !== listed.size || here.some((vm) => !listed.has(vm.uuid));
   }
 
   /** What each host's daemon says runs there; null: it does not say so now. */

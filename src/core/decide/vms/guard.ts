@@ -14,6 +14,8 @@ export const LEFT_KEY = "tandem:stopped-by-leaving-host";
 const SETTLE_MS: Millis = 2_000;
 /** A VM that ran this long counts as well again. */
 const STABLE_MS: Millis = 600_000;
+/** A start that worked shows in the view a moment later. */
+const SHOWN_MS: Millis = 15_000;
 /** Waits before each restart of a VM that stops again and again; after the last one it is left down. */
 const RESTART_WAITS: readonly Millis[] = [0, 10_000, 30_000, 60_000, 120_000];
 /** Waits after each start that failed; after the last one no further attempt is made until it ran once. */
@@ -257,7 +259,7 @@ export function noteStart(memory: GuardMemory, uuid: string, failure: string | n
   const waitMs = FAILURE_WAITS[watched.failures] ?? 0;
   const after: Watched =
     failure === null
-      ? { ...watched, restarts: watched.restarts + 1, failures: 0, lastFailure: null }
+      ? { ...watched, restarts: watched.restarts + 1, failures: 0, nextAt: now + SHOWN_MS, lastFailure: null }
       : { ...watched, failures: watched.failures + 1, nextAt: now + waitMs, lastFailure: failure };
   return new Map(memory).set(uuid, after);
 }
