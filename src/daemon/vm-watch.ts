@@ -40,11 +40,14 @@ export interface VmReport {
   readonly down: readonly { readonly name: string; readonly because: string }[];
 }
 
+/** What the passes need of the brain. */
+export type VmSnapshot = Pick<Snapshot, "state" | "inContact" | "ownVmsRefusal">;
+
 export interface VmWatchParts {
-  readonly config: () => Config;
-  readonly clock: ClockPort;
+  readonly config: () => Pick<Config, "self" | "peer" | "vm" | "pass">;
+  readonly clock: Pick<ClockPort, "now" | "wallMs">;
   readonly domains: Pick<DomainsPort, "list">;
-  readonly snapshot: () => Snapshot | null;
+  readonly snapshot: () => VmSnapshot | null;
   readonly view: () => Observation<PoolView>;
   readonly perform: <T>(
     work: (context: NodeContext) => Promise<Done<T>>,
@@ -111,7 +114,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     pass(pool, state);
   }
 
-  function pass(pool: PoolView, now: Snapshot): void {
+  function pass(pool: PoolView, now: VmSnapshot): void {
     const policy = policyOf(config());
     const hosts = roomsOf(pool);
     const vms = pool.vms.map(vmFacts(pool.hosts, pool.appliances));
@@ -150,7 +153,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     for (const uuid of plan.unmark) unmark(pool, uuid);
   }
 
-  function refusalOf(pool: PoolView, now: Snapshot, role: "master" | "supporter" | undefined): string | null {
+  function refusalOf(pool: PoolView, now: VmSnapshot, role: "master" | "supporter" | undefined): string | null {
     if (pool.haEnabled) return "XAPI's own HA is enabled on this pool";
     if (now.ownVmsRefusal !== null) return now.ownVmsRefusal;
     if (role !== "master" && !config().vm.checkOnEveryHost)
@@ -165,7 +168,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
   }
 
   /** xapi and the last list of this host's domains do not say the same. */
-  function differs(vms: readonly VmFacts[], { state }: Snapshot): boolean {
+  function differs(vms: readonly VmFacts[], { state }: VmSnapshot): boolean {
     const self = config().self.uuid;
     const listed = new Set((valueOf(state.domains) ?? []).map((domain) => domain.uuid));
     const here = vms.filter((vm) => vm.residentOn === self && vm.powerState !== "Halted");
@@ -173,7 +176,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
   }
 
   /** What each host's daemon says runs there; null: it does not say so now. */
-  function domainsOf({ state, inContact }: Snapshot): ReadonlyMap<string, ReadonlySet<string> | null> {
+  function domainsOf({ state, inContact }: VmSnapshot): ReadonlyMap<string, ReadonlySet<string> | null> {
     const { self, peer } = config();
     const own = valueOf(state.domains);
     return new Map([
@@ -198,7 +201,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
   }
 
   /** Both hosts see the same VMs: only the one that would start them raises the alarm. */
-  function tellAlarms(plan: GuardPlan, { ownVmsRefusal }: Snapshot): void {
+  function tellAlarms(plan: GuardPlan, { ownVmsRefusal }: VmSnapshot): void {
     const mine = ownVmsRefusal === null && (lastRole === "master" || config().vm.checkOnEveryHost);
     const now = new Map(mine ? plan.alarms.map((one) => [`vm-down:${one.uuid}`, `${one.name}: ${one.because}`]) : []);
     for (const [id, text] of now) parts.alerts.raise(id, text);

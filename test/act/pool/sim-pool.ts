@@ -73,7 +73,13 @@ export const vmUuid = (n: number): string => `aaaaaaaa-0000-4000-8000-${String(n
 
 export async function startSimPool(
   t: TestContext,
-  options: { readonly vms?: Seed["vms"]; readonly timings?: Partial<Timings>; readonly memoryBytes?: number } = {},
+  options: {
+    readonly vms?: Seed["vms"];
+    /** Besides the shared one. */
+    readonly srs?: Seed["srs"];
+    readonly timings?: Partial<Timings>;
+    readonly memoryBytes?: number;
+  } = {},
 ): Promise<SimPool> {
   const folder = await mkdtemp(join(tmpdir(), "tandem-pool-"));
   const httpsPort = 20_000 + Math.floor(Math.random() * 20_000);
@@ -86,7 +92,7 @@ export async function startSimPool(
       { uuid: XCP1, name: "xcp1", address: FIRST, memoryBytes },
       { uuid: XCP2, name: "xcp2", address: SECOND, memoryBytes },
     ],
-    srs: [sr],
+    srs: [sr, ...(options.srs ?? [])],
     vms: options.vms ?? [],
   };
   const hosts: SimHost[] = [];
