@@ -213,6 +213,7 @@ export function createDaemons(sim: Sim): Daemons {
       silent = h.target.filled && targetHangs(sim, h) ? silent + 1 : 0;
       if (silent < 2 || h.targetDeep) return;
       h.target = freshTarget();
+      h.targetUntil = sim.now;
       feed(h, { kind: "target-died", detail: "ended: it gave no answer" });
     });
     every(TARGET_AGAIN_MS, () => {

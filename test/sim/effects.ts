@@ -217,6 +217,7 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       return done(true);
     case "target-withdraw":
       h.target = freshTarget();
+      h.targetUntil = sim.now;
       return done(true);
     case "hush-portal":
       // Best effort and not verified: sometimes nothing happens, and it is told as done.

@@ -59,6 +59,10 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: "slow-host"; readonly host: HostName; readonly factor: number; readonly ms: number }
   | { readonly kind: "drbd-drop" }
   | { readonly kind: "resource-down"; readonly host: HostName; readonly resource: string }
+  /** A resync that begins meanwhile takes so long. */
+  | { readonly kind: "slow-resync"; readonly ms: number }
+  /** Outside the hypotheses: each copy got writes that the other one never had, by force or by a broken device. */
+  | { readonly kind: "grown-apart" }
   | { readonly kind: "disk-failure"; readonly host: HostName }
   | { readonly kind: "config-differs"; readonly host: HostName; readonly ms: number }
   /** The administrator changes the timers: each host takes them up in two steps (config/reload), one later than the other. */

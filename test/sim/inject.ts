@@ -8,7 +8,7 @@ import { holdsData } from "./handshake.ts";
 import { healNetwork, LINKS, perfect } from "./network.ts";
 import { observeXapi } from "./observe.ts";
 import { NAMES, other, scaledTimers, testRecord, TIMERS, type HostName } from "./settings.ts";
-import { sideOf, slew, type Host } from "./sim.ts";
+import { freshGeneration, sideOf, slew, type Host } from "./sim.ts";
 import { startWitness } from "./witness.ts";
 import type { World } from "./world.ts";
 
@@ -133,6 +133,13 @@ export function inject(world: World, fault: Fault): void {
     case "drbd-drop":
       for (const resource of sim.resources) loseConnection(sim, sim.hosts[sim.random.pick(NAMES)], resource);
       return;
+    case "slow-resync":
+      sim.resyncMs = fault.ms;
+      return sim.after(fault.ms, () => {
+        sim.resyncMs = null;
+      });
+    case "grown-apart":
+      return growApart(world);
     case "disk-failure":
       // The last whole copy is spared: no protocol brings back what is on no disk.
       if (holdsEverything(world, other(fault.host))) world.failDisk(fault.host);
@@ -215,6 +222,17 @@ function changeTimers(world: World, { host, factor, gapMs }: Fault & { kind: "co
   }
 }
 
+function growApart({ sim }: World): void {
+  sim.grownApart = true;
+  for (const name of NAMES) {
+    for (const resource of sim.resources) {
+      const side = sideOf(sim.hosts[name], resource);
+      const { current, history } = side.generation;
+      side.generation = { current: freshGeneration(sim), bitmap: current, history };
+    }
+  }
+}
+
 const holdsEverything = ({ sim }: World, name: HostName): boolean =>
   sim.resources.every((resource) => {
     const side = sideOf(sim.hosts[name], resource);
@@ -239,6 +257,7 @@ export function healFaults(world: World): void {
   sim.witness.reached = { a: true, b: true };
   if (!sim.witness.up) startWitness(sim);
   sim.vipConflict = false;
+  sim.resyncMs = null;
   for (const name of NAMES) {
     const h = sim.hosts[name];
     sim.bmc[name] = "ok";

@@ -192,6 +192,10 @@ export interface Sim {
   readonly bmc: Record<HostName, "ok" | "dead" | "lies" | "slow">;
   /** A third machine answers for the floating IP. */
   vipConflict: boolean;
+  /** How long a resync takes that begins now; null: as usual. */
+  resyncMs: number | null;
+  /** The two copies were made to hold different writes. */
+  grownApart: boolean;
   /** Where the pool database says that each VM runs. */
   readonly residence: Map<string, HostName | null>;
   /** Newest acknowledged and newest issued write per resource. */

@@ -110,6 +110,8 @@ export function createWorld(options: WorldOptions = {}): World {
     tickMs: options.tickMs ?? 50,
     bmc: { a: "ok", b: "ok" },
     vipConflict: false,
+    resyncMs: null,
+    grownApart: false,
     residence: new Map(),
     acked: {},
     issued: {},

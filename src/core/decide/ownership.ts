@@ -98,19 +98,25 @@ function inCompany(turn: Turn): void {
     return begin(turn, { kind: "soft-fence-end", why: "contact after self-fencing (D13)" });
   }
   if (isOwner(state)) {
-    if (!serving(state)) resume(turn, "this host owns the storage");
+    // An owner too exports neither copy: its record tells whose the storage was, not which writes are wanted.
+    if (!serving(state) && !parted(turn, body)) resume(turn, "this host owns the storage");
     return;
   }
   if (state.durable.owner !== null || body.owner !== null || body.busy) return;
-  if (moveForbidden(state) !== undefined || now < state.retryAt) return;
-  const apart = unrelated(state, body);
-  if (apart !== undefined) {
-    const text = `${SPLIT_DATA}: ${apart} holds data on each host that the other one never had`;
-    change(turn, { blocked: text });
-    return alert(turn, "split-brain", `${text}; nothing is served until you choose`);
-  }
+  if (moveForbidden(state) !== undefined || now < state.retryAt || parted(turn, body)) return;
   if (choose(state, body) !== state.config.hostId) return;
   claim(turn, false);
+}
+
+/** A18: blocks, and tells it once, while each copy has writes that the other one never had. */
+function parted(turn: Turn, body: HeartbeatBody): boolean {
+  const apart = unrelated(turn.state, body);
+  if (apart === undefined) return false;
+  const text = `${SPLIT_DATA}: ${apart} holds data on each host that the other one never had`;
+  if (turn.state.blocked === text) return true;
+  change(turn, { blocked: text });
+  alert(turn, "split-brain", `${text}; nothing is served until you choose`);
+  return true;
 }
 
 /** A18: the resource whose two copies come from neither one another: D11, a person picks. Undefined: there is none. */
