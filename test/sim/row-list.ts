@@ -36,7 +36,10 @@ export const MATRIX_ROWS = 42;
 /** Rows of the matrix about parts that the decision on the storage does not see. */
 export const TESTED_ELSEWHERE: Readonly<Record<number, { readonly what: string; readonly file: string }>> = {
   15: { what: "slow xe calls: every call of xapi has its own deadline", file: "test/drivers/xapi/client.test.ts" },
-  36: { what: "an empty or broken configuration: the last good copy, disarmed", file: "test/config/local-file.test.ts" },
+  36: {
+    what: "an empty or broken configuration: the last good copy, disarmed",
+    file: "test/config/local-file.test.ts",
+  },
   38: { what: "a VM started by hand, or moving, during a failover", file: "test/act/pool/start-vm.test.ts" },
   39: { what: "memory short on the survivor", file: "test/core/decide/vms/capacity.test.ts" },
 };

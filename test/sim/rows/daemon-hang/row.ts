@@ -4,9 +4,7 @@ export const row: Row = {
   section9: ["Daemon hang/crash, kernel fine"],
   matrix: [34],
   policies: ALL,
-  faults: [
-    { at: 0, kind: "brain-stall", host: "a", ms: 600_000 },
-  ],
+  faults: [{ at: 0, kind: "brain-stall", host: "a", ms: 600_000 }],
   settleMs: 60000,
   expect: { all: { serves: "b", off: ["a"], vms: { a: "b", b: "b" }, stallMs: 18_000 } },
 };

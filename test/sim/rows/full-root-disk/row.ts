@@ -9,5 +9,8 @@ export const row: Row = {
     { at: 1_000, kind: "power-loss", host: "b", backMs: null },
   ],
   settleMs: 60000,
-  expect: { all: { serves: "nobody", off: ["b"], vms: { a: "nowhere", b: "nowhere" }, told: /stopped serving/ }, strict: { serves: "nobody", off: ["b"], vms: { a: "a", b: "nowhere" }, told: /suspended for/ } },
+  expect: {
+    all: { serves: "nobody", off: ["b"], vms: { a: "nowhere", b: "nowhere" }, told: /stopped serving/ },
+    strict: { serves: "nobody", off: ["b"], vms: { a: "a", b: "nowhere" }, told: /suspended for/ },
+  },
 };

@@ -9,5 +9,8 @@ export const row: Row = {
     { at: 0, kind: "power-loss", host: "a", backMs: null },
   ],
   settleMs: 90000,
-  expect: { "strict+vote": { serves: "b", off: ["a"], vms: { a: "b", b: "b" }, stallMs: 18_000 }, strict: { serves: "nobody", off: ["a"], vms: { a: "nowhere", b: "b" }, told: /could not be powered off/ } },
+  expect: {
+    "strict+vote": { serves: "b", off: ["a"], vms: { a: "b", b: "b" }, stallMs: 18_000 },
+    strict: { serves: "nobody", off: ["a"], vms: { a: "nowhere", b: "b" }, told: /could not be powered off/ },
+  },
 };

@@ -9,5 +9,8 @@ export const row: Row = {
     { at: 0, kind: "power-loss", host: "b", backMs: null },
   ],
   settleMs: 90000,
-  expect: { "strict+vote": { serves: "a", off: ["b"], vms: { a: "a", b: "a" }, stallMs: 6_000 }, strict: { serves: "nobody", off: ["b"], vms: { a: "a", b: "nowhere" }, told: /could not be powered off/ } },
+  expect: {
+    "strict+vote": { serves: "a", off: ["b"], vms: { a: "a", b: "a" }, stallMs: 6_000 },
+    strict: { serves: "nobody", off: ["b"], vms: { a: "a", b: "nowhere" }, told: /could not be powered off/ },
+  },
 };

@@ -9,5 +9,7 @@ export const row: Row = {
     { at: 1_000, kind: "power-loss", host: "a", backMs: null },
   ],
   settleMs: 60000,
-  expect: { all: { serves: "nobody", off: ["a"], vms: { a: "nowhere", b: "b" }, told: /floating IP is answered/, never: "b" } },
+  expect: {
+    all: { serves: "nobody", off: ["a"], vms: { a: "nowhere", b: "b" }, told: /floating IP is answered/, never: "b" },
+  },
 };
