@@ -91,7 +91,7 @@ function checkMoves(sim: Sim, h: Host, record: DurableRecord): void {
   if (operated(h) || !(takesOver(sim, h, record) || counted)) return;
   const last = sim.moves.at(-1);
   if (last !== undefined && sim.now - last < h.config.timers.flap * BY_ANY_CLOCK)
-    sim.violate(`V12 the storage moves to ${h.name} by itself ${sim.now - last} ms after it moved before`);
+    sim.violate(`V12 the storage moves to ${h.name} by itself ${Math.round(sim.now - last)} ms after it moved before`);
   if (sim.moves.filter((at) => sim.now - at < HOUR_MS * BY_ANY_CLOCK).length >= 2)
     sim.violate(`V12 the storage moves to ${h.name} by itself, the third time within an hour`);
   sim.moves = [...sim.moves, sim.now];
