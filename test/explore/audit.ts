@@ -6,7 +6,7 @@ import type { CoreConfig } from "../../src/core/model/config.ts";
 import type { DurableRecord } from "../../src/core/model/durable.ts";
 import type { HeartbeatBody } from "../../src/core/model/peer.ts";
 import type { State } from "../../src/core/model/state.ts";
-import { canonical, textOf, type Local } from "./canonical.ts";
+import { canonical, textOf, type Local, type Outstanding } from "./canonical.ts";
 import { bodyMatters, leaseHorizonMs } from "./canonical-state.ts";
 import { shiftBody, shiftRequest, shiftToken } from "./frame.ts";
 import { happen, type Happening } from "./happening.ts";
@@ -52,13 +52,12 @@ const record = (r: DurableRecord): DurableRecord => ({
 /** An otherwise equal host: other display facts, older past, later epochs. Ids in flight stay as they are. */
 function disturb(local: Local, s: State): Local {
   const older = (at: number | null): number | null => (at === null ? null : at - DEEPER_PAST_MS);
-  const out = local.out.map((o) =>
-    o.kind === "effect" && o.effect.kind === "persist"
-      ? { ...o, effect: { ...o.effect, record: record(o.effect.record) } }
-      : o.kind === "ask"
-        ? { ...o, request: shiftRequest(o.request, later) }
-        : o,
-  );
+  const out = local.out.map((o): Outstanding => {
+    if (o.kind === "ask") return { ...o, request: shiftRequest(o.request, later) };
+    if (o.kind === "round") return { ...o, request: { ...o.request, epoch: later(o.request.epoch) } };
+    if (o.kind !== "effect" || o.effect.kind !== "persist") return o;
+    return { ...o, effect: { ...o.effect, record: record(o.effect.record) } };
+  });
   const { timers } = s.config;
   const { peer, persisting } = s;
   const beyond = (at: number | null, horizon: number): number | null =>
@@ -79,6 +78,14 @@ function disturb(local: Local, s: State): Local {
     leaseFrom: beyond(s.leaseFrom, leaseHorizonMs(s)),
     votes: { ...s.votes, nextAt: s.votes.nextAt ?? -DEEPER_PAST_MS },
     probes: { ...s.probes, nextAt: s.probes.nextAt ?? -DEEPER_PAST_MS },
+    witness: {
+      ...s.witness,
+      askedAt: s.witness.askedAt === null ? null : -DEEPER_PAST_MS,
+      answers: s.witness.answers.map((a) =>
+        a === null ? null : { ...a, granted: !a.granted, epoch: EPOCHS_ON, stamp: 5 },
+      ),
+      refusal: "another reason",
+    },
     fence: { ...s.fence, verifiedAt: older(s.fence.verifiedAt) },
     syncedEpoch: s.syncedEpoch === null ? null : s.syncedEpoch + EPOCHS_ON,
     handover:

@@ -4,6 +4,7 @@ import { SPLIT_DATA } from "../../src/core/decide/ownership.ts";
 import { inContact } from "../../src/core/facts.ts";
 import type { Observation } from "../../src/core/model/observation.ts";
 import type { HeartbeatBody } from "../../src/core/model/peer.ts";
+import { WITNESS_REPORT_MS } from "../../src/core/witness.ts";
 import type { Activity, State } from "../../src/core/model/state.ts";
 import { type Frame, HORIZON_MS, isTrue, shiftBody, shiftRecord, shiftRequest, shiftToken } from "./frame.ts";
 
@@ -104,6 +105,28 @@ function votesOf(s: State, f: Frame): State["votes"] {
   };
 }
 
+/** Of an answer only who holds the grant is asked later; the stamps are kept apart from it. */
+function witnessOf({ witness }: State, f: Frame): State["witness"] {
+  const { answers, askedAt, stamps, pending, asked, grantedAt } = witness;
+  return {
+    answers: answers.map((a) =>
+      a === null ? null : { granted: false, holder: a.holder, epoch: 0, stamp: 0, refusal: null },
+    ),
+    // Asked for when HA is switched on, which no move does.
+    askedAt: askedAt === null ? null : 0,
+    stamps,
+    pending: pending === null ? null : { ...pending, id: f.id(pending.id), sentAt: f.past(pending.sentAt) },
+    asked: {
+      query: f.pastOrNull(asked.query, WITNESS_REPORT_MS),
+      grant: f.pastOrNull(asked.grant, WITNESS_REPORT_MS),
+      release: f.pastOrNull(asked.release, WITNESS_REPORT_MS),
+    },
+    // For people.
+    refusal: null,
+    grantedAt: f.pastOrNull(grantedAt),
+  };
+}
+
 function probesOf(s: State, f: Frame): State["probes"] {
   const { probes, config } = s;
   const { pending, silentAt } = probes;
@@ -194,8 +217,7 @@ export function stateOf(s: State, f: Frame): State {
     management: s.management,
     unsure: s.unsure,
     portalCleared: s.portalCleared,
-    // As it was at the start: no policy that is explored asks a witness.
-    witness: s.witness,
+    witness: f.keeps(s.witness) ? s.witness : witnessOf(s, f),
     yieldsUntil: s.yieldsUntil === null ? null : Math.max(0, s.yieldsUntil - f.now),
     managementLostAt: f.pastOrNull(s.managementLostAt, timers.managementGrace),
     toolstackLost: s.toolstackLost,

@@ -9,6 +9,7 @@
 import type { DurableRecord } from "../../src/core/model/durable.ts";
 import type { PeerRequest } from "../../src/core/model/peer.ts";
 import type { State } from "../../src/core/model/state.ts";
+import type { WitnessRequest } from "../../src/core/model/witness.ts";
 import type { Effect } from "../../src/core/plan/action.ts";
 import { stateOf } from "./canonical-state.ts";
 import { Frame, shiftRecord, shiftRequest, type Kept } from "./frame.ts";
@@ -25,6 +26,12 @@ export type Outstanding =
       readonly slot: number;
       readonly ageTicks: number;
       readonly delivered: boolean;
+    }
+  | {
+      readonly kind: "round";
+      readonly id: number;
+      readonly request: WitnessRequest;
+      readonly stamp: number | null;
     }
   | { readonly kind: "sample"; readonly id: number }
   | { readonly kind: "probe"; readonly id: number };
@@ -54,6 +61,7 @@ function idsOf(state: State | null, out: readonly Outstanding[]): Map<number, nu
     const single = [
       state.persisting?.id,
       state.votes.pending?.id,
+      state.witness.pending?.id,
       state.probes.pending,
       state.fence.pending,
       solo?.pending,
@@ -76,6 +84,7 @@ function idsOf(state: State | null, out: readonly Outstanding[]): Map<number, nu
 function outstanding(o: Outstanding, f: Frame): Outstanding {
   const id = f.id(o.id);
   if (o.kind === "ask") return { ...o, id, request: shiftRequest(o.request, (e) => f.epoch(e)) };
+  if (o.kind === "round") return { ...o, id, request: { ...o.request, epoch: f.epoch(o.request.epoch) } };
   if (o.kind !== "effect") return { ...o, id };
   const { effect } = o;
   if (effect.kind !== "persist") return { kind: "effect", id, effect: { ...effect, id } };

@@ -60,7 +60,7 @@ const small = (patch: Partial<Job>): Job => ({
 });
 
 test("with one fault nothing breaks, and a repaired pool serves again", () => {
-  for (const policy of ["vote", "strict", "strict+vote"] as const) {
+  for (const policy of ["vote", "strict", "strict+vote", "witness"] as const) {
     const outcome = run(small({ policy }));
     assert.equal(outcome.violation, null, outcome.timeline.join("\n"));
     assert.ok(outcome.states > 1_000 && outcome.audited > 100 && outcome.lived > 300, JSON.stringify(outcome));

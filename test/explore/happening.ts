@@ -5,6 +5,7 @@ import type { CoreConfig } from "../../src/core/model/config.ts";
 import type { Command, Event } from "../../src/core/model/event.ts";
 import { known, type Observation } from "../../src/core/model/observation.ts";
 import type { HeartbeatBody, PeerRequest } from "../../src/core/model/peer.ts";
+import type { WitnessAnswer } from "../../src/core/model/witness.ts";
 import { initialState, type State } from "../../src/core/model/state.ts";
 import type { Action } from "../../src/core/plan/action.ts";
 import { step } from "../../src/core/step.ts";
@@ -19,6 +20,8 @@ export type Happening =
   /** How the effect at this position ended: it is `stored` when only the disk knows of it (a daemon that dies). */
   | { readonly kind: "done" | "failed" | "failed-after" | "stored" | "delivered"; readonly at: number }
   | { readonly kind: "sample"; readonly at: number; readonly passed: boolean }
+  /** Null: it did not answer. */
+  | { readonly kind: "witness"; readonly at: number; readonly answer: WitnessAnswer | null }
   | { readonly kind: "probe"; readonly at: number; readonly peer: boolean; readonly vip: boolean }
   | { readonly kind: "heartbeat"; readonly body: HeartbeatBody; readonly echoTicks: number | null }
   | { readonly kind: "drbd" | "rest"; readonly code: number }
@@ -49,6 +52,7 @@ const KINDS = [
   "reply",
   "orphan",
   "command",
+  "witness",
 ] as const satisfies readonly Happening["kind"][];
 
 const code = (kind: Happening["kind"], payload = 0): number => KINDS.indexOf(kind) + 32 * payload;
@@ -88,6 +92,7 @@ const [SAMPLE, PROBE, HEARTBEAT, DRBD, REST] = [
   code("rest"),
 ];
 const [REQUEST, REPLY, ORPHAN, COMMAND] = [code("request"), code("reply"), code("orphan"), code("command")];
+const WITNESS = code("witness");
 
 export const happen = {
   tick: TICK,
@@ -110,8 +115,9 @@ export const happen = {
   reply: (at: number, answer: number): number => REPLY + 32 * (4 * at + answer),
   orphan: (slot: number): number => ORPHAN + 32 * slot,
   command: (index: number): number => COMMAND + 32 * index,
+  witness: (answer: number, at: number): number => WITNESS + 32 * (16 * answer + at),
 
-  read(event: number, bodies: readonly HeartbeatBody[], requests: readonly PeerRequest[]): Happening {
+  read(event: number, { bodies, requests, answers }: Messages): Happening {
     const kind = KINDS[event & 31];
     const payload = event >> 5;
     switch (kind) {
@@ -149,6 +155,8 @@ export const happen = {
         return { kind, slot: payload };
       case "command":
         return { kind, command: there(COMMANDS[payload]) };
+      case "witness":
+        return { kind, at: payload & 15, answer: answers[payload >> 4] ?? null };
       case undefined:
         throw new RangeError(`no event has the code ${event}`);
       default:
@@ -158,6 +166,13 @@ export const happen = {
 
   apply,
 };
+
+/** What was said, by number. */
+export interface Messages {
+  readonly bodies: readonly HeartbeatBody[];
+  readonly requests: readonly PeerRequest[];
+  readonly answers: readonly (WitnessAnswer | null)[];
+}
 
 function there<T>(value: T | undefined): T {
   if (value === undefined) throw new RangeError("an event points to nothing");
@@ -234,6 +249,8 @@ function eventsOf(local: Local, h: Happening, config: CoreConfig): readonly Even
     }
     case "sample":
       return [{ kind: "sample", id: there(local.out[h.at]).id, passed: h.passed }];
+    case "witness":
+      return [{ kind: "witness", id: there(local.out[h.at]).id, answers: [h.answer] }];
     case "probe": {
       const { id } = there(local.out[h.at]);
       const [peer, vip] = [h.peer ? "answered" : "silent", h.vip ? "answered" : "free"] as const;
@@ -286,6 +303,7 @@ function bookkeeping(local: Local, h: Happening, config: CoreConfig): Local {
       return { ...local, disk: recorded(h.at), out: without(h.at) };
     case "failed":
     case "sample":
+    case "witness":
     case "probe":
     case "reply":
       return { ...local, out: without(h.at) };
@@ -350,7 +368,7 @@ function asked(before: readonly Outstanding[], actions: readonly Action[]): Outs
       case "answer-handler":
         return [];
       case "ask-witness":
-        throw new Error("the explorer has no witness: its world must get one before WITNESS can be explored");
+        return [{ kind: "round", id: action.id, request: action.request, stamp: action.stamps[0] ?? null }];
       case "sample":
       case "probe":
         return [{ kind: action.kind, id: action.id }];

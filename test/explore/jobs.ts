@@ -5,8 +5,7 @@ import type { Job } from "./job.ts";
 import { FAULT_KINDS } from "./moves.ts";
 import { SOUND } from "./world.ts";
 
-/** Policies whose rules the core has. */
-export const POLICIES: readonly Policy[] = ["vote", "strict", "strict+vote"];
+export const POLICIES: readonly Policy[] = ["vote", "strict", "strict+vote", "witness"];
 /** Policies that stand on H1 (protocol.md 1): with it violated they must fail, and the search must find out. */
 const NEEDS_H1: ReadonlySet<Policy> = new Set(["vote", "strict+vote"]);
 

@@ -8,6 +8,7 @@ import { promotionRefusal, restartRefusal } from "../../src/core/decide/recovery
 import type { CoreConfig } from "../../src/core/model/config.ts";
 import type { DurableRecord } from "../../src/core/model/durable.ts";
 import type { HeartbeatBody, PeerRequest } from "../../src/core/model/peer.ts";
+import type { WitnessAnswer } from "../../src/core/model/witness.ts";
 import { initialState, type State } from "../../src/core/model/state.ts";
 import { BLIND, canonical, type Local, type Outstanding } from "./canonical.ts";
 import { shiftBody, shiftRequest, type Kept } from "./frame.ts";
@@ -39,7 +40,7 @@ export interface LocalFacts {
   readonly drbd: number;
   readonly rest: number;
   readonly knowsHandler: boolean;
-  /** Position in `out` of a sample or probe that waits for its answer; -1 = none. */
+  /** Position in `out` of a sample, a probe or a question to the witness that waits for its answer; -1 = none. */
   readonly question: number;
   /** Positions of effects and asks in `out`. */
   readonly effects: readonly number[];
@@ -88,6 +89,8 @@ export class Locals {
   readonly #bodyNumbers = new Map<string, number>();
   readonly #requests: PeerRequest[] = [];
   readonly #requestNumbers = new Map<string, number>();
+  readonly #answers: (WitnessAnswer | null)[] = [];
+  readonly #answerNumbers = new Map<string, number>();
   readonly #shifted = new PairMap();
   /** Real calls of the decision function; events that were computed, and those answered from memory. */
   steps = 0;
@@ -133,7 +136,7 @@ export class Locals {
   }
 
   #compute(id: number, event: number): number {
-    const happening = happen.read(event, this.#bodies, this.#requests);
+    const happening = happen.read(event, { bodies: this.#bodies, requests: this.#requests, answers: this.#answers });
     const local = this.read(id);
     this.computed += 1;
     this.#onComputed?.(local, happening, this.config);
@@ -257,6 +260,19 @@ export class Locals {
     return id;
   }
 
+  /** An answer of the witness as a number for `happen.witness`. */
+  answer(said: WitnessAnswer | null): number {
+    // Epochs and reasons are for people.
+    const plain = said === null ? null : { ...said, epoch: 0, refusal: said.refusal === null ? null : "no" };
+    const key = JSON.stringify(plain);
+    let id = this.#answerNumbers.get(key);
+    if (id === undefined) {
+      id = this.#answers.push(plain) - 1;
+      this.#answerNumbers.set(key, id);
+    }
+    return id;
+  }
+
   /** A request of the peer, whose epochs are `delta` behind this host's, as a number for `happen.request`. */
   request(request: PeerRequest, delta: number): number {
     const mine = shiftRequest(request, (e) => e + delta);
@@ -281,7 +297,7 @@ function factsOf(local: Local): LocalFacts {
     drbd: told.drbd,
     rest: told.rest,
     knowsHandler: state !== null && state.handlers.length > 0,
-    question: out.findIndex((o) => o.kind === "sample" || o.kind === "probe"),
+    question: out.findIndex((o) => o.kind === "sample" || o.kind === "probe" || o.kind === "round"),
     effects: positions("effect"),
     asks: positions("ask"),
     late: state !== null && state.lastTick < -TICK_MS,

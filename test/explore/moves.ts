@@ -135,14 +135,14 @@ function perHost(side: Side): readonly Move[] {
       make: (w) => (w.bmc[side] = 0),
     },
     {
-      // What auto_poweron or an administrator at a master that was replaced does.
-      name: `the toolstack of ${host}, still master, starts what does not run there`,
+      // What auto_poweron does at a boot. Its database calls its own VMs halted, and those of the other host running.
+      name: `the toolstack of ${host}, still master, starts its own VM`,
       kind: "toolstack",
       possible: (w) => running(w) && w.hosts.every((h) => h.master === 1) && reachesDisks(w, side),
       make: (w, t) => {
         const h = w.host(side);
-        if (h.vmA === VM.absent) h.vmA = VM.running;
-        if (h.vmB === VM.absent) h.vmB = VM.running;
+        if (side === 0 && h.vmA === VM.absent) h.vmA = VM.running;
+        if (side === 1 && h.vmB === VM.absent) h.vmB = VM.running;
         t.look();
       },
     },

@@ -69,7 +69,7 @@ export function configOf(side: Side, variant: Variant): CoreConfig {
     timers: { ...TIMERS, ...variant.timers },
     resources: [RESOURCE],
     heuristics: ["gateway"],
-    witnesses: [],
+    witnesses: variant.policy === "witness" ? ["witness"] : [],
     fenceEnabled: true,
     quorumRequired: true,
     minHosts: 2,

@@ -79,7 +79,7 @@ export class PairMap {
 }
 
 /** Words of one packed world. */
-export const WORDS = 5;
+export const WORDS = 6;
 const CHUNK_BITS = 18;
 const CHUNK = 1 << CHUNK_BITS;
 /** Per world: its words, the world it came from, the move that led here. */

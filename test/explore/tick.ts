@@ -212,7 +212,16 @@ export class Ticker {
 
   #question(side: Side, at: number): void {
     const w = this.#world;
-    if (w.facts(side).out[at]?.kind === "sample") {
+    const question = w.facts(side).out[at];
+    if (question?.kind === "round") {
+      const there = w.vote[side] === 1;
+      const epoch = question.request.epoch - (side === 0 ? 0 : w.delta);
+      const said = there ? w.witness.ask(side, { ...question.request, epoch }, question.stamp) : null;
+      if (question.request.kind !== "query") w.say(side, `the witness: ${said?.refusal ?? question.request.kind}`);
+      this.event(side, happen.witness(w.locals[side].answer(said), at));
+      return;
+    }
+    if (question?.kind === "sample") {
       this.event(side, happen.sample(at, w.vote[side] === 1));
       return;
     }

@@ -1,4 +1,4 @@
-// Two hosts and what is between them, unpacked for one move and packed into five words for the store.
+// Two hosts and what is between them, unpacked for one move and packed into six words for the store.
 
 import type { Policy } from "../../src/core/model/config.ts";
 import { happen, NO_ECHO } from "./happening.ts";
@@ -6,6 +6,7 @@ import { CONN, Host, packHost, unpackHost } from "./host.ts";
 import type { LocalFacts, Locals } from "./locals.ts";
 import type { Side } from "./scale.ts";
 import { WORDS } from "./tables.ts";
+import { Witness } from "./witness.ts";
 
 /** How the two copies' generations relate: the same, a's or b's is newer, each has one the other lacks. */
 export const GENERATION = { same: 0, aNewer: 1, bNewer: 2, apart: 3 } as const;
@@ -32,7 +33,7 @@ export class World {
   /** Heartbeats and requests arrive: by management, by replication; index = sender. */
   readonly management: [number, number] = [1, 1];
   readonly replication: [number, number] = [1, 1];
-  /** The heuristic address answers this host. */
+  /** The heuristic address, or the witness, answers this host. */
   readonly vote: [number, number] = [1, 1];
   /** This host's power can be switched by the other one. */
   readonly bmc: [number, number] = [1, 1];
@@ -43,6 +44,7 @@ export class World {
   resync = 0;
   /** Epoch on disk of a minus that of b. */
   delta = 0;
+  readonly witness = new Witness();
   /** The first broken invariant. */
   violation: string | null = null;
   /** Lines for a trace; null = nobody reads them. */
@@ -128,10 +130,16 @@ export class World {
   /** Lets something happen to a host's software and returns what the world must do about it. */
   apply(side: Side, event: number): ReturnType<Locals["after"]>["reaction"] {
     const h = this.hosts[side];
+    if (event === happen.stop) this.witness.forget(side);
     const { local, shift, reaction } = this.locals[side].after(h.local, event);
     h.local = local;
-    if (shift !== 0) this.delta += side === 0 ? shift : -shift;
+    if (shift !== 0) this.#shift(side, shift);
     return reaction;
+  }
+
+  #shift(side: Side, epochs: number): void {
+    this.delta += side === 0 ? epochs : -epochs;
+    if (side === 0) this.witness.shift(epochs);
   }
 
   broke(what: string): void {
@@ -147,7 +155,8 @@ export class World {
   powerOff(side: Side): void {
     const h = this.hosts[side];
     const { disk, peerOutdated, master, fresh } = h;
-    const local = this.locals[side].after(h.local, happen.stop).local;
+    this.apply(side, happen.stop);
+    const { local } = h;
     unpackHost(h, 0);
     h.local = local;
     Object.assign(h, { disk, peerOutdated, master, fresh });
@@ -175,10 +184,11 @@ export class World {
       (this.generation << 12) |
       (this.resync << 14) |
       ((this.delta + 128) << 16);
+    words[5] = this.policy === "witness" ? this.witness.pack() : 0;
   }
 
   unpack(words: Int32Array): void {
-    const [a, b, hostA, hostB, shared] = words;
+    const [a, b, hostA, hostB, shared, witness] = words;
     this.hosts[0].local = a ?? 0;
     this.hosts[1].local = b ?? 0;
     unpackHost(this.hosts[0], hostA ?? 0);
@@ -197,6 +207,7 @@ export class World {
     this.generation = (s >> 12) & 3;
     this.resync = (s >> 14) & 3;
     this.delta = (s >> 16) - 128;
+    this.witness.unpack(witness ?? 0);
     this.violation = null;
   }
 
