@@ -245,3 +245,16 @@ test("D11: when one of two owners gives the storage up the other one serves, and
   assert.equal(over.state.blocked, null);
   assert.deepEqual(alarmsOf(over.actions, "alert-over"), ["split-brain"]);
 });
+
+test("A2: `solo` stays on record while an order to resume I/O may still come through", () => {
+  const before = servingWorld().state("a");
+  const now = before.lastTick + 10;
+  const resuming = { [`resume ${R}`]: { id: -1, at: now - 5_000, failures: 1 } };
+  const hung: State = { ...before, durable: { ...before.durable, solo: { [R]: true } }, repairs: resuming };
+  const first = step(hung, { kind: "tick" }, now);
+  const order = first.actions.find((a) => a.kind === "resume-io");
+  assert.ok(order !== undefined, "it is repeated, with the proof still in place");
+  assert.equal(first.state.persisting, null);
+  const done = step(first.state, { kind: "result", id: order.id, ok: true, detail: "" }, now + 10);
+  assert.equal(done.state.persisting?.record.solo[R], false);
+});

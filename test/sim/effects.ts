@@ -101,14 +101,22 @@ export function startEffect(sim: Sim, h: Host, action: Effect): void {
     whenHandsAwake(sim, h, () => {
       if (!same()) return;
       if (fault === "fails") return report("made to fail");
+      const hung = `${boots} ${lane}`;
+      // The door to other programs starts nothing in a lane whose last process is not gone yet (drivers/exec).
+      if (lane === "drbd" && (h.hung.get(hung) ?? 0) > 0) return report("an earlier command hangs");
       if (fault === "late") {
-        const until = Math.max(lane === "target" ? h.targetUntil : 0, lane === "drbd" ? h.drbdUntil : 0) - sim.now;
-        sim.after(Math.max(0, until) + sim.random.between(200, until > 0 ? 400 : 6_000), () => {
+        h.hung.set(hung, (h.hung.get(hung) ?? 0) + 1);
+        const comesThrough = (): void => {
+          if ((lane === "target" && targetHangs(sim, h)) || (lane === "drbd" && drbdStalled(sim, h)))
+            return sim.after(100, comesThrough);
+          h.hung.set(hung, (h.hung.get(hung) ?? 0) - 1);
           if (!same()) return;
           apply(sim, h, action, () => undefined);
           // The watch on the server's socket tells its death, whoever ended it.
           if (action.kind === "target-withdraw") sim.feed(h, { kind: "target-died", detail: "ended late" });
-        });
+        };
+        const stalls = (lane === "target" && targetHangs(sim, h)) || (lane === "drbd" && drbdStalled(sim, h));
+        sim.after(sim.random.between(200, stalls ? 400 : 6_000), comesThrough);
         return report("gave up after its deadline");
       }
       const before = h.disk.record;

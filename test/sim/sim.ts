@@ -153,6 +153,8 @@ export interface Host {
   inbox: (() => void)[];
   /** Orders to fence that must not begin any more. */
   readonly withdrawn: Set<number>;
+  /** Commands that outlived their deadline and are not gone yet, by boot and lane. */
+  readonly hung: Map<string, number>;
   /** This host's monotonic clock: `base + rate × world time`. */
   clock: { base: number; rate: number };
   config: CoreConfig;
@@ -360,6 +362,7 @@ export function createHost(name: HostName, resources: readonly string[], start: 
     writing: null,
     inbox: [],
     withdrawn: new Set(),
+    hung: new Map(),
     clock: start.clock,
     config: start.config,
     laneFreeAt: new Map(),

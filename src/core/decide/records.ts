@@ -6,6 +6,7 @@ import { inForce } from "../rules.ts";
 import { change, log, persist, type Turn } from "../turn.ts";
 import { forgetMoves, keepMoves } from "./flap.ts";
 import { SPLIT_DATA } from "./ownership.ts";
+import { resuming } from "./solo.ts";
 
 export function keepRecords(turn: Turn): void {
   noteInSync(turn);
@@ -67,6 +68,8 @@ function clearSolo(turn: Turn): boolean {
   const { durable, config } = state;
   if (!isOwner(state) || !inContact(state, turn.now) || state.solo !== null || !inForce(config, "A2")) return false;
   if (!config.resources.some((r) => durable.solo[r] === true) || !allInSync(state)) return false;
+  // It would lift the next suspension, for which there is no proof then.
+  if (config.resources.some((r) => state.repairs[resuming(r)] !== undefined)) return false;
   const solo = Object.fromEntries(config.resources.map((r) => [r, false]));
   const lastSync = Object.fromEntries(config.resources.map((r) => [r, durable.epoch]));
   log(turn, "drbd.changed", "the other copy is up to date again");

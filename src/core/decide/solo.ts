@@ -123,18 +123,22 @@ function handlerCode(state: State, resource: string, now: Instant): 4 | 7 | 6 | 
   return state.activity === null && state.claim === null ? 1 : undefined;
 }
 
+/** The entry of that order among the repairs: while there is one, it may still lift a suspension. */
+export const resuming = (resource: string): string => `resume ${resource}`;
+
 /** A15: suspended, nobody waits for an answer any more, and the proof is durable: lift the suspension. */
 function resumeOrphans(turn: Turn): void {
   const { state } = turn;
   for (const resource of state.config.resources) {
     const v = view(state, resource);
     if (state.durable.solo[resource] !== true && inForce(state.config, "A15")) continue;
-    const name = `resume ${resource}`;
-    if (v?.suspended !== true || v.connection === "Connected" || state.handlers.some((h) => h.resource === resource))
-      continue;
+    const name = resuming(resource);
     const last = state.repairs[name];
     if (last !== undefined && (last.id !== -1 || turn.now - last.at < 2_000)) continue;
-    if (turn.now - (state.drbdConnectedAt ?? state.startedAt) < 3_000) continue;
+    const orphaned =
+      v?.suspended === true && v.connection !== "Connected" && !state.handlers.some((h) => h.resource === resource);
+    // One that failed may hang in the kernel and come through later: repeated, with proof, until one is known to be done.
+    if (last === undefined && (!orphaned || turn.now - (state.drbdConnectedAt ?? state.startedAt) < 3_000)) continue;
     const id = effect(turn, { kind: "resume-io", resource });
     change(turn, { repairs: { ...turn.state.repairs, [name]: { id, at: turn.now, failures: last?.failures ?? 0 } } });
   }
