@@ -1,6 +1,7 @@
 // Why this host does what it does, and what it waits for: one sentence per rule that holds something back at this
 // moment, for an administrator. Pure; `explain` of the command-line tools and the status print it.
 
+import { CONFIRM_OFF } from "./decide/alarms.ts";
 import { autoReleaseRefusal, releaseCause } from "./decide/auto-release.ts";
 import { fenceForbidden } from "./decide/fencing.ts";
 import { flapLeftMs, flapRefusal } from "./decide/flap.ts";
@@ -36,6 +37,7 @@ import { valueOf } from "./model/observation.ts";
 import type { State } from "./model/state.ts";
 import type { Instant, Millis } from "./model/time.ts";
 import type { RuleId } from "./rules.ts";
+import { heldByPeer } from "./witness.ts";
 
 export interface Explanation {
   /** The rule of the protocol that says so. */
@@ -138,6 +140,13 @@ const readiness: Clause = (state, now) => {
   if (refusal === undefined) return undefined;
   const rule = state.syncedEpoch === null ? "D12" : "A2";
   return because(rule, `if the other host died now this one would not take over: ${refusal}`);
+};
+
+const granted: Clause = (state, now) => {
+  if (!state.suspected || inContact(state, now) || state.fence.confirmed || (isOwner(state) && isSolo(state)))
+    return undefined;
+  if (!heldByPeer(state)) return undefined;
+  return because("A1", `the witness granted the storage to the other host, which is silent: ${CONFIRM_OFF}`);
 };
 
 const fencing: Clause = (state, now) => {
@@ -273,6 +282,7 @@ const CLAUSES: readonly Clause[] = [
   consent,
   solo,
   takeover,
+  granted,
   fencing,
   alone,
   restart,

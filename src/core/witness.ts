@@ -23,6 +23,17 @@ export function passes(config: CoreConfig, answers: readonly (WitnessAnswer | nu
   return heard.length >= needed ? undefined : `${heard.length} of ${all} witnesses answered, ${needed} are needed`;
 }
 
+/**
+ * So many witnesses granted the storage to the other host that this one cannot get it. Only that host's release, its
+ * report as the owner, or a person's word ends that: no witness knows whether a silent holder committed (A1).
+ */
+export function heldByPeer({ config, witness }: State): boolean {
+  if (config.policy !== "witness") return false;
+  const { all, needed } = voters(config);
+  const theirs = witness.answers.filter((answer) => answer?.holder === config.peerId).length;
+  return all - theirs < needed;
+}
+
 /** The first refusal among the answers. */
 export function refusalOf(answers: readonly (WitnessAnswer | null)[]): string | undefined {
   return answers.find((answer) => answer !== null && answer.refusal !== null)?.refusal ?? undefined;

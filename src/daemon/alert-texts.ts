@@ -16,6 +16,8 @@ const AREAS: Readonly<Record<string, string>> = {
   "split-brain": "drbd",
   "vip-conflict": "vip",
   "io-suspended": "io",
+  "drbd-apart": "drbd",
+  "witness-held": "witness",
   disk: "drbd",
   replication: "drbd",
   vote: "vote",

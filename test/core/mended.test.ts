@@ -258,3 +258,39 @@ test("A2: `solo` stays on record while an order to resume I/O may still come thr
   const done = step(first.state, { kind: "result", id: order.id, ok: true, detail: "" }, now + 10);
   assert.equal(done.state.persisting?.record.solo[R], false);
 });
+
+test("D8: an owner that stopped itself serves again when an operator confirms that the other host is off", () => {
+  for (const policy of ["vote", "strict+vote"] as const) {
+    const world = servingWorld({ policy });
+    world.gateway = false;
+    world.powerOff("b");
+    world.until("a is soft-fenced", () => world.state("a").softFenced, 20_000);
+    world.command("a", { kind: "confirm-peer-off" });
+    world.until("a serves", () => world.serving("a"), 10_000);
+    world.until("its VM runs on", () => world.hosts.a.domains.get("vm-a")?.paused === false, 5_000);
+    assert.deepEqual(world.violations, []);
+  }
+});
+
+test("A19: the one host that comes back after both were off serves by an operator's word, owner or not", () => {
+  for (const host of ["a", "b"] as const) {
+    const world = servingWorld();
+    world.powerOff("a");
+    world.powerOff("b");
+    world.powerOn(host);
+    world.run(10_000);
+    const ask = (command: Parameters<World["command"]>[1]): string => {
+      world.command(host, command);
+      world.run(5_000);
+      return world.replies.at(-1)?.action.outcome ?? "";
+    };
+    assert.equal(ask({ kind: "manual", on: true, force: false }), "done");
+    assert.equal(ask({ kind: "become-primary", force: true }), "refused");
+    assert.equal(ask({ kind: "confirm-peer-off" }), "done");
+    assert.equal(ask({ kind: "become-primary", force: false }), "refused");
+    assert.equal(world.serving(host), false);
+    assert.equal(ask({ kind: "become-primary", force: true }), "done");
+    assert.equal(world.serving(host), true);
+    assert.deepEqual(world.violations, []);
+  }
+});

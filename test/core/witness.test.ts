@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Activity, State } from "../../src/core/model/state.ts";
 import type { RuleId } from "../../src/core/rules.ts";
+import { explain } from "../../src/core/explain.ts";
 import { step } from "../../src/core/step.ts";
 import { servingWorld, type World, type WorldOptions } from "../sim/world.ts";
 
@@ -276,4 +277,28 @@ test("D3 and D6 at the moment of contact: who is taking the storage consents to 
   const after = step(replaced, { kind: "tick" }, a.lastTick + 1);
   assert.equal(after.state.solo, null);
   assert.equal(after.state.persisting?.record.owner, "b", "it follows the newer epoch");
+});
+
+test("A1: a grant that died with its holder stays, and a person is told what to do about it", () => {
+  const world = witnessed();
+  world.witness.reached.a = false;
+  cutApart(world, true);
+  world.until("b holds the grant", () => holder(world) === "b", 12_000);
+  world.powerOff("b");
+  world.witness.reached.a = true;
+  world.run(30_000);
+  assert.equal(holder(world), "b", "no witness knows whether b committed");
+  const sentence = explain(world.state("a"), world.now).find(({ rule }) => rule === "A1")?.sentence ?? "";
+  assert.match(sentence, /witness granted the storage to the other host.*confirm-peer-off/);
+  assert.equal(world.log.filter((l) => l.event === "alert.raised" && /witness's grant/.test(l.detail)).length, 1);
+  world.command("a", { kind: "confirm-peer-off" });
+  world.until("a serves", () => world.serving("a"), 10_000);
+  world.run(1_000);
+  assert.equal(world.log.filter((l) => l.event === "alert.cleared" && l.detail === "witness-held").length, 1);
+  cutApart(world, false);
+  world.powerOn("b");
+  world.until("the copies agree", () => world.state("a").durable.solo["iscsi1"] === false, 30_000);
+  world.run(10_000);
+  assert.equal(holder(world), null, "the owner's report ended it");
+  safe(world);
 });

@@ -172,8 +172,11 @@ function becomePrimary(sim: Sim, h: Host, resource: string): void {
   const theirs = sim.hosts[other(h.name)].disk.record;
   const chosen = theirs.owner === h.name && theirs.epoch === h.disk.record.epoch;
   const solo = h.bootRecord.owner === h.name && h.bootRecord.solo[resource] === true;
-  if (side.disk !== "UpToDate") sim.violate(`V4 ${h.name} promoted ${resource} from ${side.disk}`);
-  else if (!side.connected && !side.syncedThisBoot && !solo && !chosen)
+  const { state } = h;
+  // F6: an operator who forces it has read the warning.
+  const byWord = state?.fence.confirmed === true && state.commands.some(({ kind }) => kind === "become-primary");
+  if (side.disk !== "UpToDate" && !byWord) sim.violate(`V4 ${h.name} promoted ${resource} from ${side.disk}`);
+  else if (!byWord && !side.connected && !side.syncedThisBoot && !solo && !chosen)
     sim.violate(`V4 ${h.name} promoted ${resource}, rebooted since it was last in sync and not solo`);
   if (side.connected) return;
   beginGeneration(sim, side);

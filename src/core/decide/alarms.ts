@@ -1,16 +1,21 @@
 // What a person is told at once: I/O that stays suspended, whatever it waits for (V10), an owner that is lost while manual
 // mode keeps everybody from acting (A19), copies that nobody connects. And the end of every alarm, wherever it was raised.
 
-import { moveForbidden, peerOwns, view, views } from "../facts.ts";
+import { isOwner, isSolo, moveForbidden, peerOwns, silenceMs, view, views } from "../facts.ts";
 import type { AlarmId, State } from "../model/state.ts";
 import { inForce } from "../rules.ts";
 import { alert, change, type Turn } from "../turn.ts";
 import { waitingFor } from "../view.ts";
+import { heldByPeer } from "../witness.ts";
 import { lastingCauses } from "./auto-release.ts";
 import { FLAPPING } from "./flap.ts";
 import { FENCING_FAILED } from "./fencing.ts";
 import { SPLIT_BRAIN } from "./ownership.ts";
 import { VIP_ANSWERED } from "./takeover.ts";
+
+/** What to do about a grant whose holder is silent; `explain` says it too. */
+export const CONFIRM_OFF =
+  "it may serve, so nothing is done here; if it does not, make sure that it is off, then run 'iscsi-cfg confirm-peer-off'";
 
 /** Longer than repair needs, with its pauses, to bring a connection back. */
 const APART_MS = 30_000;
@@ -25,6 +30,10 @@ const ownerLost = (state: State): string | undefined =>
 
 const blockedBy = (state: State, start: string): boolean => state.blocked?.startsWith(start) === true;
 
+/** A1: the other host is dead as far as can be told, and the grant that this one needs died with it. */
+const grantStuck = (state: State): boolean =>
+  state.dead && !state.fence.confirmed && heldByPeer(state) && !(isOwner(state) && isSolo(state));
+
 /** Is what was told still so? */
 const LASTS: Readonly<Record<AlarmId, (state: State, now: number) => boolean>> = {
   "auto-release": (state, now) => lastingCauses(state, now).length > 0,
@@ -36,12 +45,14 @@ const LASTS: Readonly<Record<AlarmId, (state: State, now: number) => boolean>> =
   "self-fence": (state) => state.softFenced || state.selfFencing !== null || state.activity?.kind === "soft-fence",
   "split-brain": (state) => blockedBy(state, SPLIT_BRAIN),
   "vip-conflict": (state) => blockedBy(state, VIP_ANSWERED),
+  "witness-held": (state) => grantStuck(state),
 };
 
 export function watchAlarms(turn: Turn): void {
   watchSuspension(turn);
   watchOwner(turn);
   watchConnection(turn);
+  watchGrant(turn);
   const over = turn.state.alarms.filter((id) => !LASTS[id](turn.state, turn.now));
   if (over.length === 0) return;
   for (const id of over) turn.actions.push({ kind: "alert-over", id });
@@ -66,6 +77,13 @@ function watchOwner(turn: Turn): void {
   if (forbidden === undefined || turn.state.alarms.includes("owner-lost")) return;
   const next = "make sure that it is off, run 'iscsi-cfg confirm-peer-off' and then 'iscsi-cfg become-primary'";
   alert(turn, "owner-lost", `the other host owns the storage and is silent, and ${forbidden}: ${next}`);
+}
+
+function watchGrant(turn: Turn): void {
+  const { state, now } = turn;
+  if (!grantStuck(state) || state.alarms.includes("witness-held") || silenceMs(state, now) < state.config.timers.take)
+    return;
+  alert(turn, "witness-held", `the other host is silent and holds the witness's grant: ${CONFIRM_OFF}`);
 }
 
 function watchConnection(turn: Turn): void {

@@ -143,12 +143,21 @@ function becomePrimary(turn: Turn, id: number, force: boolean): void {
       "run 'iscsi-cfg manual-mode-enable' first",
       "D1",
     );
-  if (isOwner(state)) return reply(turn, id, "done", "storage is primary on this host");
+  if (isOwner(state) && (serving(state) || inContact(state, now)))
+    return reply(turn, id, "done", "storage is primary on this host");
+  // Whether a copy that is only Consistent is the newest the other host knows; where that one is gone for good a person decides.
+  const alone = !inContact(state, now) && state.fence.confirmed && force;
   const yielded = peerYields(state, now);
   for (const resource of config.resources) {
     const v = view(state, resource);
     const disk = v?.disk ?? "unknown";
-    if (disk !== "UpToDate") {
+    if (disk === "Consistent" && !alone) {
+      const text = `the disk of ${resource} is Consistent here: only the other host knows whether it is the newest`;
+      const next =
+        "wait for the other host; if it is gone for good run 'iscsi-cfg confirm-peer-off', then become-primary --force";
+      return reply(turn, id, "refused", text, next, "D12");
+    }
+    if (disk !== "UpToDate" && disk !== "Consistent") {
       const text = `the disk of ${resource} is ${disk} here: promoting it would lose what only the other copy has`;
       return reply(turn, id, "refused", text, "wait for the resync, or use the other host", "V4");
     }

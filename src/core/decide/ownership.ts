@@ -179,7 +179,9 @@ function writeClaim(turn: Turn): void {
 function alone(turn: Turn): void {
   const { state } = turn;
   if (state.softFenced) {
-    // D8: without contact only an operator's activation ends a soft fence.
+    // D8: without contact only an operator ends a soft fence: by word that the other host is off, or by taking the storage.
+    if (isOwner(state) && isSolo(state) && state.fence.confirmed && !serving(state))
+      return resume(turn, "an operator confirmed that the other host is off (D8)");
     if (isOwner(state) && serving(state))
       begin(turn, { kind: "soft-fence-end", why: "an operator took the storage here (D8)" });
     return;

@@ -174,7 +174,8 @@ export type AlarmId =
   | "owner-lost"
   | "self-fence"
   | "split-brain"
-  | "vip-conflict";
+  | "vip-conflict"
+  | "witness-held";
 
 /** A22: VMs of a peer that lost its path to the storage and still talks. */
 export interface Isolated {
