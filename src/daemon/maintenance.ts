@@ -2,7 +2,7 @@
 // restart of the daemon in the middle goes on with it.
 //
 //   on:  no new VMs here → VMs move away → storage and master role to the other host → HA holds for this host
-//   off: VMs may run here again → HA counts this host → the copy catches up → the VMs that were moved come back
+//   off: HA counts this host → VMs may run here again → the copy catches up → the VMs that were moved come back
 //
 // Nothing is forced: what cannot be done stops the procedure with the reason, and "off" leads back from every stage.
 
@@ -298,10 +298,30 @@ export function createMaintenance(parts: MaintenanceParts): Maintenance {
       return { kind: "done", text: `${self.name} is not in maintenance` };
     const kept: KeptMaintenance = { phase: "leaving", moved: before?.moved ?? [], returnVms: returnThem };
     await keep(kept);
-    const stop = async (reply: ControlReply): Promise<ControlReply> => {
+    // First of all: the other host may just have died, and then this one is to take over.
+    const flagged = await parts.command({ kind: "maintenance", on: false });
+    if (flagged.kind !== "done") {
       await keep({ ...kept, phase: "stopped" });
-      return reply;
+      return flagged;
+    }
+    if (parts.snapshot()?.inContact === true) return comeBack(kept, say);
+    setImmediate(
+      () =>
+        void alone(
+          "being left",
+          () => undefined,
+          (later) => comeBack(kept, later),
+        ),
+    );
+    const { peer } = parts.config();
+    return {
+      kind: "done",
+      text: `${self.name} counts for HA again. ${peer.name} does not answer: VMs may run on ${self.name} as soon as a toolstack answers; ha-cfg log shows it`,
     };
+  }
+
+  async function comeBack(kept: KeptMaintenance, say: (text: string) => void): Promise<ControlReply> {
+    const { self } = parts.config();
     say(`VMs may run on ${self.name} again`);
     const enabled = await onPool(
       say,
@@ -309,16 +329,17 @@ export function createMaintenance(parts: MaintenanceParts): Maintenance {
       (context) => pool.enable(context, self.uuid),
       times.toolstackMs,
     );
-    if (!enabled.ok) return stop(failed(enabled.error, "see 'ha-cfg log'; then run 'ha-cfg maintenance off' again"));
-    const flagged = await parts.command({ kind: "maintenance", on: false });
-    if (flagged.kind !== "done") return stop(flagged);
+    if (!enabled.ok) {
+      await keep({ ...kept, phase: "stopped" });
+      return failed(enabled.error, "see 'ha-cfg log'; then run 'ha-cfg maintenance off' again");
+    }
     say("waiting until both copies of the storage agree");
     const agrees = (): boolean => {
       const now = state();
       return now !== null && allInSync(now);
     };
     const inSync = await wait(say, times.resyncMs, agrees, () => `the copy catches up${percent()}`);
-    const returned = returnThem && kept.moved.length > 0 ? await bringBack(kept.moved, say) : ok(NOBODY);
+    const returned = kept.returnVms && kept.moved.length > 0 ? await bringBack(kept.moved, say) : ok(NOBODY);
     await keep(null);
     const behind = inSync ? "" : " The copy still catches up; it can take over when that ends (iscsi-cfg status).";
     if (!returned.ok)

@@ -140,7 +140,7 @@ test("on: no new VMs, VMs away, storage and role away, and only then HA holds; o
   host.steps.length = 0;
   const back = await host.end();
   assert.ok(back.kind === "done" && /Back here: vm-1, vm-2/.test(back.text), JSON.stringify(back));
-  assert.deepEqual(host.steps, ["enable", "flag false", "bring back vm-1 vm-2"]);
+  assert.deepEqual(host.steps, ["flag false", "enable", "bring back vm-1 vm-2"]);
   assert.equal(host.kept, null);
   assert.equal((await host.end()).kind, "done", "not in maintenance is no error");
 });
@@ -150,7 +150,7 @@ test("off --leave-vms leaves the VMs where they are", async () => {
   await host.begin();
   host.steps.length = 0;
   await host.end(false);
-  assert.deepEqual(host.steps, ["enable", "flag false"]);
+  assert.deepEqual(host.steps, ["flag false", "enable"]);
 });
 
 test("a supporter without storage only empties itself; one that has the role alone hands it over", async () => {
@@ -198,7 +198,7 @@ test("a VM that cannot move: the host goes back into service and the VM is named
   assert.equal(host.flagged, false);
   host.steps.length = 0;
   await host.end();
-  assert.deepEqual(host.steps, ["enable", "flag false", "bring back vm-1 vm-2"], "off brings back what had moved");
+  assert.deepEqual(host.steps, ["flag false", "enable", "bring back vm-1 vm-2"], "off brings back what had moved");
 });
 
 test("a switch that is refused stops it; HA does not hold, and off leads back", async () => {
@@ -220,7 +220,7 @@ test("a daemon that restarts in the middle goes on with it, in both directions",
   leaving.kept = { phase: "leaving", moved: ["vm-0"], returnVms: false };
   leaving.flagged = true;
   await leaving.maintenance().resume();
-  assert.deepEqual(leaving.steps, ["enable", "flag false"]);
+  assert.deepEqual(leaving.steps, ["flag false", "enable"]);
   assert.equal(leaving.kept, null);
 });
 
@@ -232,6 +232,19 @@ test("a host that boots in maintenance is disabled again, as soon as its toolsta
   await host.maintenance().resume();
   assert.deepEqual(host.steps, ["disable"]);
   assert.equal(host.flagged, true);
+});
+
+test("off while the other host is silent: HA counts this host at once, the rest follows when a toolstack answers", async () => {
+  const host = new Host();
+  host.kept = { phase: "held", moved: [], returnVms: true };
+  host.flagged = true;
+  host.contact = false;
+  host.busy = 3;
+  const reply = await host.end();
+  assert.ok(reply.kind === "done" && /xcp2 does not answer/.test(reply.text), JSON.stringify(reply));
+  assert.deepEqual([host.flagged, host.steps], [false, ["flag false"]]);
+  while (host.kept !== null) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(host.steps, ["flag false", "enable"]);
 });
 
 test("one procedure at a time", async () => {
