@@ -2,7 +2,7 @@
 // Started by main.ts only; its one argument is a JSON order.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { bootLab, daemonLog, startLab, type Lab } from "./lab.ts";
@@ -10,6 +10,7 @@ import { NODES, type NodeName } from "./names.ts";
 import type { Images } from "./packages.ts";
 import { runScenario, type Order } from "./run-scenario.ts";
 import { servingPool } from "./serving.ts";
+import { joinShell, type ShellSize } from "./shell.ts";
 
 export interface Serve {
   readonly kind: "serve";
@@ -54,24 +55,36 @@ async function serve(options: Serve): Promise<void> {
     progress(`Not everything came up: ${error instanceof Error ? error.message : String(error)}`);
   });
   rmSync(socketPath, { force: true });
-  createServer((socket) => {
+  createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => socket.destroy());
-    let text = "";
-    socket.on("data", (chunk) => {
-      text += chunk.toString("utf8");
-      const at = text.indexOf("\n");
+    let held = Buffer.alloc(0);
+    const onData = (chunk: Buffer): void => {
+      held = Buffer.concat([held, chunk]);
+      const at = held.indexOf("\n");
       if (at < 0) return;
-      const line = text.slice(0, at);
-      text = text.slice(at + 1);
-      void answer(here, JSON.parse(line) as readonly string[])
+      const words = JSON.parse(held.subarray(0, at).toString("utf8")) as readonly string[];
+      const rest = held.subarray(at + 1);
+      held = Buffer.alloc(0);
+      if (words[0] === "shell") {
+        socket.off("data", onData);
+        return shell(socket, words, rest);
+      }
+      void answer(here, words)
         .catch((error: unknown) => ({
           code: 1,
           stdout: "",
           stderr: error instanceof Error ? error.message : String(error),
         }))
         .then((reply) => socket.end(`${JSON.stringify(reply)}\n`));
-    });
+    };
+    socket.on("data", onData);
   }).listen(socketPath, () => progress(`The lab "${options.name}" serves. End it with: npm run lab -- down`));
+}
+
+function shell(socket: Socket, [, name = "", size = "{}"]: readonly string[], early: Buffer): void {
+  const node = NODES.find((one) => one === name);
+  if (node === undefined) socket.end(`Cannot find the node "${name}": expected ${NODES.join(" or ")}\r\n`);
+  else joinShell(socket, node, JSON.parse(size) as ShellSize, early);
 }
 
 /** A node that loses its power closes no connection: whoever waits for a command in it would wait for long. */

@@ -7,6 +7,7 @@ import { FAULT_HELP } from "./faults.ts";
 import { labUnavailable, prepareImages } from "./packages.ts";
 import { POLICIES, policyParameters, type PolicyName } from "./policies.ts";
 import { policyOf, scenarioNames } from "./scenario-list.ts";
+import { interactiveShell } from "./shell.ts";
 import {
   dirOf,
   endLab,
@@ -49,22 +50,13 @@ function ask(name: string, words: readonly string[]): Promise<number> {
   });
 }
 
-function shell(name: string, node: string): Promise<number> {
-  progress(`A line at a time in ${node}; end with Ctrl-D.`);
-  return new Promise((resolve) => {
-    process.stdout.write(`${node}# `);
-    process.stdin.setEncoding("utf8");
-    let pending = Promise.resolve(0);
-    process.stdin.on("data", (line: string) => {
-      pending = pending
-        .then(() => ask(name, ["exec", node, line.trim()]))
-        .then((code) => {
-          process.stdout.write(`${node}# `);
-          return code;
-        });
-    });
-    process.stdin.on("end", () => void pending.then(resolve));
-  });
+async function shell(name: string, node: string): Promise<number> {
+  if (!isUp(name)) {
+    progress(`No lab "${name}" is up. Start it with: npm run lab -- up`);
+    return 1;
+  }
+  progress(`A shell in ${node}; it ends with exit or Ctrl-D, and in any case with Ctrl-].`);
+  return interactiveShell(socketOf(name), node, process.stdin, process.stdout);
 }
 
 const program = new Command("lab")
@@ -117,7 +109,7 @@ program
   .action(async () => exit(await ask(labName(), ["log"])));
 program
   .command("shell <node>")
-  .description("type commands into a node")
+  .description("a shell in a node, on this terminal")
   .action(async (node: string) => exit(await shell(labName(), node)));
 program
   .command("exec <node> <command...>")

@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { dirname } from "node:path";
 
 interface Service {
@@ -21,7 +21,9 @@ type Ask =
   | { readonly op: "service"; readonly name: string; readonly run: boolean }
   /** One call on this node's xapi, on its unix socket, with a login around it. */
   | { readonly op: "xapi"; readonly method: string; readonly params: readonly unknown[]; readonly timeoutMs: number }
-  | { readonly op: "ping" };
+  | { readonly op: "ping" }
+  /** From here on the connection carries the bytes of a terminal. */
+  | { readonly op: "shell"; readonly columns: number; readonly rows: number };
 
 const [address = "127.0.0.1"] = process.argv.slice(2);
 const services = JSON.parse(readFileSync("/lab/services.json", "utf8")) as readonly Service[];
@@ -130,7 +132,29 @@ async function xapi(method: string, params: readonly unknown[], timeoutMs: numbe
   }
 }
 
-async function answer(ask: Ask): Promise<unknown> {
+/** util-linux's script makes the terminal; its end, or the connection's, ends the shell. */
+function shell(socket: Socket, { columns, rows }: Ask & { op: "shell" }, early: Buffer): void {
+  const env = {
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    HOME: "/root",
+    TERM: "xterm-256color",
+  };
+  const begin = `stty columns ${Math.trunc(columns)} rows ${Math.trunc(rows)}; exec bash -i`;
+  const child = spawn("script", ["-q", "-e", "-c", begin, "/dev/null"], { detached: true, env, cwd: "/root" });
+  child.stdin.on("error", () => undefined);
+  child.stdin.write(early);
+  socket.pipe(child.stdin);
+  child.stdout.pipe(socket, { end: false });
+  child.stderr.pipe(socket, { end: false });
+  const end = (): void => void socket.end();
+  child.on("error", end);
+  child.on("close", end);
+  socket.on("close", () => {
+    if (child.pid !== undefined && child.exitCode === null) signalGroup(child.pid, "SIGHUP");
+  });
+}
+
+async function answer(ask: Exclude<Ask, { op: "shell" }>): Promise<unknown> {
   switch (ask.op) {
     case "xapi":
       return xapi(ask.method, ask.params, ask.timeoutMs);
@@ -173,19 +197,26 @@ function ownWatchdogLine(): void {
 }
 
 ownWatchdogLine();
-createServer((socket) => {
+createServer({ allowHalfOpen: true }, (socket) => {
   socket.on("error", () => socket.destroy());
-  let text = "";
-  socket.on("data", (chunk) => {
-    text += chunk.toString("utf8");
+  let held = Buffer.alloc(0);
+  const onData = (chunk: Buffer): void => {
+    held = Buffer.concat([held, chunk]);
     let end: number;
-    while ((end = text.indexOf("\n")) >= 0) {
-      const line = text.slice(0, end);
-      text = text.slice(end + 1);
-      void answer(JSON.parse(line) as Ask).then(
-        (reply) => socket.writable && socket.write(`${JSON.stringify(reply)}\n`),
-      );
+    while ((end = held.indexOf("\n")) >= 0) {
+      const ask = JSON.parse(held.subarray(0, end).toString("utf8")) as Ask;
+      held = held.subarray(end + 1);
+      if (ask.op === "shell") {
+        socket.off("data", onData);
+        return shell(socket, ask, held);
+      }
+      void answer(ask).then((reply) => socket.writable && socket.write(`${JSON.stringify(reply)}\n`));
     }
+  };
+  socket.on("data", onData);
+  // Half open for a shell only: whoever asked and is gone leaves nothing behind.
+  socket.on("end", () => {
+    if (socket.listenerCount("data", onData) > 0) socket.end();
   });
 }).listen(7000, address, () => {
   writeFileSync("/dev/console", "LABREADY\n");
