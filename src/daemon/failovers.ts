@@ -23,14 +23,13 @@ const BEGINNINGS: ReadonlySet<string> = new Set([
   "fence.requested",
   "self-fence.begun",
   "target.died",
-  "xapi.lost",
   "vm.starting",
   "maintenance.step",
 ]);
 
 /** What happens at the same time and says nothing about it. */
 const NOISE =
-  /^(peer\.dropped|cycle\.|alert\.(un)?sent|config\.|control\.|log\.|vote\.passed|witness\.(gave|freed|learned))/;
+  /^(peer\.dropped|action\.done|cycle\.|alert\.(un)?sent|config\.|control\.|log\.|vote\.passed|witness\.(gave|freed|learned))/;
 
 /** Quiet for this long, and the hosts talk: it is over. */
 const QUIET_MS: Millis = 60_000;
