@@ -16,14 +16,17 @@ import type { Action } from "../core/plan/action.ts";
 import type { PeerLink, PeerLinkOptions } from "../drivers/peer/port.ts";
 import type { WatchdogPort } from "../drivers/watchdog/port.ts";
 import type { BrainStart, FromBrain, InnerAction, OuterAction, Snapshot, ToBrain } from "./messages.ts";
+import { isNews, isUrgent } from "./news.ts";
+import { beatPulse, watchPulse } from "./pulse.ts";
 
+const LINKS: readonly Link[] = ["management", "replication"];
 const TICK_MS = 50;
-/** While the peer answers and nothing is under way: as many turns as heartbeats, twice over. */
-const CALM_TICK_MS = 125;
-/** The hands must have shown a pulse this recently for a token to go out. */
+/** The hands must have shown a pulse this recently for a token to go out: a hung executor must not look healthy. */
 const PULSE_MS = 2_000;
-/** Snapshots for display are sent on every change of the sentence, else at most this often. */
-const SNAPSHOT_MS = 250;
+/** News are looked for this often; in an outage everything counts as news, because the time left is. */
+const NEWS_MS = 250;
+/** Without news the hands hear this often how things stand. */
+const NO_NEWS_MS = 10_000;
 
 export interface BrainParts {
   readonly link: (options: PeerLinkOptions) => PeerLink;
@@ -38,12 +41,13 @@ export interface Brain {
 export async function startBrain(start: BrainStart, parts: BrainParts): Promise<Brain> {
   const now = (): number => performance.now();
   let state: State = initialState(start.config, start.durable, start.bootId, start.incarnation, now());
-  let pulseAt = now();
+  const hands = watchPulse(start.pulses, "hands", now());
+  let handsSilentMs = 0;
   let beatAt = 0;
-  let shown = "";
-  let shownAt = 0;
-  let considered = state;
-  let consideredAt = 0;
+  let shown = state;
+  let shownContact = "";
+  let shownAt = -Infinity;
+  let consideredAt = -Infinity;
   const replies = new Map<number, (answer: { kind: "done" } | { kind: "refused"; reason: string }) => void>();
   let nextRequest = 1;
 
@@ -88,7 +92,7 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
       case "beat":
         return beat();
       case "token":
-        if (now() - pulseAt < PULSE_MS) parts.watchdog?.token();
+        if (handsSilentMs < PULSE_MS) parts.watchdog?.token();
         return;
       case "answer": {
         const reply = replies.get(action.id);
@@ -121,11 +125,12 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     link.beat(heartbeatOf(state, beatAt));
   }
 
+  function isUp(at: number, name: Link): boolean {
+    const heardAt = state.peer.linkContactAt[name];
+    return heardAt !== null && at - heardAt < state.config.timers.suspect;
+  }
+
   function snapshot(at: number): Snapshot {
-    const lastHeard = (name: Link): number | null => {
-      const heardAt = state.peer.linkContactAt[name];
-      return heardAt === null ? null : Math.round(at - heardAt);
-    };
     return {
       state,
       hostState: hostState(state),
@@ -134,9 +139,9 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
       eligible: notEligible(state, at) === undefined,
       inContact: inContact(state, at),
       silenceMs: state.peer.contactAt === null ? null : Math.round(silenceMs(state, at)),
-      links: (["management", "replication"] as const).map((name) => {
-        const lastHeardMs = lastHeard(name);
-        return { link: name, lastHeardMs, up: lastHeardMs !== null && lastHeardMs < state.config.timers.suspect };
+      links: LINKS.map((link) => {
+        const heardAt = state.peer.linkContactAt[link];
+        return { link, lastHeardMs: heardAt === null ? null : Math.round(at - heardAt), up: isUp(at, link) };
       }),
       episode: episodeView(state, at),
       explanations: explain(state, at),
@@ -146,20 +151,28 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     };
   }
 
-  /** Tells the hands what changed: at once what they wait for, else once a second (four times in an outage). */
+  /** Tells the hands what changed: at once what they wait for. */
   function show(at: number): void {
-    const urgent =
-      state.activity !== considered.activity ||
-      state.durable !== considered.durable ||
-      state.suspected !== considered.suspected;
-    if (!urgent && at - consideredAt < SNAPSHOT_MS) return;
-    considered = state;
+    const urgent = isUrgent(shown, state);
+    if (!urgent && at - consideredAt < NEWS_MS) return;
     consideredAt = at;
-    const text = `${hostState(state)} ${state.durable.epoch} ${serving(state)} ${state.softFenced}`;
-    if (text === shown && at - shownAt < (state.suspected ? SNAPSHOT_MS : 1_000)) return;
-    shown = text;
+    const contact = `${inContact(state, at)} ${LINKS.map((link) => isUp(at, link)).join(" ")}`;
+    if (urgent || state.suspected || at - shownAt >= NO_NEWS_MS || contact !== shownContact || isNews(shown, state)) {
+      shownContact = contact;
+      tell(at);
+    }
+  }
+
+  function tell(at: number): void {
+    shown = state;
     shownAt = at;
     parts.send({ kind: "snapshot", snapshot: snapshot(at) });
+  }
+
+  /** While the peer answers and nothing is under way a turn for each of our own heartbeats is enough. */
+  function untilNextTurn(at: number): number {
+    const { hb } = state.config.timers;
+    return isCalm(state, at) ? Math.max(1, beatAt + hb - at) : TICK_MS;
   }
 
   await link.start();
@@ -169,9 +182,11 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     // A holder that was killed or hangs is nobody's event: the device runs down until a new one feeds it.
     const armed = parts.watchdog?.armed() ?? false;
     if (armed !== state.watchdogArmed) feed({ kind: "watchdog", armed });
+    handsSilentMs = hands.silentMs(now());
     feed({ kind: "tick" });
+    beatPulse(start.pulses, "brain");
     if (now() - beatAt >= state.config.timers.hb - TICK_MS / 2) beat();
-    tick = setTimeout(turn, isCalm(state) ? CALM_TICK_MS : TICK_MS);
+    tick = setTimeout(turn, untilNextTurn(now()));
   }
   turn();
   return {
@@ -181,9 +196,8 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
           return feed(message.event);
         case "keys":
           return link.setKeys(message.keys);
-        case "pulse":
-          pulseAt = now();
-          return;
+        case "show":
+          return tell(now());
         case "stop":
           clearTimeout(tick);
           void link.stop();
@@ -193,9 +207,10 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
   };
 }
 
-function isCalm(state: State): boolean {
+function isCalm(state: State, at: number): boolean {
   return (
     state.peer.contactAt !== null &&
+    at - state.peer.contactAt < 1.5 * state.config.timers.hb &&
     !state.suspected &&
     state.activity === null &&
     state.solo === null &&

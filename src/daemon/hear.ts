@@ -29,13 +29,29 @@ export interface HearParts {
   readonly feed: (event: OutsideEvent) => void;
   /** The peer was found. */
   readonly onContact: () => void;
+  /** Asks the brain for a snapshot. */
+  readonly ask: () => void;
+  /** The brain has finished a turn since this was last asked. */
+  readonly brainLives: () => boolean;
   /** The status document may have changed. */
   readonly publish: () => void;
 }
 
-export function createHear(parts: HearParts): (message: FromBrain) => void {
+const FRESH_MS = 500;
+
+export interface Hear {
+  message(message: FromBrain): void;
+  /** Once a second: what changes on this side of the brain. */
+  second(): void;
+  /** Resolves with the next snapshot, or without one when the brain has no time for it. */
+  fresh(): Promise<void>;
+}
+
+export function createHear(parts: HearParts): Hear {
   const { settings, fenceWatch, notify, logger, log } = parts;
 
+  let newest: Snapshot | null = null;
+  const waiting: (() => void)[] = [];
   let managementSaid = true;
   function tellManagement({ state, links, inContact }: Snapshot): void {
     const heuristics = settings
@@ -62,8 +78,8 @@ export function createHear(parts: HearParts): (message: FromBrain) => void {
 
   function look(snapshot: Snapshot): void {
     const before = parts.keep(snapshot);
-    // A snapshot is what a finished turn of the brain left: the service manager may know that it lives.
-    notify.alive();
+    newest = snapshot;
+    for (const resolve of waiting.splice(0)) resolve();
     if (snapshot.inContact) parts.onContact();
     if (before !== null && before.state.durable.ha !== snapshot.state.durable.ha) void settings.reconsider();
     tellManagement(snapshot);
@@ -76,7 +92,7 @@ export function createHear(parts: HearParts): (message: FromBrain) => void {
     parts.publish();
   }
 
-  return function hear(message) {
+  function message(message: FromBrain): void {
     switch (message.kind) {
       case "ready":
         return;
@@ -94,5 +110,21 @@ export function createHear(parts: HearParts): (message: FromBrain) => void {
       default:
         return assertNever(message);
     }
+  }
+
+  return {
+    message,
+    second() {
+      if (newest !== null) tellManagement(newest);
+      // The service manager may know that this thread runs and that the brain finished a turn lately.
+      if (parts.brainLives()) notify.alive();
+    },
+    fresh() {
+      const next = Promise.withResolvers<void>();
+      waiting.push(next.resolve);
+      setTimeout(next.resolve, FRESH_MS);
+      parts.ask();
+      return next.promise;
+    },
   };
 }

@@ -9,6 +9,7 @@ import type { Explanation } from "../core/explain.ts";
 import type { EpisodeView } from "../core/view.ts";
 import type { Action } from "../core/plan/action.ts";
 import type { PeerAddress, PeerKeys } from "../drivers/peer/port.ts";
+import type { Pulses } from "./pulse.ts";
 
 /** Events the hands may send: everything but what the brain makes itself. */
 export type OutsideEvent = Exclude<Event, { readonly kind: "tick" | "heartbeat" | "reply" | "request" }>;
@@ -27,14 +28,15 @@ export interface BrainStart {
   readonly addresses: readonly PeerAddress[];
   readonly keys: PeerKeys;
   readonly watchdogDevice: string | null;
+  readonly pulses: Pulses;
 }
 
 export type ToBrain =
   | { readonly kind: "event"; readonly event: OutsideEvent }
   /** The pool secret was rotated, or the old key is given up. */
   | { readonly kind: "keys"; readonly keys: PeerKeys }
-  /** The hands are alive; without this the brain's tokens stop (a hung executor must not look healthy). */
-  | { readonly kind: "pulse" }
+  /** Somebody looks: a snapshot now. */
+  | { readonly kind: "show" }
   | { readonly kind: "stop" };
 
 /** What status, explain and the executor's second look need to know of the decision. */

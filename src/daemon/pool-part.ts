@@ -30,6 +30,8 @@ export interface PoolPart extends PoolProcedures {
   perform<T>(work: (context: NodeContext) => Promise<Done<T>>, permitted?: () => boolean): Promise<Result<T, string>>;
   /** Does the toolstack of this very host work? Whatever the master does. */
   toolstack(): Promise<ToolstackAnswer>;
+  /** A quick look, once a second. */
+  look(): void;
   stop(): Promise<void>;
 }
 
@@ -49,8 +51,8 @@ export interface PoolPartOptions {
   };
 }
 
-/** pool.conf is one small file that xapi rewrites; reading it costs less than a watch that a rename would break. */
-const ROLE_MS = 2_000;
+/** pool.conf is one small file that xapi rewrites; looking at it costs less than a watch that a rename would break. */
+const ROLE_MS = 1_900;
 
 export function startPoolPart(options: PoolPartOptions): PoolPart {
   const { paths, clock } = options;
@@ -114,6 +116,7 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
     const found = await node.role();
     const now = performance.now();
     if (!found.ok || found.value.kind === "broken") {
+      stamp = null;
       const reason = found.ok ? "a hand-over of the master role is under way" : found.error;
       options.feed({ kind: "xapi", xapi: unknown(reason, now) });
       return;
@@ -138,7 +141,17 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
     return list.ok ? new Set(list.value.map((d) => d.uuid)) : null;
   }
 
-  const timer = setInterval(() => void role(), ROLE_MS);
+  let stamp: string | null = null;
+  let stampedAt = -Infinity;
+  function look(): void {
+    if (clock.now() - stampedAt < ROLE_MS) return;
+    stampedAt = clock.now();
+    void node.roleStamp().then((found) => {
+      const isOld = found !== null && found === stamp;
+      stamp = found;
+      return isOld ? undefined : role();
+    });
+  }
   void role();
 
   const context = (permitted: () => boolean): NodeContext & { readonly node: XapiNodePort } => ({
@@ -154,6 +167,7 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
 
   return {
     view: () => view,
+    look,
     async promote() {
       const mayPromote = (): boolean => {
         const snapshot = options.snapshot();
@@ -239,7 +253,6 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
       }
     },
     async stop() {
-      clearInterval(timer);
       abort.abort();
       await cache.stop();
     },

@@ -38,6 +38,7 @@ import { createPerform } from "./perform.ts";
 import { followPoolKey } from "./pool-key.ts";
 import { startPoolPart } from "./pool-part.ts";
 import { prepareHost, quickRetransmits } from "./prepare.ts";
+import { beatPulse, createPulses, watchPulse } from "./pulse.ts";
 import { createSecrets } from "./secrets.ts";
 import { createStatusSource } from "./status-source.ts";
 import { lookAtStorage } from "./storage-facts.ts";
@@ -47,7 +48,8 @@ import { vmMemoryCache } from "./vm-memory.ts";
 import { startVmWatch } from "./vm-watch.ts";
 import { startWitnessPart } from "./witness-part.ts";
 
-const PULSE_MS = 500;
+/** One timer for all that this thread looks at again and again: each wake-up costs more than the look. */
+const ROUND_MS = 1_000;
 /** How long the daemon's other work waits, after the brain has begun to beat, for the peer to answer. */
 const SETTLE_MS = 1_500;
 
@@ -130,6 +132,7 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
     ],
     keys: poolKey.keys(),
     watchdogDevice: config.watchdogDevice,
+    pulses: createPulses(),
   };
   const ended = Promise.withResolvers<number>();
   const brain = startBrainThread(start, (detail) => {
@@ -138,7 +141,11 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
   });
   const toBrain = brain.send;
   const feed = (event: OutsideEvent): void => toBrain({ kind: "event", event });
-  const pulse = setInterval(() => toBrain({ kind: "pulse" }), PULSE_MS);
+  let look: () => void = () => undefined;
+  const round = setInterval(() => {
+    beatPulse(start.pulses, "hands");
+    look();
+  }, ROUND_MS);
   // First of all a restarted daemon beats again (A7); on a loaded dom0 everything else would only slow it down.
   await Promise.race([brain.beating, ended.promise]);
   /** The brain beats, and has found the peer or waited long enough for it. */
@@ -276,7 +283,11 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
   const server = await startControlServer({
     path: controlSocketPath,
     async handler(request, reply) {
-      if (request.kind === "status" || request.kind === "watch") await storagePart.target(null);
+      const shows = request.kind === "status" || request.kind === "watch";
+      await Promise.all([
+        shows ? storagePart.target(null) : null,
+        shows || request.kind === "explain" ? hear.fresh() : null,
+      ]);
       await control.handler(request, reply);
     },
     onProblem: (problem) => logger.event(problem.bug ? "cycle.bug" : "peer.dropped", { detail: problem.text }),
@@ -308,25 +319,33 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
     snapshot = next;
     return before;
   };
-  brain.listen(
-    createHear({
-      perform,
-      keep,
-      config: () => config,
-      settings,
-      poolKey,
-      votes,
-      fenceWatch,
-      health: createHealthTeller(alerts),
-      now: clock.now,
-      notify,
-      logger,
-      log,
-      feed,
-      onContact: settledIn.resolve,
-      publish,
-    }),
-  );
+  const brainPulse = watchPulse(start.pulses, "brain", clock.now());
+  const hear = createHear({
+    perform,
+    keep,
+    config: () => config,
+    settings,
+    poolKey,
+    votes,
+    fenceWatch,
+    health: createHealthTeller(alerts),
+    now: clock.now,
+    notify,
+    logger,
+    log,
+    feed,
+    onContact: settledIn.resolve,
+    ask: () => toBrain({ kind: "show" }),
+    brainLives: () => brainPulse.silentMs(clock.now()) < 2 * ROUND_MS,
+    publish,
+  });
+  brain.listen(hear.message);
+  look = () => {
+    storagePart.look();
+    pool.look();
+    hear.second();
+    if (server.value.connected()) toBrain({ kind: "show" });
+  };
   // The checks of the storage cost processes too.
   void settledIn.promise.then(() => {
     void operator.maintenance.resume();
@@ -362,7 +381,7 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
   const code = await ended.promise;
   logger.event("daemon.stopping", { code });
   notify.stopping();
-  clearInterval(pulse);
+  clearInterval(round);
   // Stop is not failover: what is served stays served; only looking and deciding end.
   storagePart.stop();
   votes.stop();

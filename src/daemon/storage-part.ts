@@ -13,9 +13,6 @@ import { startDrbdWatch } from "./drbd-watch.ts";
 import type { OutsideEvent } from "./messages.ts";
 import { watchTarget } from "./target-watch.ts";
 
-const VIP_MS = 1_000;
-/** After a look at the target that had no answer. */
-const TARGET_AGAIN_MS = 2_000;
 /** Domains change rarely and by our own hand or by xapi's; a look costs a process. */
 const DOMAINS_MS = 10_000;
 
@@ -23,6 +20,8 @@ export interface StoragePart extends Findings {
   /** As last looked at (sessions, pid); a look is made for status, not on a timer. */
   targetState(): TargetState | null;
   answer(handler: string, code: 4 | 7 | 6 | 1): Promise<void>;
+  /** A quick look, once a second. */
+  look(): void;
   stop(): void;
 }
 
@@ -55,8 +54,12 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
     feed({ kind: "handler", resource: handler.resource, handler: handler.id });
   });
 
-  function lookAtVip(): void {
+  let vipSaid = "";
+  /** What is as it was when last told need not be told again. */
+  function lookAtVip(onlyNews = false): void {
     const found = vip.observe(vipSpec);
+    if (onlyNews && found.kind === vipSaid) return;
+    vipSaid = found.kind;
     if (found.kind === "no-interface")
       feed({ kind: "vip", vip: unknown(`there is no interface ${found.device}`, now()) });
     else feed({ kind: "vip", vip: known(found.kind, now()) });
@@ -108,11 +111,7 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
   });
 
   const hanging = watchTarget({ target, spec: options.targetSpec, serves: () => facts.running && facts.filled, log });
-  const timers = [
-    setInterval(lookAtVip, VIP_MS),
-    setInterval(() => void lookAgainAtTarget(), TARGET_AGAIN_MS),
-    setInterval(() => void lookAtDomains(), DOMAINS_MS),
-  ];
+  const domainsTimer = setInterval(() => void lookAtDomains(), DOMAINS_MS);
   lookAtVip();
   await Promise.all([lookAtTarget(null), lookAtDomains()]);
 
@@ -132,7 +131,11 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
       feed({ kind: "handler-gone", handler });
     },
     target: lookAtTarget,
-    vip: lookAtVip,
+    vip: () => lookAtVip(),
+    look() {
+      lookAtVip(true);
+      void lookAgainAtTarget();
+    },
     domains: lookAtDomains,
     drbd() {
       // The event stream tells; nothing to ask.
@@ -147,7 +150,7 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
       watched.stop();
       handlers.stop();
       hanging.stop();
-      for (const timer of timers) clearInterval(timer);
+      clearInterval(domainsTimer);
     },
   };
 }

@@ -60,7 +60,9 @@ export interface VmWatchParts {
   readonly tickMs?: Millis;
 }
 
-const TICK_MS: Millis = 250;
+const TICK_MS: Millis = 1_000;
+/** What wakes it comes in storms. */
+const SOON_MS: Millis = 250;
 /** While a VM is down that ought to run. */
 const PENDING_MS: Millis = 1_000;
 const LOOK_MS: Millis = 2_000;
@@ -79,6 +81,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
   let kept: KeptVms = { savedWallMs: 0, hosts: {} };
   const answers = new Map<string, "on-purpose" | "by-itself">();
   let woken = true;
+  let soon: NodeJS.Timeout | undefined;
   let passedAt = -Infinity;
   let lookedAt = -Infinity;
   let unlike = false;
@@ -248,7 +251,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     asking = false;
     if (!found.ok) return log("pool.step", `why VMs stopped could not be asked: ${found.error}`, "warn");
     for (const [uuid, cause] of found.value) answers.set(uuid, cause);
-    woken = true;
+    wake();
   }
 
   async function startAll(plan: GuardPlan): Promise<void> {
@@ -274,7 +277,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     );
     starting = false;
     if (!done.ok) log("vm.failed", done.error, "warn");
-    woken = true;
+    wake();
   }
 
   /** This host's domains asked anew, the other's by its newest heartbeat; null: one of them is not known. */
@@ -303,12 +306,21 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     );
   }
 
+  function wake(): void {
+    woken = true;
+    soon ??= setTimeout(() => {
+      soon = undefined;
+      tick();
+    }, SOON_MS);
+  }
+
   const timer = setInterval(tick, parts.tickMs ?? TICK_MS);
   return {
-    wake: () => void (woken = true),
+    wake,
     report: () => last,
     async stop() {
       clearInterval(timer);
+      clearTimeout(soon);
       await ready;
     },
   };

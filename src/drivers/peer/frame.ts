@@ -3,7 +3,7 @@
 //
 //   0  "TNDM"   4  version   5  kind   6  key number (u32)   10  HMAC-SHA-256 over bytes 0..9 and the payload   42  JSON
 
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from "node:crypto";
 import { err, ok, type Result } from "../../util/result.ts";
 import type { SigningKey } from "./keyring.ts";
 
@@ -57,8 +57,20 @@ export interface Opened {
   readonly payload: unknown;
 }
 
+export interface OpenedText {
+  readonly keyId: number;
+  /** JSON, if the sender did well; its form was not looked at. */
+  readonly text: string;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+/** Made once per key and not once per packet; forgotten together with the key. */
+const prepared = new WeakMap<Uint8Array, KeyObject>();
+
 function mac(key: Uint8Array, head: Uint8Array, payload: Uint8Array): Buffer {
-  return createHmac("sha256", key).update(head).update(payload).digest();
+  const secret = prepared.get(key) ?? createSecretKey(key);
+  prepared.set(key, secret);
+  return createHmac("sha256", secret).update(head).update(payload).digest();
 }
 
 /** Signs a payload. The error is the size found when it exceeds `largestBytes`. */
@@ -68,7 +80,17 @@ export function seal(
   signer: SigningKey,
   largestBytes: number,
 ): Result<Buffer, string> {
-  const json = Buffer.from(JSON.stringify(payload), "utf8");
+  return sealText(kind, JSON.stringify(payload), signer, largestBytes);
+}
+
+/** The same for a payload that is JSON already. */
+export function sealText(
+  kind: PacketKind,
+  text: string,
+  signer: SigningKey,
+  largestBytes: number,
+): Result<Buffer, string> {
+  const json = Buffer.from(text, "utf8");
   const size = envelopeBytes + json.length;
   if (size > largestBytes) return err(`Cannot send a ${kind}: found ${size} bytes, expected at most ${largestBytes}`);
   const packet = Buffer.allocUnsafe(size);
@@ -88,6 +110,22 @@ export function unseal(
   findKey: (keyId: number) => SigningKey | null,
   largestBytes: number,
 ): Result<Opened, DropReason> {
+  const opened = unsealText(kind, bytes, findKey, largestBytes);
+  if (!opened.ok) return opened;
+  try {
+    return ok({ keyId: opened.value.keyId, payload: JSON.parse(opened.value.text) as unknown });
+  } catch {
+    return err("malformed");
+  }
+}
+
+/** The same for a caller that reads the JSON itself. */
+export function unsealText(
+  kind: PacketKind,
+  bytes: Uint8Array,
+  findKey: (keyId: number) => SigningKey | null,
+  largestBytes: number,
+): Result<OpenedText, DropReason> {
   if (bytes.length > largestBytes) return err("too large");
   if (bytes.length <= envelopeBytes) return err("too short");
   const packet = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -101,7 +139,7 @@ export function unseal(
   const expected = mac(signer.key, packet.subarray(0, headBytes), payload);
   if (!timingSafeEqual(expected, packet.subarray(headBytes, envelopeBytes))) return err("bad signature");
   try {
-    return ok({ keyId, payload: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload)) as unknown });
+    return ok({ keyId, text: utf8.decode(payload) });
   } catch {
     return err("malformed");
   }

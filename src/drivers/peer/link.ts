@@ -3,7 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { Millis } from "../../core/model/time.ts";
-import { decodeHeartbeat, encodeHeartbeat } from "./codec.ts";
+import { decodeHeartbeat, encodeBody, encodeHeartbeat, type BodyMemory } from "./codec.ts";
 import { createDropCounter } from "./drop-counter.ts";
 import { createKeyring } from "./keyring.ts";
 import type { PeerAddress, PeerLink, PeerLinkOptions } from "./port.ts";
@@ -41,14 +41,16 @@ export function createPeerLink(options: TandemPeerLinkOptions): TandemPeerLink {
   const rateLimit = createRateLimit(packetsPerSecond, packetsPerSecond);
   const parties = { poolId, hostId, peerId };
   const answers = createRpcAnswers(options.onRequest);
+  const memory: BodyMemory = { last: null };
   let flusher: NodeJS.Timeout | null = null;
 
   function receive(address: PeerAddress, bytes: Uint8Array, source: string): void {
     if (source !== address.remote) return drop("foreign address");
-    if (!rateLimit.admits(source, now())) return drop("rate limit");
-    const decoded = decodeHeartbeat(bytes, keyring.find);
+    const at = now();
+    if (!rateLimit.admits(source, at)) return drop("rate limit");
+    const decoded = decodeHeartbeat(bytes, keyring.find, memory);
     if (!decoded.ok) return drop(decoded.error);
-    const incoming = session.incoming(decoded.value.packet, address.link, now());
+    const incoming = session.incoming(decoded.value.packet, address.link, at);
     if (incoming.kind === "dropped") return drop(incoming.reason);
     keyring.sawPeerUse(decoded.value.keyId);
     options.onHeartbeat(incoming.heard);
@@ -72,9 +74,10 @@ export function createPeerLink(options: TandemPeerLinkOptions): TandemPeerLink {
     },
     beat(body) {
       const signer = keyring.nextForBeat();
+      const text = encodeBody(body);
       for (const link of udp) {
         if (!link.bound()) continue;
-        const packet = encodeHeartbeat(session.outgoing(link.address.link, body, now()), signer);
+        const packet = encodeHeartbeat(session.outgoing(link.address.link, body, now()), signer, text);
         if (packet.ok) link.send(packet.value);
         else drop(packet.error);
       }

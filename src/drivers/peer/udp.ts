@@ -36,7 +36,9 @@ export function createUdpLink(address: PeerAddress, events: UdpEvents): UdpLink 
 
   function open(firstAttempt: () => void): void {
     if (stopped) return;
-    const opened = createSocket({ type: isIPv6(address.local) ? "udp6" : "udp4" });
+    const family = isIPv6(address.local) ? 6 : 4;
+    // Both ends are addresses: nothing is to be looked up for each packet.
+    const opened = createSocket({ type: `udp${family}`, lookup: (given, _options, done) => done(null, given, family) });
     let failed = false;
     socket = opened;
     opened.on("message", (bytes, from) => events.onPacket(address, bytes, from.address));

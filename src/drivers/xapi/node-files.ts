@@ -12,6 +12,9 @@ export interface XapiNodePaths {
   readonly initComplete: string;
 }
 
+/** Far above the grain of a file system's clock. */
+const FRESH_MS = 1_000;
+
 export function createXapiNode(paths: XapiNodePaths): XapiNodePort {
   return {
     async role() {
@@ -23,6 +26,15 @@ export function createXapiNode(paths: XapiNodePaths): XapiNodePort {
         return parseRole(await readFile(paths.poolConf, "utf8"), changed.value);
       } catch (cause) {
         return err(`Cannot read ${paths.poolConf}: ${cause instanceof Error ? cause.message : String(cause)}`);
+      }
+    },
+    async roleStamp() {
+      try {
+        const { mtimeMs, ctimeMs, ino, size } = await stat(paths.poolConf);
+        // Written a moment ago: written again it could look the same.
+        return Date.now() - ctimeMs < FRESH_MS ? null : `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+      } catch {
+        return null;
       }
     },
     initCompleteAtMs: () => changedAt(paths.initComplete),

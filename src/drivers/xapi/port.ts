@@ -53,6 +53,8 @@ export interface XapiGate {
 export interface XapiNodePort {
   /** /etc/xensource/pool.conf. `changedAtMs` is the file's wall-clock time, for comparison with the cookie's only. */
   role(): Promise<Result<NodeRole, string>>;
+  /** The same text as last time: that file was not written since. Null: it may have been. Costs less than reading it. */
+  roleStamp(): Promise<string | null>;
   /** Wall-clock time of the init-complete cookie; null while it is absent. */
   initCompleteAtMs(): Promise<Result<number | null, string>>;
 }

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeHeartbeat, encodeHeartbeat, type HeartbeatPacket } from "../../../src/drivers/peer/codec.ts";
-import { envelopeBytes, largestHeartbeatBytes, seal } from "../../../src/drivers/peer/frame.ts";
+import {
+  decodeHeartbeat,
+  encodeHeartbeat,
+  type BodyMemory,
+  type HeartbeatPacket,
+} from "../../../src/drivers/peer/codec.ts";
+import { envelopeBytes, largestHeartbeatBytes, seal, sealText } from "../../../src/drivers/peer/frame.ts";
 import { derivePeerKey } from "../../../src/drivers/peer/keys.ts";
 import { bootA, body, hostA, hostB, key, onlyKey, otherKey, seeded, session } from "./samples.ts";
 
@@ -192,5 +197,44 @@ void test("a frame of another kind with the same key is no heartbeat", () => {
     const bytes = seal(kind, payload, key, 1 << 20);
     assert.ok(bytes.ok);
     assert.deepEqual(decodeHeartbeat(bytes.value, onlyKey(key)), { ok: false, error: "other kind" });
+  }
+});
+
+void test("a body that was said before is the same object again, and its envelope is still checked", () => {
+  const memory: BodyMemory = { last: null };
+  const speaker = session(hostA, bootA);
+  const said = (epoch: number, link: "management" | "replication" = "management") => {
+    const bytes = encodeHeartbeat(speaker.outgoing(link, body(hostA, bootA, 1, { epoch }), 1000), key);
+    assert.ok(bytes.ok);
+    return bytes.value;
+  };
+  const first = decodeHeartbeat(said(7), onlyKey(key), memory);
+  const again = decodeHeartbeat(said(7, "replication"), onlyKey(key), memory);
+  const other = decodeHeartbeat(said(8), onlyKey(key), memory);
+  assert.ok(first.ok && again.ok && other.ok);
+  assert.equal(again.value.packet.body, first.value.packet.body);
+  assert.equal(again.value.packet.link, "replication");
+  assert.equal(again.value.packet.seq, first.value.packet.seq + 1);
+  assert.equal(other.value.packet.body.epoch, 8);
+});
+
+void test("a known body in a changed envelope is judged by that envelope", () => {
+  const memory: BodyMemory = { last: null };
+  assert.ok(decodeHeartbeat(encoded(), onlyKey(key), memory).ok);
+  const text = encoded().subarray(envelopeBytes).toString();
+  const cases = [
+    ['"seq":1', '"seq":"1"', false],
+    ['"seq":1', '"seq":1,', false],
+    ['"link":"management"', '"link":"elsewhere"', false],
+    [`"sender":"${hostA}"`, `"sender":"${hostB}"`, true],
+  ] as const;
+  for (const [from, to, good] of cases) {
+    assert.ok(text.includes(from), from);
+    const bytes = sealText("heartbeat", text.replace(from, to), key, largestHeartbeatBytes);
+    assert.ok(bytes.ok);
+    const decoded = decodeHeartbeat(bytes.value, onlyKey(key), memory);
+    assert.equal(decoded.ok, good, to);
+    // Whose body it is says the envelope, never the memory.
+    if (decoded.ok) assert.equal(decoded.value.packet.body.hostId, hostB);
   }
 });
