@@ -38,7 +38,8 @@ import { createPerform } from "./perform.ts";
 import { followPoolKey } from "./pool-key.ts";
 import { startPoolPart } from "./pool-part.ts";
 import { prepareHost, quickRetransmits } from "./prepare.ts";
-import { beatPulse, createPulses, watchPulse } from "./pulse.ts";
+import { createPulses } from "./pulse.ts";
+import { startRound } from "./round.ts";
 import { createSecrets } from "./secrets.ts";
 import { createStatusSource } from "./status-source.ts";
 import { lookAtStorage } from "./storage-facts.ts";
@@ -48,8 +49,6 @@ import { vmMemoryCache } from "./vm-memory.ts";
 import { startVmWatch } from "./vm-watch.ts";
 import { startWitnessPart } from "./witness-part.ts";
 
-/** One timer for all that this thread looks at again and again: each wake-up costs more than the look. */
-const ROUND_MS = 1_000;
 /** How long the daemon's other work waits, after the brain has begun to beat, for the peer to answer. */
 const SETTLE_MS = 1_500;
 
@@ -141,11 +140,7 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
   });
   const toBrain = brain.send;
   const feed = (event: OutsideEvent): void => toBrain({ kind: "event", event });
-  let look: () => void = () => undefined;
-  const round = setInterval(() => {
-    beatPulse(start.pulses, "hands");
-    look();
-  }, ROUND_MS);
+  const round = startRound(start.pulses);
   // First of all a restarted daemon beats again (A7); on a loaded dom0 everything else would only slow it down.
   await Promise.race([brain.beating, ended.promise]);
   /** The brain beats, and has found the peer or waited long enough for it. */
@@ -319,7 +314,6 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
     snapshot = next;
     return before;
   };
-  const brainPulse = watchPulse(start.pulses, "brain", clock.now());
   const hear = createHear({
     perform,
     keep,
@@ -336,16 +330,16 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
     feed,
     onContact: settledIn.resolve,
     ask: () => toBrain({ kind: "show" }),
-    brainLives: () => brainPulse.silentMs(clock.now()) < 2 * ROUND_MS,
+    brainLives: round.brainLives,
     publish,
   });
   brain.listen(hear.message);
-  look = () => {
+  round.begin(() => {
     storagePart.look();
     pool.look();
     hear.second();
     if (server.value.connected()) toBrain({ kind: "show" });
-  };
+  });
   // The checks of the storage cost processes too.
   void settledIn.promise.then(() => {
     void operator.maintenance.resume();
@@ -381,7 +375,7 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
   const code = await ended.promise;
   logger.event("daemon.stopping", { code });
   notify.stopping();
-  clearInterval(round);
+  round.stop();
   // Stop is not failover: what is served stays served; only looking and deciding end.
   storagePart.stop();
   votes.stop();

@@ -1,0 +1,31 @@
+// The round of the hands: one timer for all that they look at again and again, because a wake-up costs more than the look.
+
+import { performance } from "node:perf_hooks";
+import { beatPulse, watchPulse, type Pulses } from "./pulse.ts";
+
+const ROUND_MS = 1_000;
+
+export interface Round {
+  /** From now on, once a second. */
+  begin(look: () => void): void;
+  /** The brain finished a turn in the time of the last two rounds. */
+  brainLives(): boolean;
+  stop(): void;
+}
+
+/** The pulse of the hands begins at once: tokens need it. */
+export function startRound(pulses: Pulses): Round {
+  const brain = watchPulse(pulses, "brain", performance.now());
+  let lives = true;
+  let looks: () => void = () => undefined;
+  const timer = setInterval(() => {
+    beatPulse(pulses, "hands");
+    lives = brain.silentMs(performance.now()) < 2 * ROUND_MS;
+    looks();
+  }, ROUND_MS);
+  return {
+    begin: (look) => void (looks = look),
+    brainLives: () => lives,
+    stop: () => clearInterval(timer),
+  };
+}
