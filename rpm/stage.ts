@@ -20,7 +20,16 @@ import { billOfMaterials } from "./sbom.ts";
 import { stageRuntime } from "./runtime.ts";
 
 /** Programs of the package; the lab's own stay at home. */
-const BUNDLES = ["tandemd", "brain-worker", "watchdog-holder", "fence-agent", "ha-cfg", "iscsi-cfg", "tandem"] as const;
+const BUNDLES = [
+  "tandemd",
+  "brain-worker",
+  "nodemailer",
+  "watchdog-holder",
+  "fence-agent",
+  "ha-cfg",
+  "iscsi-cfg",
+  "tandem",
+] as const;
 const METHODS = ["ILO", "IPMI", "IRMC", "REDFISH", "XVM"] as const;
 
 export interface StageOptions {

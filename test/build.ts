@@ -2,9 +2,9 @@
 // seconds in a lab node. Quick enough to run before every start.
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const distDir = join(root, ".build/dist");
@@ -17,10 +17,23 @@ const entries: Readonly<Record<string, string>> = {
   tandem: "src/bin/tandem.ts",
   "watchdog-holder": "src/bin/watchdog-holder.ts",
   "brain-worker": "src/daemon/brain-worker.ts",
+  nodemailer: "src/drivers/notify/nodemailer.ts",
   "xapi-sim": "test/xapi-sim/main.ts",
   vm: "test/workload/vm.ts",
   verify: "test/workload/verify.ts",
   "node-agent": "test/lab/guest/agent.ts",
+};
+
+/** A module that has a bundle of its own and is imported late stays out of the bundle that imports it: text costs memory too. */
+const apart: Plugin = {
+  name: "apart",
+  setup(building) {
+    building.onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
+      const file = relative(root, join(resolveDir, path));
+      const name = Object.keys(entries).find((one) => entries[one] === file);
+      return kind === "dynamic-import" && name !== undefined ? { path: `./${name}.mjs`, external: true } : undefined;
+    });
+  },
 };
 
 /** Builds what exists (or `only` that); returns the bundles' names. Throws with esbuild's own words when one does not compile. */
@@ -40,6 +53,7 @@ export async function buildAll(only: readonly string[] = Object.keys(entries)): 
     logLevel: "error",
     // What ssh2 uses when a compiler was there at install; the same in JavaScript is always there.
     external: ["*.node", "cpu-features"],
+    plugins: [apart],
     // Read and compiled at every start, in a node where that costs seconds; names stay for the sake of stack traces.
     minifyWhitespace: true,
     minifySyntax: true,

@@ -238,7 +238,7 @@ function nodeFiles(
 }
 
 /** As in systemd/tandemd.service. */
-const NODE_FLAGS = ["--max-semi-space-size=1", "--v8-pool-size=1"];
+const NODE_FLAGS = ["--max-semi-space-size=1", "--v8-pool-size=1", "--lite-mode"];
 
 function services(node: NodeName, nodeBinary: string): unknown {
   const tandem = ["nice", "-n", "-10", nodeBinary, ...NODE_FLAGS, `${distDir}/tandemd.mjs`];

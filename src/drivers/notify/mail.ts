@@ -41,7 +41,7 @@ export const headerText = (text: string): string =>
 
 export const sendMail: SendMail = async (settings, mail, timeoutMs) => {
   // Loaded with the first mail: the daemon's start need not wait for it.
-  const { createTransport } = await import("nodemailer");
+  const { createTransport } = await import("./nodemailer.ts");
   const { server, port, user, password } = settings;
   const login = user !== "";
   const verified = login && !isLoopback(server);

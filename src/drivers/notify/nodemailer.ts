@@ -1,0 +1,3 @@
+// The mail library in a bundle of its own: its text alone would cost every daemon a megabyte, with mail or without.
+
+export { createTransport } from "nodemailer";
