@@ -139,6 +139,10 @@ function createBench(first: State, world: ForecastWorld): Bench {
     later(EFFECT_MS, { kind: "target", target: known({ ...before, ...patch }, clock) });
   }
 
+  /** A host that died for want of power: its fence device says so to the host that does not own the storage. */
+  const power = (): { readonly power?: "off" } =>
+    state.config.policy.startsWith("strict") && !isOwner(state) && world.fenceWorks !== false ? { power: "off" } : {};
+
   /** The world's side of each action; what has no side is said and forgotten. */
   function answer(action: Action): void {
     switch (action.kind) {
@@ -153,7 +157,7 @@ function createBench(first: State, world: ForecastWorld): Bench {
       case "sample":
         return later(ANSWER_MS, { kind: "sample", id: action.id, passed: world.heuristicsAnswer });
       case "probe":
-        return later(ANSWER_MS, { kind: "probe", id: action.id, peer: "silent", vip: "free", mac: null });
+        return later(ANSWER_MS, { kind: "probe", id: action.id, peer: "silent", vip: "free", mac: null, ...power() });
       case "ask":
         return later(action.timeoutMs, {
           kind: "reply",

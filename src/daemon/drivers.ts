@@ -3,6 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { createPowerLook } from "../act/power-look.ts";
 import { createSignsOfLife } from "../act/signs-of-life.ts";
 import { createVotes } from "../act/votes.ts";
 import type { Config } from "../config/config.ts";
@@ -32,6 +33,7 @@ export function createDrivers(config: () => Config, log: (event: string, detail:
     .map((agents) => fileURLToPath(new URL(`${agents}/drbd/fence-peer`, import.meta.url)))
     .find(existsSync);
   const usable = helper !== undefined && helper.length <= LONGEST_HELPER;
+  const fence = createFence({ exec, clock, config });
   return {
     clock,
     exec,
@@ -48,8 +50,9 @@ export function createDrivers(config: () => Config, log: (event: string, detail:
     }),
     host: createSystemdHost(exec),
     domains: createDomains(exec),
-    fence: createFence({ exec, clock, config }),
+    fence,
     votes: createVotes(exec),
     signs: createSignsOfLife(exec),
+    powerLook: createPowerLook(fence),
   };
 }

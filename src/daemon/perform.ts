@@ -15,7 +15,7 @@ import type { WitnessPart } from "./witness-part.ts";
 const SAMPLE_SHARE = 0.85;
 
 export interface PerformParts {
-  readonly drivers: Pick<Drivers, "votes" | "signs" | "firewall" | "vip">;
+  readonly drivers: Pick<Drivers, "votes" | "signs" | "powerLook" | "firewall" | "vip">;
   readonly hands: Hands;
   readonly lanes: Lanes;
   readonly storage: StorageConfig;
@@ -32,7 +32,7 @@ export interface PerformParts {
 
 export function createPerform(parts: PerformParts): (action: OuterAction) => void {
   const { drivers, storage, storagePart, alerts, feed } = parts;
-  const { votes, signs, firewall, vip } = drivers;
+  const { votes, signs, powerLook, firewall, vip } = drivers;
   const { address } = storage.vip;
   const { port } = storage.target.portal;
 
@@ -51,7 +51,12 @@ export function createPerform(parts: PerformParts): (action: OuterAction) => voi
     if (managementDevice !== null) questions.push({ address: config.peer.management, device: managementDevice });
     const seen = parts.snapshot()?.state.vip;
     const present = seen?.kind === "known" && seen.value === "present";
-    feed({ kind: "probe", id, ...signs.look(questions, present ? null : { address, device }) });
+    const state = parts.snapshot()?.state;
+    // The owner's own turn comes first in any case.
+    const asks = state !== undefined && state.durable.owner !== config.self.uuid && state.fence.pending === null;
+    const off = asks && config.fence.enabled && powerLook.isOff(config.peer.uuid);
+    const found = signs.look(questions, present ? null : { address, device });
+    feed({ kind: "probe", id, ...found, ...(off ? { power: "off" } : {}) });
   }
 
   return function perform(action) {

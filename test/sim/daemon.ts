@@ -135,9 +135,18 @@ export function createDaemons(sim: Sim): Daemons {
         peer: seen ? "answered" : "silent",
         vip: vip ? "answered" : "free",
         mac: vipSeen ? "peer" : sim.vipConflict ? "third" : null,
+        ...(readsOff(h, peer) ? { power: "off" } : {}),
       });
     });
   }
+
+  /** Only a host with a fence device that is not the owner asks it (src/daemon/perform.ts). */
+  const readsOff = (h: Host, peer: Host): boolean =>
+    h.config.policy.startsWith("strict") &&
+    h.state?.durable.owner !== h.name &&
+    onSwitch(sim.network, h.name) &&
+    (sim.bmc[peer.name] === "ok" || sim.bmc[peer.name] === "lies") &&
+    !peer.power;
 
   /** On both networks at once, again and again until the deadline; the server runs a request once. */
   function ask(h: Host, id: number, request: PeerRequest, timeoutMs: number): void {

@@ -229,6 +229,7 @@ function absorbProbe(turn: Turn, event: Event & { kind: "probe" }): void {
     },
     peer: event.peer === "answered" ? { ...state.peer, signAt: now } : state.peer,
   });
+  if (event.power === "off") change(turn, { fence: { ...turn.state.fence, offAt: now } });
 }
 
 function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void {

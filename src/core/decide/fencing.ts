@@ -42,6 +42,10 @@ const lostMs = (state: State, now: Instant): Millis => {
   return silent - byDrbd > state.config.timers.drbd ? byDrbd : silent;
 };
 
+/** The device calls the other host off and nothing was heard of it since: nobody is there who could shoot back (D14). */
+const seemsOff = ({ fence, peer }: State): boolean =>
+  fence.offAt !== null && (peer.signAt === null || peer.signAt < fence.offAt);
+
 /** Why the peer is not fenced now; undefined = fence it. */
 export function fenceForbidden(state: State, now: Instant): string | undefined {
   const { config, fence } = state;
@@ -61,9 +65,11 @@ export function fenceForbidden(state: State, now: Instant): string | undefined {
   const dead = deadAfterMs(state, now);
   if (episodeMs(state, now) < dead) return `silent for ${Math.round(episodeMs(state, now))} of ${Math.round(dead)} ms`;
   const { drbd, fenceDelay, fence: longest } = config.timers;
-  const silent = lostMs(state, now);
+  // Its power is switched off and read back all the same: only the owner's turn, which it cannot take, is not waited for.
+  const alone = seemsOff(state);
+  const silent = alone ? silenceMs(state, now) : lostMs(state, now);
   // The owner's episode may begin up to T_drbd after this one's contact ended: its DRBD notices the loss that much later.
-  const own = dead + drbd + fenceDelay;
+  const own = dead + (alone ? 0 : drbd) + fenceDelay;
   if (!isOwner(state) && silent < own)
     return `silent for ${Math.round(silent)} of ${Math.round(own)} ms: the owner fences first`;
   // An owner that was kept from it for so long meets the other host's first attempt: it lets that one end (V14).

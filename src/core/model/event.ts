@@ -73,6 +73,8 @@ export type Event =
       /** Who answers for the floating IP? */
       readonly vip: "free" | "answered" | "unknown";
       readonly mac: string | null;
+      /** The fence device called the peer off twice although nobody here switched it; left out: on, no device, no answer. */
+      readonly power?: "off";
     }
   /** An action ended. Unknown outcomes come as ok=false with the reason. */
   | { readonly kind: "result"; readonly id: number; readonly ok: boolean; readonly detail: string }

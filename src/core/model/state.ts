@@ -69,6 +69,8 @@ export interface FenceState {
   readonly nextAt: Instant | null;
   readonly verifiedAt: Instant | null;
   readonly lastFailure: string | null;
+  /** When the device last called the peer off before it was told to switch it. No proof (V8); it only ends the waiting. */
+  readonly offAt: Instant | null;
   /** An operator confirmed that the peer is off (A19). */
   readonly confirmed: boolean;
 }
@@ -392,5 +394,6 @@ export const freshFence: FenceState = {
   nextAt: null,
   verifiedAt: null,
   lastFailure: null,
+  offAt: null,
   confirmed: false,
 };

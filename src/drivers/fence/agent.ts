@@ -54,6 +54,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const POLL_MS: Millis = 250;
 const START_AFTER_MS: Millis = 15_000;
 const SAMPLES = 50;
+const LOOK_MS: Millis = 2_000;
 const OFF_READINGS = 2;
 const POOL_HAS_NONE = "FENCE_METHOD=POOL has no device: it is a vote, not fencing";
 /** An agent's exit code for an action it does not know. */
@@ -85,6 +86,7 @@ export function createFence(dependencies: FenceDependencies): FenceAgents {
     hostId: string,
     action: Action,
     timeoutMs: Millis,
+    lane = `fence:${hostId}`,
   ): Promise<ExecResult> {
     const password = passwordOf(settings);
     const budgetMs = Math.max(1, Math.floor(timeoutMs));
@@ -100,7 +102,7 @@ export function createFence(dependencies: FenceDependencies): FenceAgents {
     const lines = Object.entries(facts).map(([key, value]) => `${key}=${value}\n`);
     return exec.run(agent.path, [hostId, action], {
       timeoutMs: budgetMs,
-      lane: `fence:${hostId}`,
+      lane,
       cwd: agent.folder,
       // By stdin: an environment would be inherited by everything the agent starts.
       stdin: lines.join(""),
@@ -244,6 +246,21 @@ export function createFence(dependencies: FenceDependencies): FenceAgents {
     );
   }
 
+  async function readsOff(hostId: string): Promise<boolean> {
+    const settings = dependencies.config();
+    if (settings.fence.method === "POOL" || hostId === settings.self.uuid || inFlight.has(hostId)) return false;
+    const agent = await prepare(settings, hostId);
+    if (!agent.ok) return false;
+    for (let reading = 0; reading < OFF_READINGS; reading += 1) {
+      if (reading > 0) await clock.sleep(pollMs);
+      // A lane of its own: an agent that hangs at a question must not stand in the way of the command.
+      const result = await call(agent.value, settings, hostId, "status", LOOK_MS / 2, `fence-look:${hostId}`);
+      const found = readStatus(result, passwordOf(settings));
+      if (found.kind !== "power" || found.state !== "off") return false;
+    }
+    return true;
+  }
+
   async function selfTest(hostId: string): Promise<StatusResult> {
     const settings = dependencies.config();
     if (settings.fence.method === "POOL") return failed(POOL_HAS_NONE);
@@ -268,6 +285,7 @@ export function createFence(dependencies: FenceDependencies): FenceAgents {
     off,
     on,
     status,
+    readsOff,
     check,
     worstAnswerMs: () => (answers.length === 0 ? null : Math.max(...answers)),
     stop(): void {

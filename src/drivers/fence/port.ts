@@ -18,6 +18,8 @@ export interface FencePort {
   /** Off, then status until it reads off twice or the deadline passes. `hostId` must be a host of this pool and never this host (V7). */
   off(hostId: string): Promise<FenceResult>;
   status(hostId: string): Promise<StatusResult>;
+  /** Does the device call this host off, twice in a row, within two seconds? Changes nothing and holds up no `off`. */
+  readsOff(hostId: string): Promise<boolean>;
   /**
    * Self-test of the fence path: the agent is present, executable, owned by root and not writable by others, and its
    * `monitor` (of an agent without one, `status`) answers with the power of `hostId`. Changes nothing.

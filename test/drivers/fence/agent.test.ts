@@ -385,3 +385,39 @@ test("the own device may be asked, but not switched", async () => {
     assert.equal((await at.fence().off(OWN)).kind, "failed");
   });
 });
+
+void test("a look at the power reads twice, switches nothing, and is no for everything but off", async () => {
+  const cases = [
+    ["echo off; exit 2", true, 2],
+    ["echo on; exit 0", false, 1],
+    ["[ -e $state.x ] && { echo on; exit 0; }; touch $state.x; echo off; exit 2", false, 2],
+    ["echo usage; exit 2", false, 1],
+    ["exit 1", false, 1],
+  ] as const;
+  for (const [status, wanted, readings] of cases) {
+    const at = bench(`case $2 in status) ${status};; esac; exit 0`);
+    try {
+      assert.equal(await at.fence().readsOff(PEER), wanted, status);
+      assert.deepEqual(at.calls(), Array<string>(readings).fill("status"));
+      assert.equal(await at.fence().readsOff(OWN), false);
+      assert.equal(await at.fence({ method: "POOL" }).readsOff(PEER), false);
+    } finally {
+      at.remove();
+    }
+  }
+});
+
+void test("a look that hangs ends by itself and does not hold up the command", async () => {
+  const at = bench(
+    "case $2 in status) [ -e $state.off ] || sleep 20; echo off; exit 2;; stop) touch $state.off;; esac; exit 0",
+  );
+  try {
+    const fence = at.fence();
+    const look = fence.readsOff(PEER);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.equal((await fence.off(PEER)).kind, "verified-off");
+    assert.equal(await look, false);
+  } finally {
+    at.remove();
+  }
+});
