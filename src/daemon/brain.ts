@@ -60,7 +60,7 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     addresses: start.addresses,
     keys: start.keys,
     now,
-    onHeartbeat: (heard) => feed({ kind: "heartbeat", heard }),
+    onHeartbeat: (heard) => feed({ kind: "heartbeat", heard }, heard.receivedAt),
     onRequest: (request, reply) => {
       const id = nextRequest++;
       replies.set(id, reply);
@@ -69,9 +69,8 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     onDropped: (reason, count) => parts.send({ kind: "dropped", reason, count }),
   });
 
-  function feed(event: Event): void {
+  function feed(event: Event, at = now()): void {
     const before = state;
-    const at = now();
     const { state: next, actions } = step(state, event, at);
     state = next;
     const outer: OuterAction[] = [];
@@ -120,8 +119,8 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     feed({ kind: "result", id, ok: result.ok, detail: result.ok ? kind : `${kind}: ${result.error.kind}` });
   }
 
-  function beat(): void {
-    beatAt = now();
+  function beat(at = now()): void {
+    beatAt = at;
     link.beat(heartbeatOf(state, beatAt));
   }
 
@@ -182,11 +181,12 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     // A holder that was killed or hangs is nobody's event: the device runs down until a new one feeds it.
     const armed = parts.watchdog?.armed() ?? false;
     if (armed !== state.watchdogArmed) feed({ kind: "watchdog", armed });
-    handsSilentMs = hands.silentMs(now());
-    feed({ kind: "tick" });
+    const at = now();
+    handsSilentMs = hands.silentMs(at);
+    feed({ kind: "tick" }, at);
     beatPulse(start.pulses, "brain");
-    if (now() - beatAt >= state.config.timers.hb - TICK_MS / 2) beat();
-    tick = setTimeout(turn, untilNextTurn(now()));
+    if (at - beatAt >= state.config.timers.hb - TICK_MS / 2) beat(at);
+    tick = setTimeout(turn, untilNextTurn(at));
   }
   turn();
   return {

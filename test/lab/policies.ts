@@ -15,10 +15,11 @@ export function policyParameters(policy: PolicyName): Readonly<Record<string, st
   switch (policy) {
     case "vote":
       return { ...common, FENCE_METHOD: "POOL" };
+    // I-h: a lab node needs longer to start the agent than a dom0, and `enable` judges T_FDELAY with the measured time.
     case "strict":
-      return { ...common, FENCE_METHOD: "LABBMC", FENCE_HA_ONFAIL: "0" };
+      return { ...common, T_FDELAY: "3", FENCE_METHOD: "LABBMC", FENCE_HA_ONFAIL: "0" };
     case "strict+vote":
-      return { ...common, FENCE_METHOD: "LABBMC", FENCE_HA_ONFAIL: "1" };
+      return { ...common, T_FDELAY: "3", FENCE_METHOD: "LABBMC", FENCE_HA_ONFAIL: "1" };
     case "witness":
       return { ...common, FENCE_METHOD: "POOL", WITNESS: `${WITNESS}:${WITNESS_PORT}` };
   }

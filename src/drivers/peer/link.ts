@@ -75,9 +75,10 @@ export function createPeerLink(options: TandemPeerLinkOptions): TandemPeerLink {
     beat(body) {
       const signer = keyring.nextForBeat();
       const text = encodeBody(body);
+      const at = now();
       for (const link of udp) {
         if (!link.bound()) continue;
-        const packet = encodeHeartbeat(session.outgoing(link.address.link, body, now()), signer, text);
+        const packet = encodeHeartbeat(session.outgoing(link.address.link, body, at), signer, text);
         if (packet.ok) link.send(packet.value);
         else drop(packet.error);
       }
