@@ -27,3 +27,22 @@ test("an UpToDate copy that stands alone is a split brain or an operator's wish"
 test("the owner does not connect what stands alone", () => {
   assert.equal(asked("a", { connection: "StandAlone", disk: "Outdated" }), false);
 });
+
+test("an owner that went on alone connects again when the other host is Secondary, but not while both own the storage (D11)", () => {
+  const connects = (peerOwner: "a" | "b"): boolean => {
+    const serving = servingWorld().state("a");
+    const { body } = serving.peer;
+    const view = valueOf(serving.drbd)?.["iscsi1"];
+    assert.ok(body !== null && view !== undefined);
+    const state = {
+      ...serving,
+      durable: { ...serving.durable, solo: { iscsi1: true } },
+      peer: { ...serving.peer, body: { ...body, owner: peerOwner } },
+    };
+    const views = known({ iscsi1: { ...view, connection: "StandAlone" as const } }, state.lastTick);
+    const { actions } = step(state, { kind: "drbd", views }, state.lastTick + 1);
+    return actions.some((action) => action.kind === "drbd-connect");
+  };
+  assert.equal(connects("a"), true);
+  assert.equal(connects("b"), false);
+});

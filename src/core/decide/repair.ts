@@ -107,11 +107,15 @@ function reconnect(turn: Turn): void {
     if (v?.connection !== "StandAlone") continue;
     const theirs = inContact(state, now) ? state.peer.body?.resources[resource] : undefined;
     const wanted = isOwner(state)
-      ? state.durable.solo[resource] === true && theirs?.role === "Secondary"
+      ? state.durable.solo[resource] === true && theirs?.role === "Secondary" && !peerClaims(state)
       : v.disk === "Outdated" || v.disk === "Inconsistent" || givenUp;
     if (wanted) mend(turn, `connect ${resource}`, { kind: "drbd-connect", resource });
   }
 }
+
+/** D11: both own the storage in one epoch. DRBD would find its split brain again and again until a person has picked. */
+const peerClaims = ({ peer, durable, config }: State): boolean =>
+  peer.body?.owner === config.peerId && peer.body.epoch === durable.epoch;
 
 /**
  * A daemon that died in the middle of a switch, or a stand-down that failed half-way, leaves the portal silent, and nothing
