@@ -100,7 +100,7 @@ const laneOf = (effect: OuterEffect): string => {
   }
 };
 
-type Outcome = { readonly ok: true; readonly detail: string } | { readonly ok: false; readonly detail: string };
+export type Outcome = { readonly ok: true; readonly detail: string } | { readonly ok: false; readonly detail: string };
 
 const driver = (what: string, result: Result<unknown, DriverError>): Outcome =>
   result.ok ? { ok: true, detail: what } : { ok: false, detail: `${what}: ${describe(result.error)}` };
@@ -108,7 +108,7 @@ const driver = (what: string, result: Result<unknown, DriverError>): Outcome =>
 const procedure = (result: Result<string, string>): Outcome =>
   result.ok ? { ok: true, detail: result.value } : { ok: false, detail: result.error };
 
-function stored(result: Result<"saved", StoreError>): Outcome {
+export function stored(result: Result<"saved", StoreError>): Outcome {
   if (result.ok) return { ok: true, detail: "saved" };
   const { error } = result;
   switch (error.kind) {
@@ -249,14 +249,14 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
  * A write that failed after its rename may have taken effect: the record is read back, because the decision function must
  * know which epoch a restart would find.
  */
-async function durably(store: StorePort, record: DurableRecord): Promise<Result<"saved", StoreError>> {
+export async function durably(store: StorePort, record: DurableRecord): Promise<Result<"saved", StoreError>> {
   const saved = await store.save(record);
   if (saved.ok) return saved;
   const found = await store.load();
   return found.ok && isDeepStrictEqual(found.value, record) ? ok("saved") : saved;
 }
 
-async function pauseAll(domains: DomainsPort): Promise<Outcome> {
+export async function pauseAll(domains: DomainsPort): Promise<Outcome> {
   const list = await domains.list();
   if (!list.ok) return driver("list the domains", list);
   const results = await Promise.all(list.value.filter((d) => !d.paused).map((d) => domains.pause(d.domId)));
@@ -265,7 +265,7 @@ async function pauseAll(domains: DomainsPort): Promise<Outcome> {
   );
 }
 
-async function destroyAll(domains: DomainsPort, uuids: readonly string[]): Promise<Outcome> {
+export async function destroyAll(domains: DomainsPort, uuids: readonly string[]): Promise<Outcome> {
   const list = await domains.list();
   if (!list.ok) return driver("list the domains", list);
   const gone = await Promise.all(list.value.filter((d) => uuids.includes(d.uuid)).map((d) => domains.destroy(d.domId)));
@@ -274,7 +274,7 @@ async function destroyAll(domains: DomainsPort, uuids: readonly string[]): Promi
 }
 
 /** Domains that the other host runs by now are destroyed here, never unpaused (V2). */
-async function unpauseAll(domains: DomainsPort, destroy: readonly string[]): Promise<Outcome> {
+export async function unpauseAll(domains: DomainsPort, destroy: readonly string[]): Promise<Outcome> {
   const list = await domains.list();
   if (!list.ok) return driver("list the domains", list);
   const destroyed = await destroyAll(domains, destroy);

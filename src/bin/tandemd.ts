@@ -1,7 +1,7 @@
 // tandemd: the daemon of one host.
 
 import { parseArgs } from "node:util";
-import { runDaemon } from "../daemon/run.ts";
+import { runDaemon } from "../daemon/start.ts";
 import { VERSION } from "../report/version.ts";
 
 const help = `Usage: tandemd [--config FILE]

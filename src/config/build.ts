@@ -18,6 +18,7 @@ import type {
 import { hashOf, markOf } from "./hash.ts";
 import type { LocalFile, LocalStorage } from "./local-file.ts";
 import type { Reader } from "./reader.ts";
+import { poolConfig } from "./pool-core.ts";
 import { prefixOf } from "./network.ts";
 import { derivePolicy, policyNote } from "./policy.ts";
 import type { Problem } from "./problem.ts";
@@ -153,7 +154,7 @@ function hashOfConfig(
     keyId,
     pool: local.poolId,
     hosts: local.hosts
-      .map((host) => [host.uuid, host.management, host.replication])
+      .map((host) => [host.uuid, host.management, host.replication, ...(host.diskless === true ? ["diskless"] : [])])
       .toSorted((left, right) => ((left[0] ?? "") < (right[0] ?? "") ? -1 : 1)),
     timers: { ...core.timers },
     policy: core.policy,
@@ -214,8 +215,10 @@ export function buildConfig(parts: Parts): Config {
     watchdogUsed: watchdogDevice !== null,
     removedRules: [],
   };
+  const cfgHash = hashOfConfig(parts, core, vm, storage);
   return {
-    core: { ...core, cfgHash: hashOfConfig(parts, core, vm, storage) },
+    core: { ...core, cfgHash },
+    pool: poolConfig(local, { ...core, cfgHash }),
     poolId: local.poolId,
     hosts: local.hosts,
     self: local.self,

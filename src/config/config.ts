@@ -1,6 +1,7 @@
 // The configuration as the rest of the daemon reads it: checked, merged, frozen. Made only by effective.ts.
 
 import type { CoreConfig } from "../core/model/config.ts";
+import type { PoolConfig } from "../core/pool/model.ts";
 import type { Millis } from "../core/model/time.ts";
 import type { TargetSpec } from "../drivers/iscsi-target/port.ts";
 import type { VipSpec } from "../drivers/vip/port.ts";
@@ -15,6 +16,8 @@ export interface HostEntry {
   /** Addresses on the two networks. */
   readonly management: string;
   readonly replication: string;
+  /** A member of the pool that holds no copy of the storage. */
+  readonly diskless?: boolean | undefined;
 }
 
 /** One periodic pass; events wake it at once. */
@@ -120,8 +123,10 @@ export interface Config {
   readonly poolId: string;
   readonly hosts: readonly HostEntry[];
   readonly self: HostEntry;
-  /** The other host of the pair; with more hosts the first other one. */
+  /** The other host of the storage pair; on a host outside the pair its first one, without a pair the first other host. */
   readonly peer: HostEntry;
+  /** What the pool's decision function sees; null in a pool of two hosts, where there is nobody but the pair. */
+  readonly pool: PoolConfig | null;
   /** Device of the management network from the inventory; null when it is not written there. */
   readonly managementInterface: string | null;
   /** Null: a pool without storage of ours (the pool part alone). */

@@ -36,6 +36,8 @@ export interface LocalFile {
   readonly hosts: readonly HostEntry[];
   readonly self: HostEntry;
   readonly peer: HostEntry;
+  /** The two hosts that hold the storage; none without a storage section. */
+  readonly storageHosts: readonly HostEntry[];
   readonly managementInterface: string | null;
   /** Null: no storage of ours. */
   readonly storage: LocalStorage | null;
@@ -99,7 +101,7 @@ function readStorage(
   report: Report,
   raw: Readonly<Record<string, unknown>>,
   hosts: readonly HostEntry[],
-  hostCount: number,
+  storageHosts: number,
 ): { readonly storage: LocalStorage; readonly written: ReadonlySet<string> } {
   const lunsKey = Object.keys(raw).find((key) => key.toUpperCase() === "LUNS");
   const given = readParameters(
@@ -122,12 +124,12 @@ function readStorage(
   const luns = readLuns(report, lunsKey === undefined ? undefined : raw[lunsKey]);
   checkLuns(report, luns, resources);
   checkFloatingAddress(report, values, hosts);
-  if (hostCount !== 2)
+  if (storageHosts !== 2)
     report.add(
       ["hosts"],
-      `${hostCount} hosts`,
+      `${storageHosts} hosts`,
       "exactly two hosts for replicated storage",
-      "remove the others, or the storage section",
+      "mark the others with `diskless: true`, or remove the storage section",
     );
   return { storage: { values, luns }, written: new Set(Object.keys(given)) };
 }
@@ -158,13 +160,16 @@ export function parseLocalFile(text: string, inventory: Inventory): Result<Local
   const rawStorage = sectionAt("storage");
   const rawOverrides = shape.success ? (sectionAt("overrides") ?? {}) : onlyTexts(sectionAt("overrides") ?? {});
   checkHosts(report, hosts);
+  const diskless = hosts.filter((host) => host.diskless === true).length;
   const read =
     rawStorage === undefined
       ? null
-      : readStorage(report, rawStorage, hosts, Array.isArray(rawHosts) ? rawHosts.length : 2);
+      : readStorage(report, rawStorage, hosts, Array.isArray(rawHosts) ? rawHosts.length - diskless : 2);
   const overrides = readParameters(report, "pool", rawOverrides, "overrides");
   const self = hosts.find((host) => host.uuid === inventory.hostId);
-  const peer = hosts.find((host) => host.uuid !== inventory.hostId);
+  const storageHosts = read === null ? [] : hosts.filter((host) => host.diskless !== true);
+  const others = (read === null ? hosts : storageHosts).filter((host) => host.uuid !== inventory.hostId);
+  const [peer] = others;
   if (shape.success && self === undefined) {
     report.add(
       ["hosts"],
@@ -181,6 +186,7 @@ export function parseLocalFile(text: string, inventory: Inventory): Result<Local
     hosts,
     self,
     peer,
+    storageHosts,
     managementInterface: inventory.managementInterface,
     storage: read?.storage ?? null,
     written: read?.written ?? new Set(),

@@ -17,6 +17,11 @@ export const hostSchema = z.strictObject(
     name: z.string(said("a host name")).regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, said("a host name")),
     management: address,
     replication: address,
+    // YAML is read as texts only.
+    diskless: z
+      .enum(["true", "false"], said("true or false"))
+      .transform((text) => text === "true")
+      .optional(),
   },
   said("a host with uuid, name, management and replication"),
 );

@@ -10,7 +10,8 @@ import { openSettings, type Settings } from "./settings.ts";
 
 export interface Beginning {
   readonly settings: Settings;
-  readonly storage: StorageConfig;
+  /** Null on a host that holds no copy of the storage. */
+  readonly storage: StorageConfig | null;
   readonly identity: { readonly bootId: string; readonly incarnation: number };
   readonly secret: Uint8Array;
   readonly logger: Logger;
@@ -29,7 +30,9 @@ export async function readBeginning(
   if (!opened.ok) return err(opened.error.join("\n"));
   const identity = await readIdentity();
   if (!identity.ok) return identity;
-  const { storage } = opened.value.config();
-  if (storage === null) return err("Cannot start: found no storage section in tandem.yaml; see the commented example");
+  const { storage: section, self, pool } = opened.value.config();
+  const storage = self.diskless === true ? null : section;
+  if (storage === null && pool === null)
+    return err("Cannot start: found two hosts and no storage section in tandem.yaml, expected one, or three hosts");
   return ok({ settings: opened.value, storage, identity: identity.value, secret: secret.value, logger });
 }

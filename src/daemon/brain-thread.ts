@@ -2,7 +2,7 @@
 // not be lost while the hands still look at the storage.
 
 import { Worker } from "node:worker_threads";
-import type { BrainStart, FromBrain, ToBrain } from "./messages.ts";
+import type { BrainStart, FromBrain, MemberStart, ToBrain } from "./messages.ts";
 
 export interface BrainThread {
   send(message: ToBrain): void;
@@ -13,7 +13,7 @@ export interface BrainThread {
 }
 
 /** `onEnd` is told once why the thread ended; a daemon without its brain must end too. */
-export function startBrainThread(start: BrainStart, onEnd: (reason: string) => void): BrainThread {
+export function startBrainThread(start: BrainStart | MemberStart, onEnd: (reason: string) => void): BrainThread {
   // The bundle has the worker beside it as .mjs; run from source it is this folder's .ts.
   const entry = import.meta.url.endsWith(".ts") ? "./brain-worker.ts" : "./brain-worker.mjs";
   const worker = new Worker(new URL(entry, import.meta.url), { workerData: start });

@@ -6,6 +6,7 @@ import { explain } from "../core/explain.ts";
 import { heartbeatOf } from "../core/heartbeat.ts";
 import { inContact, notEligible, serving, silenceMs } from "../core/facts.ts";
 import { ownVmsRefusal } from "../core/decide/own-vms.ts";
+import { pairFacts } from "../core/pool/pair.ts";
 import { promotionRefusal, restartRefusal } from "../core/decide/recovery.ts";
 import type { Event } from "../core/model/event.ts";
 import type { Link } from "../core/model/peer.ts";
@@ -15,6 +16,7 @@ import { step } from "../core/step.ts";
 import type { Action } from "../core/plan/action.ts";
 import type { PeerLink, PeerLinkOptions } from "../drivers/peer/port.ts";
 import type { WatchdogPort } from "../drivers/watchdog/port.ts";
+import { startPoolBrain, type PoolBrainParts } from "./pool-brain.ts";
 import type { BrainStart, FromBrain, InnerAction, OuterAction, Snapshot, ToBrain } from "./messages.ts";
 import { isNews, isUrgent } from "./news.ts";
 import { beatPulse, watchPulse } from "./pulse.ts";
@@ -30,6 +32,7 @@ const NO_NEWS_MS = 10_000;
 
 export interface BrainParts {
   readonly link: (options: PeerLinkOptions) => PeerLink;
+  readonly memberLink: PoolBrainParts["link"];
   readonly watchdog: WatchdogPort | null;
   readonly send: (message: FromBrain) => void;
 }
@@ -79,6 +82,7 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
       else outer.push(action);
     }
     if (outer.length > 0) parts.send({ kind: "actions", actions: outer });
+    pool?.pairMoved();
     // State changes that the other host must know of travel at once, not with the next period; so does the echo that a
     // restarted daemon waits for.
     const newcomer = before.peer.body?.incarnation !== state.peer.body?.incarnation;
@@ -174,6 +178,17 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     return isCalm(state, at) ? Math.max(1, beatAt + hb - at) : TICK_MS;
   }
 
+  // Before the first beat: what the pair decides the pool must hear of.
+  const pool =
+    start.pool === null
+      ? null
+      : await startPoolBrain(start.pool, {
+          link: parts.memberLink,
+          watchdog: null,
+          handsAlive: () => hands.silentMs(now()) < PULSE_MS,
+          pair: () => pairFacts(state, now()),
+          send: parts.send,
+        });
   await link.start();
   parts.send({ kind: "ready" });
   let tick: NodeJS.Timeout;
@@ -193,13 +208,18 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     receive(message) {
       switch (message.kind) {
         case "event":
+          if (message.event.kind === "domains" || message.event.kind === "xapi") pool?.feed(message.event);
           return feed(message.event);
+        case "pool-event":
+          return pool?.feed(message.event);
         case "keys":
+          pool?.setKeys(message.keys);
           return link.setKeys(message.keys);
         case "show":
           return tell(now());
         case "stop":
           clearTimeout(tick);
+          void pool?.stop();
           void link.stop();
           return;
       }

@@ -120,7 +120,7 @@ export function createControl(parts: ControlParts): Control {
         }
         return command({ kind: "confirm-peer-off" });
       case "get":
-        return { kind: "parameters", parameters: parameters(parts.config(), request.scope) };
+        return { kind: "parameters", parameters: parameterValues(parts.config(), request.scope) };
       case "set":
       case "insert":
       case "remove":
@@ -202,7 +202,7 @@ export function createControl(parts: ControlParts): Control {
   }
 }
 
-function parameters(config: Config, scope: "pool" | "storage"): readonly ParameterValue[] {
+export function parameterValues(config: Config, scope: "pool" | "storage"): readonly ParameterValue[] {
   return config.parameters
     .filter((p) => p.scope === scope)
     .map((p) => ({

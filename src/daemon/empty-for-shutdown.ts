@@ -28,7 +28,7 @@ export async function emptyForShutdown(parts: EmptyParts): Promise<Result<string
     (context) => emptyHost(context, order, parts.times ?? EMPTY_TIMES),
     () => snapshot()?.state.durable.ha === "on",
   );
-  return emptied.ok ? ok(words(emptied.value)) : emptied;
+  return emptied.ok ? ok(emptiedWords(emptied.value)) : emptied;
 }
 
 /** A migration to a host that is silent or about to leave would hang, or be undone a moment later. */
@@ -38,7 +38,8 @@ function takesVms(now: Snapshot | null): boolean {
   return body.intent !== "leaving" && !body.flags.maintenance;
 }
 
-function words({ moved, stopped, left }: EmptyReport): string {
+/** One sentence of what became of the VMs. */
+export function emptiedWords({ moved, stopped, left }: EmptyReport): string {
   const parts = [
     ...(moved.length === 0 ? [] : [`moved: ${moved.join(", ")}`]),
     ...(stopped.length === 0 ? [] : [`shut down until this host is back: ${stopped.join(", ")}`]),

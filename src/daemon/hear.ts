@@ -9,11 +9,14 @@ import type { FenceWatch } from "./fence-watch.ts";
 import type { HealthTeller } from "./health.ts";
 import { managementUp } from "./management-link.ts";
 import type { FromBrain, OuterAction, OutsideEvent, Snapshot } from "./messages.ts";
+import type { PoolHands } from "./pool-hands.ts";
 import type { PoolKey } from "./pool-key.ts";
 import type { Settings } from "./settings.ts";
 
 export interface HearParts {
   readonly perform: (action: OuterAction) => void;
+  /** Null in a pool of two hosts. */
+  readonly poolHands: Pick<PoolHands, "perform" | "keep"> | null;
   /** Keeps the newest snapshot; gives back the one before. */
   readonly keep: (snapshot: Snapshot) => Snapshot | null;
   readonly config: () => Config;
@@ -101,6 +104,10 @@ export function createHear(parts: HearParts): Hear {
         return;
       case "snapshot":
         return look(message.snapshot);
+      case "pool-actions":
+        return parts.poolHands?.perform(message.actions);
+      case "pool-snapshot":
+        return parts.poolHands?.keep(message.snapshot);
       case "dropped":
         logger.event("peer.dropped", { detail: `${message.count} packets: ${message.reason}`, reason: message.reason });
         return;

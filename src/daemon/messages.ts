@@ -9,6 +9,7 @@ import type { Explanation } from "../core/explain.ts";
 import type { EpisodeView } from "../core/view.ts";
 import type { Action } from "../core/plan/action.ts";
 import type { PeerAddress, PeerKeys } from "../drivers/peer/port.ts";
+import type { FromPoolBrain, PoolBrainStart, PoolOutsideEvent } from "./pool-brain.ts";
 import type { Pulses } from "./pulse.ts";
 
 /** Events the hands may send: everything but what the brain makes itself. */
@@ -29,10 +30,20 @@ export interface BrainStart {
   readonly keys: PeerKeys;
   readonly watchdogDevice: string | null;
   readonly pulses: Pulses;
+  /** Null in a pool of two hosts. */
+  readonly pool: PoolBrainStart | null;
+}
+
+/** The brain of a host that holds no copy of the storage. */
+export interface MemberStart {
+  readonly pool: PoolBrainStart;
+  readonly watchdogDevice: string | null;
+  readonly pulses: Pulses;
 }
 
 export type ToBrain =
   | { readonly kind: "event"; readonly event: OutsideEvent }
+  | { readonly kind: "pool-event"; readonly event: PoolOutsideEvent }
   /** The pool secret was rotated, or the old key is given up. */
   | { readonly kind: "keys"; readonly keys: PeerKeys }
   /** Somebody looks: a snapshot now. */
@@ -67,5 +78,5 @@ export type FromBrain =
   | { readonly kind: "ready" }
   | { readonly kind: "actions"; readonly actions: readonly OuterAction[] }
   | { readonly kind: "snapshot"; readonly snapshot: Snapshot }
-  | { readonly kind: "dropped"; readonly reason: string; readonly count: number }
+  | FromPoolBrain
   | { readonly kind: "bug"; readonly text: string };

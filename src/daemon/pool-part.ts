@@ -5,7 +5,7 @@ import { raisePoolAlert, type PoolAlert } from "../act/pool/alert.ts";
 import { becomeMaster } from "../act/pool/become-master.ts";
 import { designateMaster } from "../act/pool/designate-master.ts";
 import { describePoolFailure, type Done, type NodeContext } from "../act/pool/procedure.ts";
-import { recoverPeerVms, startConfirmedVms } from "../act/pool/recover-vms.ts";
+import { recoverPeerVms, startConfirmedVms, type Survivor } from "../act/pool/recover-vms.ts";
 import type { PoolProcedures } from "../act/execute.ts";
 import type { Config } from "../config/config.ts";
 import { unknown, valueOf, type Observation } from "../core/model/observation.ts";
@@ -40,6 +40,8 @@ export interface PoolPartOptions {
   readonly clock: ClockPort;
   readonly domains: DomainsPort;
   readonly snapshot: () => Snapshot | null;
+  /** Hosts besides this one that may be given the VMs of a lost host; null: there is none. */
+  readonly survivors: (lostHost: string) => readonly Survivor[] | null;
   readonly feed: (event: OutsideEvent) => void;
   readonly onView: (view: Observation<PoolView>) => void;
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
@@ -193,7 +195,9 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
         const snapshot = options.snapshot();
         return snapshot !== null && snapshot.restartRefusal === null;
       };
+      const survivors = options.survivors(peer.uuid);
       const done = await recoverPeerVms(context(mayStart), {
+        ...(survivors === null ? {} : { survivors }),
         deadUuid: peer.uuid,
         ownUuid: self.uuid,
         policy: policyOf(options.config()),

@@ -1,11 +1,10 @@
 // The composition root: builds every driver, starts the brain, joins the parts, and ends them in reverse. No module below
 // it reaches for a singleton.
 
-import { hostname } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Hands } from "../act/execute.ts";
 import { createLanes } from "../act/lanes.ts";
-import type { Config } from "../config/config.ts";
+import type { Config, StorageConfig } from "../config/config.ts";
 import { valueOf } from "../core/model/observation.ts";
 import { controlSocketPath } from "../drivers/control/path.ts";
 import { describeServerError, startControlServer } from "../drivers/control/server.ts";
@@ -14,7 +13,6 @@ import { createNotifier } from "../drivers/notify/sd-notify.ts";
 import { createFileStore, statePath } from "../drivers/store/file-store.ts";
 import { addressesOf } from "../drivers/vip/addresses.ts";
 import { isEventName, type EventName } from "../report/events.ts";
-import { createLogger } from "../report/logger.ts";
 import { VERSION } from "../report/version.ts";
 import { alertCache } from "./alert-store.ts";
 import { openAlerts } from "./alerts.ts";
@@ -28,17 +26,19 @@ import { createHealthTeller } from "./health.ts";
 import { createHear } from "./hear.ts";
 import { openHistory } from "./history.ts";
 import { switchedLogger } from "./log-switches.ts";
-import { readBeginning, type Beginning } from "./beginning.ts";
-import type { BrainStart, OutsideEvent, Snapshot } from "./messages.ts";
+import type { Beginning } from "./beginning.ts";
+import type { OutsideEvent, Snapshot } from "./messages.ts";
 import { emptyForShutdown } from "./empty-for-shutdown.ts";
 import { stopOnSignal } from "./orderly-stop.ts";
 import { createOperator } from "./operator.ts";
-import { ALERTS_PATH, HISTORY_PATH, LOG_PATH, VMS_PATH, XAPI } from "./paths.ts";
+import { ALERTS_PATH, HISTORY_PATH, VMS_PATH, XAPI } from "./paths.ts";
 import { createPerform } from "./perform.ts";
 import { followPoolKey } from "./pool-key.ts";
+import type { PoolOutsideEvent } from "./pool-brain.ts";
+import { createPoolHands } from "./pool-hands.ts";
 import { startPoolPart } from "./pool-part.ts";
+import { brainStart, poolCore } from "./pool-start.ts";
 import { prepareHost, quickRetransmits } from "./prepare.ts";
-import { createPulses } from "./pulse.ts";
 import { startRound } from "./round.ts";
 import { createSecrets } from "./secrets.ts";
 import { createStatusSource } from "./status-source.ts";
@@ -52,21 +52,9 @@ import { startWitnessPart } from "./witness-part.ts";
 /** How long the daemon's other work waits, after the brain has begun to beat, for the peer to answer. */
 const SETTLE_MS = 1_500;
 
-/** Runs until a signal; resolves with the exit code. */
-export async function runDaemon(configPath: string | undefined): Promise<number> {
-  const logger = createLogger({ node: hostname(), level: "info", path: LOG_PATH, stderr: true });
-  const fail = (reason: string): number => {
-    logger.event("daemon.stopping", { reason }, "fatal");
-    return 1;
-  };
-  const beginning = await readBeginning(configPath, logger);
-  if (!beginning.ok) return fail(beginning.error);
-  const ended = await startDaemon(beginning.value);
-  return typeof ended === "string" ? fail(ended) : ended;
-}
-
-async function startDaemon(beginning: Beginning): Promise<number | string> {
-  const { settings, storage, identity, secret } = beginning;
+/** Runs until a signal; resolves with the exit code, or with the reason why it cannot start. */
+export async function startDaemon(beginning: Beginning, storage: StorageConfig): Promise<number | string> {
+  const { settings, identity, secret } = beginning;
   let config: Config = settings.config();
   const logger = switchedLogger(beginning.logger, () => config);
   let snapshot: Snapshot | null = null;
@@ -120,25 +108,14 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
     },
     onProblem: (reason) => log("config.refused", reason, "error"),
   });
-  const start: BrainStart = {
-    config: settings.core(),
-    durable,
-    bootId: identity.bootId,
-    incarnation: identity.incarnation,
-    addresses: [
-      { link: "management", local: config.self.management, remote: config.peer.management, port: config.peerPort },
-      { link: "replication", local: config.self.replication, remote: config.peer.replication, port: config.peerPort },
-    ],
-    keys: poolKey.keys(),
-    watchdogDevice: config.watchdogDevice,
-    pulses: createPulses(),
-  };
+  const start = brainStart(config, { core: settings.core(), durable, identity, keys: poolKey.keys() });
   const ended = Promise.withResolvers<number>();
   const brain = startBrainThread(start, (detail) => {
     logger.event("cycle.bug", { detail });
     ended.resolve(70);
   });
   const toBrain = brain.send;
+  const feedPool = (event: PoolOutsideEvent): void => toBrain({ kind: "pool-event", event });
   const feed = (event: OutsideEvent): void => toBrain({ kind: "event", event });
   const round = startRound(start.pulses);
   // First of all a restarted daemon beats again (A7); on a loaded dom0 everything else would only slow it down.
@@ -169,6 +146,7 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
     clock,
     domains: drivers.domains,
     snapshot: () => snapshot,
+    survivors: (lostHost) => poolHands?.survivors(lostHost) ?? null,
     feed,
     onView(view) {
       if (view.kind !== "known") return;
@@ -186,6 +164,7 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
     clock,
     domains: drivers.domains,
     snapshot: () => snapshot,
+    members: () => poolHands?.domains() ?? new Map(),
     view: pool.view,
     perform: pool.perform,
     feed,
@@ -242,6 +221,8 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
     tellProblems(config);
     votes.watch(core.heuristics);
     feed({ kind: "config", config: core });
+    const members = poolCore(config, core);
+    if (members !== null) feedPool({ kind: "config", config: members });
     void fenceWatch.check();
   }
 
@@ -309,6 +290,21 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
     feed,
     log,
   });
+  const poolHands =
+    start.pool === null
+      ? null
+      : createPoolHands({
+          drivers,
+          store,
+          pool,
+          lanes,
+          config: () => config,
+          alerts,
+          control,
+          feed: feedPool,
+          lookAtDomains: storagePart.domains,
+          log,
+        });
   const keep = (next: Snapshot): Snapshot | null => {
     const before = snapshot;
     snapshot = next;
@@ -316,6 +312,7 @@ async function startDaemon(beginning: Beginning): Promise<number | string> {
   };
   const hear = createHear({
     perform,
+    poolHands,
     keep,
     config: () => config,
     settings,

@@ -48,6 +48,8 @@ export interface VmWatchParts {
   readonly clock: Pick<ClockPort, "now" | "wallMs">;
   readonly domains: Pick<DomainsPort, "list">;
   readonly snapshot: () => VmSnapshot | null;
+  /** What runs on the pool's hosts beyond the pair, by their own word; null: not known now. */
+  readonly members: () => ReadonlyMap<string, ReadonlySet<string> | null>;
   readonly view: () => Observation<PoolView>;
   readonly perform: <T>(
     work: (context: NodeContext) => Promise<Done<T>>,
@@ -183,6 +185,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     const { self, peer } = config();
     const own = valueOf(state.domains);
     return new Map([
+      ...parts.members(),
       [self.uuid, own === undefined ? null : new Set(own.map((domain) => domain.uuid))],
       [peer.uuid, inContact && state.peer.body !== null ? new Set(state.peer.body.domains) : null],
     ]);

@@ -62,6 +62,7 @@ export const events = {
   "vm.starting": { level: "info", text: "Starting a VM" },
   "vm.started": { level: "info", text: "A VM was started" },
   "vm.failed": { level: "error", text: "A VM could not be started" },
+  "vm.destroyed": { level: "warn", text: "A VM that may run elsewhere was destroyed here" },
   "vm.paused": { level: "warn", text: "A VM was paused" },
   "vm.unpaused": { level: "info", text: "A VM runs again" },
   "alert.raised": { level: "warn", text: "An alert was raised" },

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { effectiveConfig } from "../../src/config/effective.ts";
 import { parseInventory } from "../../src/config/inventory.ts";
 import { parseLocalFile } from "../../src/config/local-file.ts";
 import { describeProblem } from "../../src/config/problem.ts";
@@ -54,6 +55,25 @@ test("empty sections and a pool without storage of ours are valid; three hosts t
   const file = sampleFile(SAMPLE.slice(0, start) + third);
   assert.equal(file.storage, null);
   assert.equal(file.hosts.length, 3);
+});
+
+test("beside the storage pair there may be members without a copy, and only the pair is asked for storage", () => {
+  const third =
+    "  - {uuid: 33333333-3333-4333-8333-333333333333, name: xcp3, management: 192.168.1.243, replication: 10.10.10.4, diskless: true}\n";
+  const text = change("storage:", `${third}storage:`);
+  const file = sampleFile(text);
+  assert.deepEqual(
+    file.storageHosts.map((host) => host.name),
+    ["xcp1", "xcp2"],
+  );
+  assert.equal(file.peer.name, "xcp2");
+  const { core, pool } = effectiveConfig({ local: file, pool: {}, lastGood: null, secrets: {}, keyId: "1" }).config;
+  assert.equal(core.peerId, XCP2);
+  assert.deepEqual(pool?.storageHosts, [XCP1, XCP2]);
+  assert.equal(pool?.hosts.length, 3);
+  assert.equal(pool?.cfgHash, core.cfgHash);
+  const pair = effectiveConfig({ local: sampleFile(SAMPLE), pool: {}, lastGood: null, secrets: {}, keyId: "1" }).config;
+  assert.equal(pair.pool, null, "two hosts have nobody to vote with");
 });
 
 const rows: readonly (readonly [string, string, RegExp])[] = [
@@ -132,7 +152,12 @@ const rows: readonly (readonly [string, string, RegExp])[] = [
       "storage:",
       "  - {uuid: 33333333-3333-4333-8333-333333333333, name: xcp3, management: 192.168.1.243, replication: 10.10.10.4}\nstorage:",
     ),
-    /found 3 hosts, expected exactly two hosts for replicated storage/,
+    /found 3 hosts, expected exactly two hosts for replicated storage.*diskless: true/,
+  ],
+  [
+    "a pair of which one host holds nothing",
+    change("    replication: 10.10.10.2\n", "    replication: 10.10.10.2\n    diskless: true\n"),
+    /found 1 hosts, expected exactly two hosts for replicated storage/,
   ],
   [
     "a floating IP that is a host's",

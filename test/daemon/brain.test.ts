@@ -7,6 +7,7 @@ import { beatPulse, createPulses, watchPulse, type Pulses } from "../../src/daem
 import type { HeardHeartbeat } from "../../src/core/model/peer.ts";
 import { heartbeatOf } from "../../src/core/heartbeat.ts";
 import { initialState } from "../../src/core/model/state.ts";
+import { createMemberLink } from "../../src/drivers/peer/member-link.ts";
 import { ok } from "../../src/util/result.ts";
 import { testConfig, testRecord } from "../sim/settings.ts";
 
@@ -23,6 +24,7 @@ test("a watchdog holder that dies is noticed and started again", async (context)
       keys: { keyId: 1, key: new Uint8Array(32), previous: null },
       watchdogDevice: "/dev/watchdog",
       pulses: createPulses(),
+      pool: null,
     },
     {
       link: () => ({
@@ -32,6 +34,7 @@ test("a watchdog holder that dies is noticed and started again", async (context)
         setKeys: () => undefined,
         request: () => Promise.resolve({ kind: "silent", reason: "nobody there" }),
       }),
+      memberLink: createMemberLink,
       watchdog: {
         arm() {
           armed = true;
@@ -74,6 +77,7 @@ async function calm(pulses: Pulses) {
       keys: { keyId: 1, key: new Uint8Array(32), previous: null },
       watchdogDevice: "/dev/watchdog",
       pulses,
+      pool: null,
     },
     {
       link: (options) => {
@@ -86,6 +90,7 @@ async function calm(pulses: Pulses) {
           request: () => Promise.resolve({ kind: "silent", reason: "nobody there" }),
         };
       },
+      memberLink: createMemberLink,
       watchdog: {
         arm: () => Promise.resolve(ok("already")),
         disarm: () => Promise.resolve(ok("already")),

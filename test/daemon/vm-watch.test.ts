@@ -84,6 +84,7 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
     },
   });
   const watch = startVmWatch({
+    members: () => new Map(),
     config: () => ({
       self: entry(XCP1, "xcp1"),
       peer: entry(XCP2, "xcp2"),

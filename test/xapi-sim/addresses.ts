@@ -4,5 +4,7 @@
  */
 const network = `127.${1 + ((process.pid >> 8) & 0x7f)}.${process.pid & 0xff}`;
 
-export const FIRST = `${network}.11`;
-export const SECOND = `${network}.12`;
+/** Of the nth host, from 0. */
+export const addressOf = (index: number): string => `${network}.${11 + index}`;
+export const FIRST = addressOf(0);
+export const SECOND = addressOf(1);

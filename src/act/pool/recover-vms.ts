@@ -1,10 +1,12 @@
-// Starts the VMs of a host that was proven dead, on this host, the pool's master (protocol.md D7, xapi.md 7). It must
+// Starts the VMs of a host that was proven dead, on this host, the pool's master, and on others that are left (protocol.md
+// D7, xapi.md 7). It must
 // never start anything when xapi finds that host alive, and never a VM that the decision did not name.
 //
 //   read pool, VMs ─► decide ─► declare_dead ─► disk locks ─► memory ─► start group by group ─► later attempts ─► sync
 
 import { decideHostLoss, type VmDecision } from "../../core/decide/vms/host-loss.ts";
-import { admit, startGroups } from "../../core/decide/vms/order.ts";
+import { place } from "../../core/decide/vms/placement.ts";
+import { startGroups } from "../../core/decide/vms/order.ts";
 import type { VmPolicy } from "../../core/decide/vms/protection.ts";
 import type { Millis } from "../../core/model/time.ts";
 import type { HostRecord, XapiSession } from "../../drivers/xapi/port.ts";
@@ -25,6 +27,7 @@ import {
 import {
   startVms,
   START_TIMES,
+  type StartHost,
   type StartOrder,
   type StartReport,
   type StartTimes,
@@ -39,11 +42,18 @@ export interface RecoveryOrder {
   /** Where each VM was last seen to run by heartbeats: host UUID, null = seen stopped, absent = no knowledge. */
   readonly lastSeen: ReadonlyMap<string, string | null>;
   readonly localDomains: () => Promise<ReadonlySet<string> | null>;
+  /** Hosts that may be given its VMs, with their domains as they last told; left out: this host alone. */
+  readonly survivors?: readonly Survivor[];
   /**
    * Told the VMs to start before declare_dead makes xapi forget where they ran. A later run, after this one was cut
    * short, finds them in no record: the caller has to hand them in again as `lastSeen`.
    */
   readonly remember: (vmUuids: readonly string[]) => Promise<void>;
+}
+
+export interface Survivor {
+  readonly uuid: string;
+  readonly domains: () => ReadonlySet<string> | null;
 }
 
 export interface RecoveryTimes {
@@ -110,9 +120,8 @@ async function recover(
     context,
     {
       vms: wanted,
-      hostRef: own.ref,
+      hosts: hostsFor(order, own, all),
       deadHostRef: dead.ref,
-      localDomains: order.localDomains,
       plan: planOf(factsOf),
     },
     { session, reader },
@@ -151,12 +160,24 @@ async function readHosts(
   return ok({ own: own.value, dead: dead.value, all: read.value.hosts });
 }
 
-/** The core's order and admission, in the terms of startVms. */
+/** Disabled hosts and those that XAPI does not know are given nothing. */
+function hostsFor(order: RecoveryOrder, own: HostRecord, all: readonly HostRecord[]): readonly StartHost[] {
+  const mine: StartHost = { ref: own.ref, uuid: own.uuid, localDomains: order.localDomains };
+  if (order.survivors === undefined) return [mine];
+  return order.survivors.flatMap(({ uuid, domains }): readonly StartHost[] => {
+    if (uuid === own.uuid) return [mine];
+    const host = all.find((one) => one.uuid === uuid);
+    if (host?.enabled !== true || uuid === order.deadUuid) return [];
+    return [{ ref: host.ref, uuid, localDomains: () => Promise.resolve(domains()) }];
+  });
+}
+
+/** The core's order and placement, in the terms of startVms. */
 function planOf(factsOf: FactsOf): StartOrder["plan"] {
-  return (vms, freeBytes) => {
-    const plan = admit(startGroups(vms.map(factsOf)), freeBytes);
+  return (vms, rooms) => {
+    const plan = place(startGroups(vms.map(factsOf)), rooms);
     return {
-      groups: plan.admitted.map((group) => group.vms.map((vm) => vm.uuid)),
+      groups: plan.groups.map((group) => group.map(({ vm, hostId }) => ({ uuid: vm.uuid, hostId }))),
       refused: plan.refused.map((one) => ({
         uuid: one.vm.uuid,
         neededBytes: one.vm.memoryBytes,
@@ -188,9 +209,8 @@ export async function startConfirmedVms(
     const { localDomains } = order;
     const start = {
       vms: wanted,
-      hostRef: own.value.ref,
+      hosts: [{ ref: own.value.ref, uuid: own.value.uuid, localDomains }],
       deadHostRef: null,
-      localDomains,
       plan: planOf(vmFacts(read.value.hosts)),
     };
     return startVms(context, start, { session, reader }, times);

@@ -1,26 +1,34 @@
-// Starts a set of VMs on this host in the planned order, with later attempts for what failed. It must end: attempts and
+// Starts a set of VMs on one host or several in the planned order, with later attempts for what failed. It must end: attempts and
 // time are limited, and what did not start is in the report.
 
+import type { Room } from "../../core/decide/vms/placement.ts";
 import type { Millis } from "../../core/model/time.ts";
 import type { VmRecord, XapiCaller, XapiSession } from "../../drivers/xapi/port.ts";
 import { err, ok } from "../../util/result.ts";
-import { describePoolFailure, during, type Done, type PoolContext, type PoolFailure } from "./procedure.ts";
+import { describePoolFailure, type Done, type PoolContext, type PoolFailure } from "./procedure.ts";
 import { startOnce, type StartOutcome, type StartTools } from "./start-vm.ts";
 import { plugSharedStorage } from "./storage-plug.ts";
 import { clearDeadLocks } from "./vdi-locks.ts";
 
+/** A host that may be given VMs. */
+export interface StartHost {
+  readonly ref: string;
+  readonly uuid: string;
+  /** UUIDs of its domains, as its hypervisor or its newest beat lists them; null: could not be told. */
+  readonly localDomains: StartTools["localDomains"];
+}
+
 export interface StartOrder {
   readonly vms: readonly VmRecord[];
-  readonly hostRef: string;
+  readonly hosts: readonly StartHost[];
   /** Whose disk locks may be cleared; null with a living peer (A22), where none may. */
   readonly deadHostRef: string | null;
-  readonly localDomains: StartTools["localDomains"];
-  /** Groups of UUIDs in the order of their start, and what does not fit into `freeBytes`. */
-  readonly plan: (vms: readonly VmRecord[], freeBytes: number) => StartPlan;
+  /** Groups of VMs in the order of their start, each with its host, and what fits nowhere. */
+  readonly plan: (vms: readonly VmRecord[], rooms: readonly Room[]) => StartPlan;
 }
 
 export interface StartPlan {
-  readonly groups: readonly (readonly string[])[];
+  readonly groups: readonly (readonly { readonly uuid: string; readonly hostId: string }[])[];
   readonly refused: readonly { readonly uuid: string; readonly neededBytes: number; readonly freeBytes: number }[];
 }
 
@@ -76,10 +84,15 @@ export async function startVms(
       const vm = pending.find((one) => one.uuid === uuid);
       if (vm !== undefined) results.set(uuid, { uuid, name: vm.name, attempts: attempt, outcome });
     }
-    const tools: StartTools = { ...order, ...times, caller: session, reader: callers.reader };
+    const tools = { ...times, caller: session, reader: callers.reader };
     for (const group of ready.value.groups) {
-      const members = group.map((uuid) => pending.find((vm) => vm.uuid === uuid)).filter((vm) => vm !== undefined);
-      const stopped = await startGroup(context, members, tools, times.parallel, (vm, outcome) => {
+      const members = group.flatMap(({ uuid, hostId }): readonly Start[] => {
+        const vm = pending.find((one) => one.uuid === uuid);
+        const host = order.hosts.find((one) => one.uuid === hostId);
+        if (vm === undefined || host === undefined) return [];
+        return [{ vm, tools: { ...tools, hostRef: host.ref, localDomains: host.localDomains } }];
+      });
+      const stopped = await startGroup(context, members, times.parallel, (vm, outcome) => {
         results.set(vm.uuid, { uuid: vm.uuid, name: vm.name, attempts: attempt + 1, outcome });
       });
       if (stopped !== null) return err(stopped);
@@ -116,10 +129,12 @@ async function prepare(
   times: StartTimes,
 ): Promise<Done<Prepared>> {
   const ends = (failure: PoolFailure): boolean => failure.kind === "not-permitted" || failure.kind === "aborted";
-  const plugged = await plugSharedStorage(context, session, order.hostRef, times.plugMs);
-  if (!plugged.ok && ends(plugged.error)) return plugged;
-  if (!plugged.ok) context.progress(describePoolFailure(plugged.error));
-  for (const one of plugged.ok ? plugged.value.failed : []) context.progress(`storage ${one.sr}: ${one.because}`);
+  for (const host of order.hosts) {
+    const plugged = await plugSharedStorage(context, session, host.ref, times.plugMs);
+    if (!plugged.ok && ends(plugged.error)) return plugged;
+    if (!plugged.ok) context.progress(describePoolFailure(plugged.error));
+    for (const one of plugged.ok ? plugged.value.failed : []) context.progress(`storage ${one.sr}: ${one.because}`);
+  }
   let clearedLocks: readonly string[] = [];
   if (order.deadHostRef !== null) {
     const vbds = new Set(pending.flatMap((vm) => vm.disks));
@@ -128,13 +143,8 @@ async function prepare(
     if (locks.ok) clearedLocks = locks.value.cleared;
     else context.progress(describePoolFailure(locks.error));
   }
-  const free = during(
-    "count the free memory",
-    await reader.call("host.compute_free_memory", [order.hostRef], context.readMs, context.signal),
-  );
-  // Without an answer nothing is refused here: VM.start_on itself refuses what does not fit.
-  const freeBytes = free.ok && typeof free.value === "number" ? free.value : Number.POSITIVE_INFINITY;
-  const plan = order.plan(pending, freeBytes);
+  const rooms = await Promise.all(order.hosts.map((host) => roomOn(context, host, reader)));
+  const plan = order.plan(pending, rooms);
   const refused = new Map(
     plan.refused.map((one): [string, VmStart["outcome"]] => {
       const because = `it needs ${mib(one.neededBytes)}, free are ${mib(one.freeBytes)}`;
@@ -144,23 +154,34 @@ async function prepare(
   return ok({ groups: plan.groups, clearedLocks, refused });
 }
 
+/** Without an answer nothing is refused here: VM.start_on itself refuses what does not fit. */
+async function roomOn(context: PoolContext, host: StartHost, reader: XapiCaller): Promise<Room> {
+  const free = await reader.call("host.compute_free_memory", [host.ref], context.readMs, context.signal);
+  const freeBytes = free.ok && typeof free.value === "number" ? free.value : Number.POSITIVE_INFINITY;
+  return { hostId: host.uuid, freeBytes };
+}
+
 const mib = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MiB`;
+
+interface Start {
+  readonly vm: VmRecord;
+  readonly tools: StartTools;
+}
 
 /** All VMs of one group, a few at a time; the next group begins when the last of them has ended. */
 async function startGroup(
   context: PoolContext,
-  members: readonly VmRecord[],
-  tools: StartTools,
+  members: readonly Start[],
   parallel: number,
   report: (vm: VmRecord, outcome: VmStart["outcome"]) => void,
 ): Promise<PoolFailure | null> {
   const queue = [...members];
   let stopped: PoolFailure | null = null;
   async function work(): Promise<void> {
-    for (let vm = queue.shift(); vm !== undefined && stopped === null; vm = queue.shift()) {
-      const outcome = await startOnce(context, vm.ref, tools);
+    for (let one = queue.shift(); one !== undefined && stopped === null; one = queue.shift()) {
+      const outcome = await startOnce(context, one.vm.ref, one.tools);
       if (outcome.kind === "stop") stopped = outcome.failure;
-      else report(vm, outcome);
+      else report(one.vm, outcome);
     }
   }
   await Promise.all(Array.from({ length: Math.min(parallel, members.length) }, work));

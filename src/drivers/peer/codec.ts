@@ -18,7 +18,7 @@ export interface Echo {
   readonly holdMs: Millis;
 }
 
-export interface HeartbeatPacket {
+export interface HeartbeatPacket<Body = HeartbeatBody> {
   readonly poolId: string;
   readonly sender: string;
   readonly bootId: string;
@@ -35,7 +35,7 @@ export interface HeartbeatPacket {
   readonly nonce: string;
   /** The receiver's nonces that the sender saw last, newest first. */
   readonly echoedNonces: readonly string[];
-  readonly body: HeartbeatBody;
+  readonly body: Body;
 }
 
 const disk = z.enum([
@@ -84,7 +84,8 @@ const body = z.object({
   xapi: z.enum(["master", "supporter", "unknown"]),
 });
 
-const envelope = z.object({
+/** What stands around the body of every beat. */
+export const envelope = z.object({
   poolId: nameShape,
   sender: nameShape,
   bootId: bootIdShape,

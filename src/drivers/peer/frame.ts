@@ -14,6 +14,7 @@ export const packetKinds = {
   answer: 4,
   witnessQuestion: 5,
   witnessAnswer: 6,
+  memberBeat: 7,
 } as const;
 export type PacketKind = keyof typeof packetKinds;
 

@@ -27,19 +27,21 @@ export interface SessionOptions {
   readonly newNonce: () => string;
 }
 
-export interface LinkHeard extends HeardHeartbeat {
+export interface LinkHeard<Body = HeartbeatBody> extends Omit<HeardHeartbeat, "body"> {
+  readonly body: Body;
   /** Time on the wire there and back for the newest echo; null without one. */
   readonly roundTripMs: Millis | null;
 }
 
-export type Incoming =
-  { readonly kind: "heard"; readonly heard: LinkHeard } | { readonly kind: "dropped"; readonly reason: DropReason };
+export type Incoming<Body = HeartbeatBody> =
+  | { readonly kind: "heard"; readonly heard: LinkHeard<Body> }
+  | { readonly kind: "dropped"; readonly reason: DropReason };
 
-export interface PeerSession {
+export interface PeerSession<Body = HeartbeatBody> {
   /** The next packet for this link; counts it as sent at `now`. */
-  outgoing(link: Link, body: HeartbeatBody, now: Instant): HeartbeatPacket;
+  outgoing(link: Link, body: Body, now: Instant): HeartbeatPacket<Body>;
   /** Judges an authentic packet that arrived on this link. */
-  incoming(packet: HeartbeatPacket, link: Link, now: Instant): Incoming;
+  incoming(packet: HeartbeatPacket<Body>, link: Link, now: Instant): Incoming<Body>;
 }
 
 interface Sent {
@@ -53,11 +55,11 @@ interface Accepted {
   readonly at: Instant;
 }
 
-interface Remote {
+interface Remote<Body> {
   readonly bootId: string;
   readonly incarnation: number;
   readonly newest: Map<Link, Accepted>;
-  body: { readonly seq: number; readonly value: HeartbeatBody };
+  body: { readonly seq: number; readonly value: Body };
 }
 
 /** Two links at four rounds a second: the table reaches back 64 s, far beyond every timer that looks at echoes. */
@@ -65,12 +67,12 @@ const rememberedSends = 512;
 /** Old packets played back in turn must not crowd out the peer's true nonce at once. */
 const rememberedNonces = 4;
 
-export function createPeerSession(options: SessionOptions): PeerSession {
+export function createPeerSession<Body = HeartbeatBody>(options: SessionOptions): PeerSession<Body> {
   const sends: (Sent | undefined)[] = Array.from({ length: rememberedSends });
   let seq = 0;
   let nonce = options.newNonce();
   let peerNonces: readonly string[] = [];
-  let remote: Remote | null = null;
+  let remote: Remote<Body> | null = null;
 
   function echoes(now: Instant): readonly Echo[] {
     if (remote === null) return [];
@@ -90,7 +92,7 @@ export function createPeerSession(options: SessionOptions): PeerSession {
   }
 
   /** Null when the packet belongs to the running session or may open a new one. */
-  function objection(packet: HeartbeatPacket, link: Link): DropReason | null {
+  function objection(packet: HeartbeatPacket<Body>, link: Link): DropReason | null {
     const proven = packet.echoedNonces.includes(nonce);
     if (remote === null || packet.bootId !== remote.bootId) return proven ? null : "unproven session";
     if (packet.incarnation < remote.incarnation) return "old incarnation";
@@ -98,10 +100,10 @@ export function createPeerSession(options: SessionOptions): PeerSession {
     return packet.seq > (remote.newest.get(link)?.seq ?? 0) ? null : "replay";
   }
 
-  function accept(packet: HeartbeatPacket, link: Link, now: Instant): Remote {
+  function accept(packet: HeartbeatPacket<Body>, link: Link, now: Instant): Remote<Body> {
     const same = remote?.bootId === packet.bootId && remote.incarnation === packet.incarnation ? remote : null;
     if (same === null) nonce = options.newNonce();
-    const session: Remote = same ?? {
+    const session: Remote<Body> = same ?? {
       bootId: packet.bootId,
       incarnation: packet.incarnation,
       newest: new Map(),
@@ -163,6 +165,6 @@ export function createPeerSession(options: SessionOptions): PeerSession {
   };
 }
 
-function dropped(reason: DropReason): Incoming {
+function dropped(reason: DropReason): Incoming<never> {
   return { kind: "dropped", reason };
 }

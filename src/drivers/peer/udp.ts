@@ -14,7 +14,8 @@ export interface UdpLink {
   start(): Promise<void>;
   stop(): Promise<void>;
   bound(): boolean;
-  send(packet: Uint8Array): void;
+  /** To `remote`, else to the address of the link. */
+  send(packet: Uint8Array, remote?: string): void;
 }
 
 export interface UdpEvents {
@@ -70,9 +71,9 @@ export function createUdpLink(address: PeerAddress, events: UdpEvents): UdpLink 
       return closing === null ? Promise.resolve() : new Promise((resolve) => closing.close(() => resolve()));
     },
     bound: () => ready,
-    send(packet) {
+    send(packet, remote = address.remote) {
       if (!ready || socket === null) return;
-      socket.send(packet, address.port, address.remote, (error) => {
+      socket.send(packet, address.port, remote, (error) => {
         if (error !== null && error !== undefined) events.onTrouble(`${address.link} send: ${codeOf(error)}`);
       });
     },

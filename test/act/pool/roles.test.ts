@@ -72,7 +72,7 @@ describe("bringing a returned host into the pool", { timeout: 60_000 }, () => {
       ["master", "master"],
     );
     await writeFile(master.secretPath, "the-pool-secret");
-    const hosts = { ownUuid: XCP2, peerUuid: XCP1 };
+    const hosts = { ownUuid: XCP2, peerUuids: [XCP1] };
     assert.equal(value(await recoverSupporters(supporter.context, hosts, rejoin)), "changed");
     const role = await master.context.node.role();
     assert.deepEqual(role.ok && role.value.kind === "supporter" ? role.value.master : role, SECOND);
@@ -85,7 +85,7 @@ describe("bringing a returned host into the pool", { timeout: 60_000 }, () => {
     value(await becomeMaster(supporter.context, XCP2, { ...promote, masterProbeMs: 0 }));
     await writeFile(master.secretPath, "the-pool-secret");
     const records = { ...supporter.context.records, isLive: async () => ({ ok: true, value: true }) as const };
-    const hosts = { ownUuid: XCP2, peerUuid: XCP1 };
+    const hosts = { ownUuid: XCP2, peerUuids: [XCP1] };
     assert.equal(value(await recoverSupporters({ ...supporter.context, records }, hosts, rejoin)), "changed");
   });
 
@@ -93,7 +93,7 @@ describe("bringing a returned host into the pool", { timeout: 60_000 }, () => {
     const { master, supporter } = await startSimPool(t);
     await master.powerOff();
     value(await becomeMaster(supporter.context, XCP2, promote));
-    const hosts = { ownUuid: XCP2, peerUuid: XCP1 };
+    const hosts = { ownUuid: XCP2, peerUuids: [XCP1] };
     const result = await recoverSupporters(supporter.context, hosts, { ...rejoin, settleMs: 300 });
     assert.ok(!result.ok && result.error.kind === "unverified");
     assert.equal(result.error.found, "a host that is not live");
@@ -101,7 +101,7 @@ describe("bringing a returned host into the pool", { timeout: 60_000 }, () => {
 
   test("is refused on a supporter", async (t) => {
     const { supporter } = await startSimPool(t);
-    const result = await recoverSupporters(supporter.context, { ownUuid: XCP2, peerUuid: XCP1 }, rejoin);
+    const result = await recoverSupporters(supporter.context, { ownUuid: XCP2, peerUuids: [XCP1] }, rejoin);
     assert.ok(!result.ok && result.error.kind === "refused");
   });
 });

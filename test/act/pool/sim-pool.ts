@@ -1,4 +1,4 @@
-// A pool of two simulated xapis in this process, with short clocks, and tandem's own drivers pointed at it.
+// A pool of simulated xapis in this process, two unless a test wants more, with short clocks, and tandem's own drivers pointed at it.
 
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,10 +21,15 @@ import {
   type Storage,
   type Timings,
 } from "../../xapi-sim/start.ts";
-import { FIRST, SECOND } from "../../xapi-sim/addresses.ts";
+import { addressOf, FIRST } from "../../xapi-sim/addresses.ts";
 
-export const XCP1 = "11111111-1111-4111-8111-111111111111";
-export const XCP2 = "22222222-2222-4222-8222-222222222222";
+/** The nth host, from 1. */
+export const hostUuid = (n: number): string => {
+  const digit = String(n).repeat(4);
+  return `${digit}${digit}-${digit}-4${digit.slice(1)}-8${digit.slice(1)}-${digit}${digit}${digit}`;
+};
+export const XCP1 = hostUuid(1);
+export const XCP2 = hostUuid(2);
 export const SR = "33333333-3333-4333-8333-333333333333";
 export const GIB = 1_073_741_824;
 
@@ -67,6 +72,8 @@ export interface SimHost {
 export interface SimPool {
   readonly master: SimHost;
   readonly supporter: SimHost;
+  /** Master, supporter, and the others in the order of their addresses. */
+  readonly hosts: readonly SimHost[];
 }
 
 export const vmUuid = (n: number): string => `aaaaaaaa-0000-4000-8000-${String(n).padStart(12, "0")}`;
@@ -79,6 +86,7 @@ export async function startSimPool(
     readonly srs?: Seed["srs"];
     readonly timings?: Partial<Timings>;
     readonly memoryBytes?: number;
+    readonly hosts?: number;
   } = {},
 ): Promise<SimPool> {
   const folder = await mkdtemp(join(tmpdir(), "tandem-pool-"));
@@ -88,10 +96,12 @@ export async function startSimPool(
   const memoryBytes = options.memoryBytes ?? 8 * GIB;
   const seed: Seed = {
     pool: { uuid: "99999999-9999-4999-8999-999999999999" },
-    hosts: [
-      { uuid: XCP1, name: "xcp1", address: FIRST, memoryBytes },
-      { uuid: XCP2, name: "xcp2", address: SECOND, memoryBytes },
-    ],
+    hosts: Array.from({ length: options.hosts ?? 2 }, (_, i) => ({
+      uuid: hostUuid(i + 1),
+      name: `xcp${i + 1}`,
+      address: addressOf(i),
+      memoryBytes,
+    })),
     srs: [sr, ...(options.srs ?? [])],
     vms: options.vms ?? [],
   };
@@ -174,8 +184,8 @@ export async function startSimPool(
   }
   const [master, supporter] = hosts;
   if (master === undefined || supporter === undefined) throw new Error("two hosts are in the seed");
-  await eventually(async () => (await enabledHosts(master)).length === 2);
-  return { master, supporter };
+  await eventually(async () => (await enabledHosts(master)).length === hosts.length);
+  return { master, supporter, hosts };
 }
 
 function scriptedStorage(state: { broken: string | null }): Storage {

@@ -1,4 +1,4 @@
-// In what order VMs start, and which of them get the memory. Pure.
+// In what order VMs start. Pure.
 
 import type { VmFacts } from "./protection.ts";
 
@@ -34,27 +34,3 @@ export function tierOf(vm: Pick<VmFacts, "restartPriority">): Tier {
 }
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
-export interface Admission {
-  readonly admitted: readonly StartGroup[];
-  readonly refused: readonly { readonly vm: VmFacts; readonly freeBytes: number }[];
-  readonly leftBytes: number;
-}
-
-/** Who gets the memory: in start order; one that does not fit is refused, and later smaller ones may still fit. */
-export function admit(groups: readonly StartGroup[], freeBytes: number): Admission {
-  let leftBytes = freeBytes;
-  const refused: { vm: VmFacts; freeBytes: number }[] = [];
-  const admitted = groups.map((group) => ({
-    ...group,
-    vms: group.vms.filter((vm) => {
-      if (vm.memoryBytes > leftBytes) {
-        refused.push({ vm, freeBytes: leftBytes });
-        return false;
-      }
-      leftBytes -= vm.memoryBytes;
-      return true;
-    }),
-  }));
-  return { admitted: admitted.filter((group) => group.vms.length > 0), refused, leftBytes };
-}

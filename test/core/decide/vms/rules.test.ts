@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { decideHostLoss, type HostLoss } from "../../../../src/core/decide/vms/host-loss.ts";
-import { admit, startGroups } from "../../../../src/core/decide/vms/order.ts";
+import { startGroups } from "../../../../src/core/decide/vms/order.ts";
+import { place } from "../../../../src/core/decide/vms/placement.ts";
 import { protectionOf, selfStarting, type VmPolicy, type VmFacts } from "../../../../src/core/decide/vms/protection.ts";
 import { everyVm, vm } from "./vm.ts";
 
@@ -125,16 +126,29 @@ describe("the order of starts", () => {
 
   test("gives memory in that order and names each VM that does not fit", () => {
     const sized = vms.map((one) => ({ ...one, memoryBytes: one.uuid === "d" ? 500 : 100 }));
-    const { admitted, refused, leftBytes } = admit(startGroups(sized), 420);
+    const { groups, refused } = place(startGroups(sized), [{ hostId: "only", freeBytes: 420 }]);
     assert.deepEqual(
-      admitted.flatMap((group) => group.vms.map((one) => one.uuid)),
+      groups.flatMap((group) => group.map((one) => one.vm.uuid)),
       ["b", "a", "c", "e"],
     );
     assert.deepEqual(
       refused.map((one) => [one.vm.uuid, one.freeBytes]),
       [["d", 120]],
     );
-    assert.equal(leftBytes, 20);
+  });
+
+  test("each goes to the survivor with the most memory left, whatever the order of the hosts", () => {
+    const sized = vms.map((one) => ({ ...one, memoryBytes: 100 }));
+    const rooms = [
+      { hostId: "y", freeBytes: 250 },
+      { hostId: "x", freeBytes: 250 },
+      { hostId: "z", freeBytes: 90 },
+    ];
+    const at = (list: typeof rooms): readonly string[] =>
+      place(startGroups(sized), list).groups.flatMap((group) => group.map((one) => `${one.vm.uuid}@${one.hostId}`));
+    assert.deepEqual(at(rooms), ["b@x", "a@y", "c@x", "d@y"]);
+    assert.deepEqual(at(rooms.toReversed()), at(rooms));
+    assert.deepEqual(place(startGroups(sized), []).groups, [], "and nobody is no place");
   });
 
   test("protected VMs that xapi starts by itself are found", () => {

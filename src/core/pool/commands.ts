@@ -1,0 +1,78 @@
+// What a person asks of this host's pool part, and the stop of its daemon (A7, A13).
+
+import { assertNever } from "../../util/assert.ts";
+import { valueOf } from "../model/observation.ts";
+import { elects, inContact, isStorageHost, leaderOf, leads, majorityOf, others } from "./facts.ts";
+import type { PoolCommand } from "./model.ts";
+import { change, changeHost, log, type PoolTurn } from "./turn.ts";
+
+export function takeCommand(turn: PoolTurn, id: number, command: PoolCommand): void {
+  const { state, now } = turn;
+  switch (command.kind) {
+    case "enable":
+    case "disable": {
+      const leader = leaderOf(state, now)?.body?.hostId;
+      if (!elects(state.config) || !leads(state, now)) {
+        const where = leader === undefined ? "the host that leads the pool; none answers now" : leader;
+        return reply(turn, id, "refused", "D1", "only the leader of the pool switches HA", `say it on ${where}`);
+      }
+      const { epoch, owner } = state.durable;
+      change(turn, { follow: { epoch, owner, ha: command.kind === "enable" ? "on" : "off" }, urgent: true });
+      return reply(turn, id, "done", null, `HA is ${command.kind}d; every host follows with its next report`, "");
+    }
+    case "maintenance": {
+      if (state.persisting !== null)
+        return reply(turn, id, "failed", null, "another durable write is under way", "try again");
+      const flags = { ...state.durable.flags, maintenance: command.on };
+      const record = { ...state.durable, flags };
+      const write = state.nextId;
+      turn.actions.push({ kind: "persist", record, id: write });
+      change(turn, { nextId: write + 1, persisting: { id: write, record } });
+      return reply(turn, id, "done", null, `maintenance is ${command.on ? "on" : "off"} on this host`, "");
+    }
+    case "pause":
+    case "leave": {
+      const intent = command.kind === "pause" ? "paused" : "leaving";
+      const since = state.departure?.intent === intent ? state.departure.since : now;
+      return change(turn, { departure: { intent, commandId: id, since, agreed: false }, urgent: true });
+    }
+    case "confirm-off": {
+      const one = state.neighbours[command.hostId];
+      if (one === undefined)
+        return reply(turn, id, "refused", "A19", "no such host in the pool", "see 'ha-cfg status' for the names");
+      if (!leads(state, now))
+        return reply(turn, id, "refused", "A19", "this host does not lead the pool", "say it on the host that leads");
+      if (inContact(state, one, now))
+        return reply(turn, id, "refused", "A19", "that host answers", "nothing has to be confirmed");
+      changeHost(turn, command.hostId, { fence: { ...one.fence, confirmed: true } });
+      log(turn, "fence.confirmed", `${command.hostId}: confirmed to be off by a person`, "warn");
+      return reply(turn, id, "done", null, "confirmed: its VMs start elsewhere", "");
+    }
+    default:
+      return assertNever(command);
+  }
+}
+
+/** A stop is agreed when a majority knows of it: too few are left to bar this host (A7). */
+export function progressDeparture(turn: PoolTurn): void {
+  const { state } = turn;
+  const { departure, config } = state;
+  if (departure === null || departure.agreed || isStorageHost(config)) return;
+  const gone = departure.intent === "paused" || valueOf(state.domains)?.length === 0;
+  const heard = others(state).filter(([, one]) => one.supportAt !== null && one.supportAt >= departure.since).length;
+  const known = heard + 1 >= majorityOf(config);
+  if (state.durable.ha !== "off" && (!gone || !known)) return;
+  change(turn, { departure: { ...departure, agreed: true } });
+  reply(turn, departure.commandId, "done", null, "the other hosts know of the stop", "");
+}
+
+function reply(
+  turn: PoolTurn,
+  id: number,
+  outcome: "done" | "refused" | "failed",
+  rule: string | null,
+  text: string,
+  next: string,
+): void {
+  turn.actions.push({ kind: "command-reply", id, outcome, rule, text, next });
+}

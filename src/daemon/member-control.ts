@@ -1,0 +1,102 @@
+// Answers the command-line tools on a host that holds no copy of the storage: what concerns this host is done here, what
+// concerns the pool is answered with the host to say it on.
+
+import { parameterValues } from "./control.ts";
+import type { Config } from "../config/config.ts";
+import type { StatusDocument } from "../core/model/status.ts";
+import type { PoolCommand } from "../core/pool/model.ts";
+import type { ControlHandler, ControlReply, ControlRequest } from "../drivers/control/port.ts";
+import type { PoolOuterAction, PoolOutsideEvent, PoolSnapshot } from "./pool-brain.ts";
+
+export interface MemberControlParts {
+  readonly feed: (event: PoolOutsideEvent) => void;
+  readonly status: () => StatusDocument | null;
+  readonly snapshot: () => PoolSnapshot | null;
+  readonly config: () => Config;
+}
+
+export interface MemberControl {
+  readonly handler: ControlHandler;
+  command(body: PoolCommand): Promise<ControlReply>;
+  /** The brain's answer to a command. */
+  settle(action: PoolOuterAction & { readonly kind: "command-reply" }): void;
+}
+
+const COMMAND_MS = 60_000;
+
+export function createMemberControl(parts: MemberControlParts): MemberControl {
+  const waiting = new Map<number, (reply: ControlReply) => void>();
+  let nextId = 1;
+
+  function command(body: PoolCommand): Promise<ControlReply> {
+    const id = nextId++;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        waiting.delete(id);
+        const reason = "too few of the pool's hosts have answered within a minute";
+        resolve({ kind: "failed", reason, next: "see 'ha-cfg log'" });
+      }, COMMAND_MS);
+      waiting.set(id, (reply) => {
+        clearTimeout(timer);
+        resolve(reply);
+      });
+      parts.feed({ kind: "command", id, command: body });
+    });
+  }
+
+  const nameOf = (hostId: string): string =>
+    parts.config().hosts.find((host) => host.uuid === hostId)?.name ?? hostId.slice(0, 8);
+
+  /** Where the pool as a whole is steered. */
+  function elsewhere(): ControlReply {
+    const leader = parts.snapshot()?.leader ?? null;
+    const where = leader === null ? "a host that leads the pool; none answers now" : nameOf(leader);
+    return {
+      kind: "refused",
+      rule: null,
+      reason: "this host holds no copy of the storage",
+      next: `say it on ${where}`,
+    };
+  }
+
+  async function answer(request: ControlRequest): Promise<ControlReply> {
+    switch (request.kind) {
+      case "status":
+      case "watch": {
+        const status = parts.status();
+        if (status !== null) return { kind: "status", status };
+        return { kind: "failed", reason: "the daemon has only just started", next: "try again in a second" };
+      }
+      case "enable":
+      case "disable":
+        return command({ kind: request.kind });
+      case "maintenance":
+        return command({ kind: "maintenance", on: request.on });
+      case "confirm-peer-off": {
+        const host = parts.config().hosts.find((one) => one.name === request.peerName);
+        if (host !== undefined) return command({ kind: "confirm-off", hostId: host.uuid });
+        const reason = `found no host named "${request.peerName}" in tandem.yaml`;
+        return { kind: "refused", rule: "A19", reason, next: "type the name of the host that is off" };
+      }
+      case "get":
+        return { kind: "parameters", parameters: parameterValues(parts.config(), request.scope) };
+      default:
+        return elsewhere();
+    }
+  }
+
+  return {
+    command,
+    settle(action) {
+      const resolve = waiting.get(action.id);
+      waiting.delete(action.id);
+      const { outcome, text, next, rule } = action;
+      if (outcome === "done") resolve?.({ kind: "done", text });
+      else if (outcome === "refused") resolve?.({ kind: "refused", rule, reason: text, next });
+      else resolve?.({ kind: "failed", reason: text, next });
+    },
+    async handler(request, reply) {
+      reply(await answer(request));
+    },
+  };
+}

@@ -1,0 +1,66 @@
+// Beats between the hosts of a pool, between data and bytes. Pure; decodes any bytes without throwing. Unlike a heartbeat
+// of the pair a beat is meant for one host: whom it supports is signed with it.
+
+import * as z from "zod";
+import type { MemberBeat } from "../../core/pool/model.ts";
+import { err, ok, type Result } from "../../util/result.ts";
+import { envelope, type HeartbeatPacket } from "./codec.ts";
+import { largestHeartbeatBytes, seal, unseal, type DropReason } from "./frame.ts";
+import type { SigningKey } from "./keyring.ts";
+import { packDomains, unpackDomains } from "./pack.ts";
+import { counterShape, nameShape } from "./shapes.ts";
+
+export interface MemberPacket extends HeartbeatPacket<MemberBeat> {
+  readonly recipient: string;
+}
+
+/** XAPI's own limit of hosts in a pool. */
+export const largestPool = 64;
+const hosts = z.array(nameShape).max(largestPool);
+
+const body = z.object({
+  asks: z.boolean(),
+  epoch: counterShape,
+  leader: nameShape.nullable(),
+  authorityMs: z.number().min(0).nullable(),
+  informed: z.boolean(),
+  supports: z.boolean(),
+  ha: z.enum(["on", "off", "leaving"]),
+  maintenance: z.boolean(),
+  intent: z.enum(["none", "paused", "leaving"]),
+  cfgHash: z.string().max(128),
+  watchdogArmed: z.boolean(),
+  fenced: z.boolean(),
+  mayLead: z.boolean(),
+  barred: hosts,
+  dead: hosts,
+  successor: nameShape.nullable(),
+  domains: z.object({ packed: z.string().max(largestHeartbeatBytes), plain: z.array(z.string().max(64)) }).nullable(),
+  xapi: z.enum(["master", "supporter", "unknown"]),
+  masterId: nameShape.nullable(),
+});
+const beat = envelope.extend({ recipient: nameShape, body });
+
+export function encodeBeat(packet: MemberPacket, signer: SigningKey): Result<Buffer, string> {
+  const { hostId: _hostId, bootId: _bootId, incarnation: _incarnation, domains, ...rest } = packet.body;
+  const wire = { ...rest, domains: domains === null ? null : packDomains(domains) };
+  return seal("memberBeat", { ...packet, body: wire }, signer, largestHeartbeatBytes);
+}
+
+export function decodeBeat(
+  bytes: Uint8Array,
+  findKey: (keyId: number) => SigningKey | null,
+): Result<{ readonly keyId: number; readonly packet: MemberPacket }, DropReason> {
+  const opened = unseal("memberBeat", bytes, findKey, largestHeartbeatBytes);
+  if (!opened.ok) return opened;
+  const parsed = beat.safeParse(opened.value.payload);
+  if (!parsed.success) return err("malformed");
+  const { body: wire, ...packet } = parsed.data;
+  const domains = wire.domains === null ? null : unpackDomains(wire.domains);
+  if (domains === null && wire.domains !== null) return err("malformed");
+  const { sender: hostId, bootId, incarnation } = packet;
+  return ok({
+    keyId: opened.value.keyId,
+    packet: { ...packet, body: { ...wire, hostId, bootId, incarnation, domains } },
+  });
+}
