@@ -14,11 +14,14 @@ import { FIELD_ALERT } from "./field-switch.ts";
 import type { History } from "./history.ts";
 import type { Maintenance } from "./maintenance.ts";
 import type { OuterAction, OutsideEvent } from "./messages.ts";
+import type { PoolOutsideEvent } from "./pool-brain.ts";
 import type { PoolRequest } from "./pool-requests.ts";
 import type { Settings } from "./settings.ts";
 
 export interface ControlParts {
   readonly feed: (event: OutsideEvent) => void;
+  /** To the pool's decision; of no use in a pool of two hosts. */
+  readonly feedPool: (event: PoolOutsideEvent) => void;
   readonly status: () => StatusDocument | null;
   readonly config: () => Config;
   readonly settings: Pick<Settings, "reconsider">;
@@ -59,7 +62,7 @@ export function createControl(parts: ControlParts): Control {
   const waiting = new Map<number, (reply: ControlReply) => void>();
   let nextId = 1;
 
-  function command(body: Command): Promise<ControlReply> {
+  function ask(send: (id: number) => void): Promise<ControlReply> {
     const id = nextId++;
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
@@ -70,8 +73,22 @@ export function createControl(parts: ControlParts): Control {
         clearTimeout(timer);
         resolve(reply);
       });
-      parts.feed({ kind: "command", id, command: body });
+      send(id);
     });
+  }
+  const command = (body: Command): Promise<ControlReply> =>
+    ask((id) => parts.feed({ kind: "command", id, command: body }));
+
+  /** A19, for the other storage host or for a member of the pool. */
+  function confirmOff(name: string): Promise<ControlReply> | ControlReply {
+    if (name === parts.peerName()) return command({ kind: "confirm-peer-off" });
+    const member = parts.config().hosts.find((host) => host.name === name && host.diskless === true);
+    if (member !== undefined) {
+      const body = { kind: "confirm-off" as const, hostId: member.uuid };
+      return ask((id) => parts.feedPool({ kind: "command", id, command: body }));
+    }
+    const reason = `found the name "${name}", expected "${parts.peerName()}"`;
+    return { kind: "refused", rule: "A19", reason, next: "type the name of the host that is off" };
   }
 
   return {
@@ -114,11 +131,7 @@ export function createControl(parts: ControlParts): Control {
       case "switch":
         return command({ kind: "switch", storageOnly: request.storageOnly });
       case "confirm-peer-off":
-        if (request.peerName !== parts.peerName()) {
-          const reason = `found the name "${request.peerName}", expected "${parts.peerName()}"`;
-          return { kind: "refused", rule: "A19", reason, next: "type the name of the host that is off" };
-        }
-        return command({ kind: "confirm-peer-off" });
+        return confirmOff(request.peerName);
       case "get":
         return { kind: "parameters", parameters: parameterValues(parts.config(), request.scope) };
       case "set":

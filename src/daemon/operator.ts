@@ -16,7 +16,7 @@ import { createJsonCache } from "../drivers/store/json-cache.ts";
 import { ok } from "../util/result.ts";
 import type { Alerts } from "./alerts.ts";
 import { runChecks, type CheckParts } from "./check.ts";
-import { createControl, type Control } from "./control.ts";
+import { createControl, type Control, type ControlParts } from "./control.ts";
 import type { Drivers } from "./drivers.ts";
 import { explainReply } from "./explain-request.ts";
 import type { FenceWatch } from "./fence-watch.ts";
@@ -44,6 +44,7 @@ export interface OperatorParts {
   readonly snapshot: () => Snapshot | null;
   readonly status: () => StatusDocument | null;
   readonly feed: (event: OutsideEvent) => void;
+  readonly feedPool: ControlParts["feedPool"];
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
 }
 
@@ -110,6 +111,7 @@ export function createOperator(parts: OperatorParts): Operator {
     });
   const control = createControl({
     feed: parts.feed,
+    feedPool: parts.feedPool,
     status: parts.status,
     config,
     settings,

@@ -253,6 +253,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     snapshot: () => snapshot,
     status,
     feed,
+    feedPool,
     log,
   });
   const { control } = operator;

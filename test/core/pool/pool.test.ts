@@ -155,6 +155,26 @@ describe("a pool with a storage pair and diskless members", () => {
     assert.deepEqual([...world.host(3).vms.values()], [false, false], "and nobody stands still");
   });
 
+  test("a member that the leader never heard is left alone until a person says that it is off (A19)", () => {
+    const world = new World({ hosts: 5, storage: true });
+    world.run(10_000);
+    world.powerOff(4);
+    world.run(1_000);
+    world.restartDaemon(1);
+    world.run(60_000);
+    assert.deepEqual(world.did("recover-host"), []);
+    const leader = world.host(1);
+    world.feed(leader, { kind: "command", id: 1, command: { kind: "confirm-off", hostId: idOf(5) } });
+    world.feed(leader, { kind: "command", id: 2, command: { kind: "confirm-off", hostId: idOf(4) } });
+    assert.deepEqual(
+      world.did("command-reply").map((one) => one.outcome),
+      ["refused", "done"],
+      "not for one that answers",
+    );
+    world.run(10_000);
+    assert.deepEqual(world.stopped(), []);
+  });
+
   test("an orderly stop of a member's daemon is neither missed nor barred (A7)", () => {
     const world = new World({ hosts: 4, storage: true });
     world.run(10_000);

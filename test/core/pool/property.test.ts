@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { play, settle } from "./schedule.ts";
 import type { WorldOptions } from "./world.ts";
 
-const SEEDS = Number(process.env["POOL_SEEDS"] ?? 25);
+const SEEDS = Number(process.env["POOL_SEEDS"] ?? 15);
 
 const kinds: readonly WorldOptions[] = [
   { hosts: 3, storage: true },
