@@ -50,6 +50,10 @@ export const EVENT_AREAS: readonly string[] = [
   "cycle",
   "config",
   "watchdog",
+  "control",
+  "log",
+  "pool",
+  "witness",
 ];
 
 export const ALL_AREAS: readonly string[] = [...SEED_AREAS, ...EVENT_AREAS];

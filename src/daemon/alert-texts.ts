@@ -11,6 +11,12 @@ export interface Place {
 /** Which LOG_, MAIL_ and PRIORITY_ switches an alert obeys, by the part of its id before a colon. */
 const AREAS: Readonly<Record<string, string>> = {
   fencing: "fence",
+  fence: "fence",
+  lost: "peer",
+  management: "peer",
+  "owner-lost": "storage",
+  "auto-release": "storage",
+  flapping: "storage",
   "fence-path": "fence",
   "self-fence": "self_fence",
   "split-brain": "drbd",

@@ -3,11 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { areaSwitches, EVENT_AREAS } from "../../src/config/areas.ts";
 import { effectiveConfig } from "../../src/config/effective.ts";
 import { parseLocalFile } from "../../src/config/local-file.ts";
 import { createFieldSwitch, wishOf } from "../../src/daemon/field-switch.ts";
-import { mayLog } from "../../src/daemon/log-switches.ts";
+import { areaOfAlert } from "../../src/daemon/alert-texts.ts";
+import { areaOfEvent, mayLog } from "../../src/daemon/log-switches.ts";
 import type { ControlReply } from "../../src/drivers/control/port.ts";
+import { events } from "../../src/report/events.ts";
 import type { PoolView } from "../../src/drivers/xapi/port.ts";
 import { SAMPLE, XCP1 } from "../config/sample.ts";
 
@@ -38,6 +41,14 @@ test("LOG_<area> mutes its area by our name and by HA-Lizard's, a hyphen in the 
   assert.equal(mayLog(configWith({ LOG_fence_host: "0" }), "fence.failed"), false);
   assert.equal(mayLog(configWith({ LOG_self_fence: "0" }), "self-fence.begun"), false);
   assert.equal(mayLog(configWith({ LOG_maintenance: "0" }), "maintenance.step"), false);
+});
+
+test("every event and every alert obeys an area that has its switches", () => {
+  for (const name of Object.keys(events)) assert.ok(EVENT_AREAS.includes(areaOfEvent(name)), name);
+  for (const id of ["fencing", "vm-down", "witness-held", "owner-lost", "custom-field", "disk:r", "nobody-knows"])
+    assert.ok(EVENT_AREAS.includes(areaOfAlert(id)), id);
+  assert.equal(areaSwitches(configWith({ MAIL_fence: "0" }).areas, areaOfAlert("fencing")).mail, false);
+  assert.equal(areaSwitches(configWith({ PRIORITY_drbd: "1" }).areas, areaOfAlert("split-brain")).priority, 1);
 });
 
 const FIELD = "XenCenter.CustomFields.ha-lizard-enabled";
