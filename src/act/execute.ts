@@ -126,11 +126,16 @@ export function execute(effect: OuterEffect, hands: Hands, lanes: Lanes, finding
   const askedAt = performance.now();
   lanes.run(laneOf(effect), async () => {
     const begunAt = performance.now();
-    const { ok, detail } = await perform(effect, hands);
-    const endedAt = performance.now();
-    findings.done(effect.kind, begunAt - askedAt, endedAt - begunAt);
-    await lookAgain(effect, findings, ok);
-    findings.result(effect.id, ok, detail);
+    try {
+      const { ok, detail } = await perform(effect, hands);
+      findings.done(effect.kind, begunAt - askedAt, performance.now() - begunAt);
+      await lookAgain(effect, findings, ok);
+      findings.result(effect.id, ok, detail);
+    } catch (defect) {
+      // Without an end the decision function would wait for it for ever.
+      findings.result(effect.id, false, `a defect of this program: ${String(defect)}`);
+      throw defect;
+    }
   });
 }
 
@@ -219,7 +224,7 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
     case "fence": {
       // What waits for this thread comes first: the order may be withdrawn already, and the host may live.
       await setImmediate();
-      if (hands.withdrawn.has(effect.id)) return { ok: false, detail: "withdrawn: the other host answers again" };
+      if (hands.withdrawn.delete(effect.id)) return { ok: false, detail: "withdrawn: the other host answers again" };
       const result = await hands.fence.off(effect.hostId);
       switch (result.kind) {
         case "verified-off":

@@ -35,9 +35,9 @@ export function ask(turn: Turn, request: PeerRequest, timeoutMs: Millis): number
   return id;
 }
 
-/** Starts writing the durable record; undefined while another write is in flight (then ask again next turn). */
+/** Starts writing the durable record; undefined while another write is in flight, or failed a moment ago (ask again next turn). */
 export function persist(turn: Turn, patch: Partial<DurableRecord>, purpose: string): number | undefined {
-  if (turn.state.persisting !== null) return undefined;
+  if (turn.state.persisting !== null || turn.now < turn.state.persistAfter) return undefined;
   const record = { ...turn.state.durable, ...patch };
   const id = effect(turn, { kind: "persist", record });
   change(turn, { persisting: { id, record, purpose } });

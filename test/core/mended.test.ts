@@ -294,3 +294,20 @@ test("A19: the one host that comes back after both were off serves by an operato
     assert.deepEqual(world.violations, []);
   }
 });
+
+test("a durable record that cannot be written is tried four times a second, and told of once", () => {
+  const world = servingWorld();
+  world.fail("a", "persist");
+  world.command("a", { kind: "disable", force: false });
+  world.run(4_000);
+  assert.equal(told(world, "action.failed", /durable record/), 1);
+  const writes = world.log.filter((l) => l.host === "a" && l.event === "fault" && /persist/.test(l.detail)).length;
+  assert.ok(writes >= 8 && writes <= 16, `${writes} writes in 4 s`);
+  world.run(4_000);
+  assert.equal(world.replies.at(-1)?.action.outcome, "failed");
+  world.fail("a", null);
+  world.command("a", { kind: "disable", force: false });
+  world.run(3_000);
+  assert.equal(world.state("a").durable.ha, "off");
+  assert.deepEqual(world.violations, []);
+});

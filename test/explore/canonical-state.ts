@@ -216,6 +216,7 @@ export function stateOf(s: State, f: Frame): State {
     xapi: observed(s.xapi),
     management: s.management,
     unsure: s.unsure,
+    persistAfter: f.notBefore(s.persistAfter) ?? 0,
     portalCleared: s.portalCleared,
     witness: f.keeps(s.witness) ? s.witness : witnessOf(s, f),
     yieldsUntil: s.yieldsUntil === null ? null : Math.max(0, s.yieldsUntil - f.now),

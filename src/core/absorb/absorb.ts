@@ -16,6 +16,9 @@ import { inForce } from "../rules.ts";
 import { failVote } from "./vote.ts";
 import { absorbWitness } from "./witness.ts";
 
+/** Short against the time between T_dead and the end of a lease: D4 stands on such a write. */
+const WRITE_AGAIN_MS = 250;
+
 /** Pause before the peer is asked again for its consent (D3) after it refused. */
 const CONSENT_RETRY_MS = 250;
 
@@ -236,7 +239,11 @@ function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void
   const { state, now } = turn;
   if (state.persisting?.id === id) {
     if (ok) noteDurable(turn, state.persisting.record);
-    else log(turn, "action.failed", `the durable record could not be written: ${detail}`, "error");
+    else {
+      // A full disk is tried again four times a second, and told of once.
+      if (!state.unsure) log(turn, "action.failed", `the durable record could not be written: ${detail}`, "error");
+      change(turn, { persistAfter: now + WRITE_AGAIN_MS });
+    }
     change(turn, { persisting: null, unsure: !ok });
   }
   if (state.fence.pending === id) absorbFence(turn, ok, detail);

@@ -253,7 +253,7 @@ function progress(turn: Turn, command: PendingCommand): void {
     case "enable":
       return progressEnable(turn, command, waitedMs);
     case "disable":
-      return progressDisable(turn, command);
+      return progressDisable(turn, command, waitedMs);
     case "manual":
     case "maintenance": {
       const flags = { ...turn.state.durable.flags, [command.kind]: command.phase === "on" };
@@ -335,7 +335,7 @@ function progressEnable(turn: Turn, command: PendingCommand, waitedMs: number): 
   }
 }
 
-function progressDisable(turn: Turn, command: PendingCommand): void {
+function progressDisable(turn: Turn, command: PendingCommand, waitedMs: number): void {
   const { state } = turn;
   const forced = command.phase.includes("forced");
   const tag = forced ? "-forced" : "";
@@ -346,6 +346,8 @@ function progressDisable(turn: Turn, command: PendingCommand): void {
         const pending = ask(turn, { kind: "prepare-mode", ha: "leaving", operator: "disable" }, 2_000);
         return to(turn, command, `prepare${tag}`, pending);
       }
+      if (waitedMs > 5_000)
+        return end(turn, command, "failed", "the durable record could not be written", "is the disk full?");
       persist(turn, { ha: "leaving" }, "HA is leaving (A4)");
       return;
     case "prepare:no":

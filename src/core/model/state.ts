@@ -200,6 +200,8 @@ export interface State {
   readonly durable: DurableRecord;
   /** The last durable write failed: the disk may hold the old record or the new one. */
   readonly unsure: boolean;
+  /** Not before this instant is anything written again: the last write failed. */
+  readonly persistAfter: Instant;
   readonly persisting: { readonly id: number; readonly record: DurableRecord; readonly purpose: string } | null;
   readonly peer: PeerState;
   /** Send time of my newest echoed heartbeat, or DRBD evidence counted as now - T_drbd. */
@@ -301,6 +303,7 @@ export function initialState(
     durable,
     persisting: null,
     unsure: false,
+    persistAfter: now,
     peer: {
       contactAt: null,
       contactSince: null,
