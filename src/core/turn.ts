@@ -1,8 +1,9 @@
 // One call of `step`: the state as it stands so far and the actions asked for. Local to the call, never kept.
 
+import type { AlarmId } from "./model/alarm.ts";
 import type { DurableRecord } from "./model/durable.ts";
 import type { PeerRequest } from "./model/peer.ts";
-import type { AlarmId, State } from "./model/state.ts";
+import type { State } from "./model/state.ts";
 import type { Instant, Millis } from "./model/time.ts";
 import type { Action, EffectBody } from "./plan/action.ts";
 

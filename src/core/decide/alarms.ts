@@ -2,7 +2,8 @@
 // mode keeps everybody from acting (A19), copies that nobody connects. And the end of every alarm, wherever it was raised.
 
 import { isOwner, isSolo, moveForbidden, peerOwns, silenceMs, view, views } from "../facts.ts";
-import type { AlarmId, State } from "../model/state.ts";
+import type { AlarmId } from "../model/alarm.ts";
+import type { State } from "../model/state.ts";
 import { inForce } from "../rules.ts";
 import { alert, change, type Turn } from "../turn.ts";
 import { waitingFor } from "../view.ts";

@@ -1,5 +1,6 @@
 // The whole memory of the decision function: plain data, so that it can be replayed, hashed and explored.
 
+import type { AlarmId } from "./alarm.ts";
 import type { CoreConfig } from "./config.ts";
 import type { DrbdView } from "./drbd.ts";
 import type { DurableRecord } from "./durable.ts";
@@ -165,19 +166,6 @@ export interface Stopping {
 
 /** D18: what may take the storage away from its owner although both hosts talk. */
 export type ReleaseCause = "management" | "target" | "disk" | "toolstack";
-
-/** Conditions that a person is told of; each ends (decide/alarms.ts). */
-export type AlarmId =
-  | "auto-release"
-  | "drbd-apart"
-  | "fencing"
-  | "flapping"
-  | "io-suspended"
-  | "owner-lost"
-  | "self-fence"
-  | "split-brain"
-  | "vip-conflict"
-  | "witness-held";
 
 /** A22: VMs of a peer that lost its path to the storage and still talks. */
 export interface Isolated {

@@ -1,9 +1,9 @@
 // Everything the decision function can ask of the world. The executor switches over this union exhaustively.
 // `id` marks actions whose end comes back as an event; the others are told and forgotten.
 
+import type { AlarmId } from "../model/alarm.ts";
 import type { DurableRecord } from "../model/durable.ts";
 import type { PeerReply, PeerRequest } from "../model/peer.ts";
-import type { AlarmId } from "../model/state.ts";
 import type { Millis } from "../model/time.ts";
 import type { WitnessRound } from "../model/witness.ts";
 
