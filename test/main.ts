@@ -71,6 +71,10 @@ const parts: Readonly<Record<string, Part>> = {
     name: "exhaustive exploration, short form",
     run: () => call(process.execPath, ["--disable-warning=ExperimentalWarning", "test/explore/main.ts", "--short"]),
   },
+  mutants: {
+    name: "mutants: every rule taken out breaks what it protects",
+    run: () => call(process.execPath, ["--disable-warning=ExperimentalWarning", "test/mutation/main.ts"]),
+  },
   lab: { name: "lab: planned-switch, master-power-loss", run: () => nodeTest(["test/system/lab.system.ts"], 1) },
 };
 

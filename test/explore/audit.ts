@@ -8,7 +8,7 @@ import type { HeartbeatBody } from "../../src/core/model/peer.ts";
 import type { State } from "../../src/core/model/state.ts";
 import { canonical, textOf, type Local, type Outstanding } from "./canonical.ts";
 import { bodyMatters, leaseHorizonMs } from "./canonical-state.ts";
-import { shiftBody, shiftRequest, shiftToken } from "./frame.ts";
+import { HORIZON_MS, shiftBody, shiftRequest, shiftToken } from "./frame.ts";
 import { happen, type Happening } from "./happening.ts";
 
 const DEEPER_PAST_MS = 7_000;
@@ -71,10 +71,12 @@ function disturb(local: Local, s: State): Local {
       ...peer,
       heardAt: beyond(peer.heardAt, timers.suspect),
       signAt: beyond(peer.signAt, timers.quiet),
+      contactSince: peer.contactSince === -HORIZON_MS ? older(peer.contactSince) : peer.contactSince,
       linkHeardAt: { management: -1, replication: -2 },
       linkContactAt: { management: -3, replication: -4 },
       body: peer.body === null ? null : otherBody(s, peer.body),
     },
+    drbdConnectedAt: s.drbdConnectedAt === -HORIZON_MS ? older(s.drbdConnectedAt) : s.drbdConnectedAt,
     leaseFrom: beyond(s.leaseFrom, leaseHorizonMs(s)),
     votes: { ...s.votes, nextAt: s.votes.nextAt ?? -DEEPER_PAST_MS },
     probes: { ...s.probes, nextAt: s.probes.nextAt ?? -DEEPER_PAST_MS },

@@ -77,7 +77,11 @@ function peerOf(s: State, f: Frame): State["peer"] {
   const { timers } = config;
   return {
     contactAt: f.pastOrNull(peer.contactAt),
-    contactSince: f.pastOrNull(peer.contactSince),
+    // A new contact has a beginning of its own.
+    contactSince:
+      peer.contactSince === null || (inContact(s, f.now) && contactIsYounger(s))
+        ? f.pastOrNull(peer.contactSince)
+        : -HORIZON_MS,
     heardAt: f.pastOrNull(peer.heardAt, timers.suspect),
     linkHeardAt: { management: null, replication: null },
     linkContactAt: { management: null, replication: null },
@@ -146,12 +150,17 @@ function lagOf({ lag, config }: State, f: Frame): State["lag"] {
   return forgotten ? { ms: 0, at: -HORIZON_MS } : { ms: Math.min(lag.ms, LONGEST_LAG_MS), at: f.past(lag.at) };
 }
 
-/** DRBD's last connection matters if it is later than contact, and for a short while for a resume. */
+/** The contact that is on is younger than DRBD's last connection: A22 counts from there, else from the connection. */
+const contactIsYounger = ({ peer, drbdConnectedAt }: State): boolean =>
+  peer.contactSince !== null && peer.contactSince > (drbdConnectedAt ?? -Infinity);
+
+/** DRBD's last connection matters if it is later than contact, for a short while for a resume, and in contact for A22. */
 function connectedAt(s: State, f: Frame): number | null {
   const { drbdConnectedAt: at } = s;
   if (at === null) return null;
   const covered = at <= (s.peer.contactAt ?? s.startedAt) && f.now - at >= RESUME_MS;
-  return covered ? -HORIZON_MS : f.past(at);
+  const counts = inContact(s, f.now) && !contactIsYounger(s);
+  return covered && !counts ? -HORIZON_MS : f.past(at);
 }
 
 type Repair = State["repairs"][string];
@@ -188,7 +197,7 @@ export function stateOf(s: State, f: Frame): State {
       persisting === null || f.keeps(persisting)
         ? persisting
         : { id: f.id(persisting.id), record: shiftRecord(persisting.record, epoch), purpose: "" },
-    peer: bodyMatters(s, f.now) && f.keeps(s.peer) ? s.peer : peerOf(s, f),
+    peer: peerOf(s, f),
     leaseFrom: f.pastOrNull(s.leaseFrom, leaseHorizonMs(s)),
     drbdConnectedAt: connectedAt(s, f),
     suspected: s.suspected,

@@ -47,28 +47,7 @@ export function withoutH1(policy: Policy, size: Size): Job {
   };
 }
 
-/** What surrounds the rules, taken away: the search must notice. */
-export function unsoundJobs(size: Size): readonly Job[] {
-  const vote = { ...soundJob("vote", { ...size, budget: 3, liveEvery: 0 }), expect: "any violation" } as const;
-  return [
-    {
-      ...vote,
-      name: "vote, DRBD does not suspend I/O",
-      surroundings: { ...SOUND, suspend: false },
-      faults: ["replication", "power"],
-    },
-    { ...vote, name: "vote, no watchdog", surroundings: { ...SOUND, watchdog: false } },
-    {
-      ...vote,
-      name: "vote, T_take shorter than lease and watchdog",
-      timers: { take: 3_000 },
-      faults: ["link", "replication", "hands"],
-    },
-  ];
-}
-
 export const suite = (size: Size): readonly Job[] => [
   ...POLICIES.map((policy) => soundJob(policy, size)),
   ...POLICIES.map((policy) => withoutH1(policy, size)),
-  ...unsoundJobs(size),
 ];
