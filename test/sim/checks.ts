@@ -39,6 +39,10 @@ export function checkAction(sim: Sim, h: Host, action: Action): void {
         sim.violate(`V7 ${h.name} fences a host that is disabled or in maintenance`);
       return automatic(sim, h, "fences");
     }
+    case "alert":
+      // D18 where it is decided: a release in its middle goes on although HA is being switched off meanwhile.
+      if (action.id === "auto-release") automatic(sim, h, GIVES_AWAY);
+      return;
     case "vip-add":
       if (!h.target.filled) sim.violate(`V9 floating IP asked for before the LUN is exported on ${h.name}`);
       return;
@@ -53,7 +57,6 @@ export function checkAction(sim: Sim, h: Host, action: Action): void {
       const { record } = action;
       if (operated(h)) return;
       if (takesOver(sim, h, record)) automatic(sim, h, TAKES_OVER);
-      if (record.owner === null && record.takeovers > h.disk.record.takeovers) automatic(sim, h, GIVES_AWAY);
       return;
     }
     default:
