@@ -6,7 +6,6 @@
 //
 // Nothing is forced: what cannot be done stops the procedure with the reason, and "off" leads back from every stage.
 
-import * as z from "zod";
 import { disableHost, enableHost, evacuateHost, type Evacuation } from "../act/pool/maintenance.ts";
 import type { Done, PoolContext } from "../act/pool/procedure.ts";
 import { returnVms } from "../act/pool/return-vms.ts";
@@ -20,24 +19,8 @@ import type { ControlReply } from "../drivers/control/port.ts";
 import type { JsonCache } from "../drivers/store/json-cache.ts";
 import type { PoolView } from "../drivers/xapi/port.ts";
 import { ok, type Result } from "../util/result.ts";
+import type { KeptMaintenance } from "./maintenance-cache.ts";
 import type { Snapshot } from "./messages.ts";
-
-/** Kept on disk from the first step to the end of "off". */
-export interface KeptMaintenance {
-  /** `stopped`: something did not work and a person was told; nothing goes on by itself. */
-  readonly phase: "entering" | "stopped" | "held" | "leaving";
-  /** UUIDs of the VMs that were moved away for it. */
-  readonly moved: readonly string[];
-  readonly returnVms: boolean;
-}
-
-const keptSchema = z.object({
-  phase: z.enum(["entering", "stopped", "held", "leaving"]),
-  moved: z.array(z.string()),
-  returnVms: z.boolean(),
-});
-
-export const parseKept = (value: unknown): KeptMaintenance | null => keptSchema.safeParse(value).data ?? null;
 
 export interface MaintenanceTimes {
   /** xapi restarts when the master role moves, and boots slowly. */
