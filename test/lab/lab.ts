@@ -255,7 +255,7 @@ function services(node: NodeName, nodeBinary: string): unknown {
   ];
   return [
     { name: "xapi", argv: xapi, restartMs: 250 },
-    { name: "tandemd", argv: tandem, restartMs: 250 },
+    { name: "tandemd", argv: tandem, restartMs: 100 },
   ];
 }
 
