@@ -43,7 +43,7 @@ export interface Hands {
   readonly targetSpec: TargetSpec;
   readonly vipSpec: VipSpec;
   /** The peer's initiator addresses, for D16. */
-  readonly peerInitiators: readonly string[];
+  readonly peerInitiators: () => readonly string[];
   /** Ids of orders to fence that must not begin any more. */
   readonly withdrawn: Set<number>;
 }
@@ -196,10 +196,10 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
     case "target-fill": {
       const filled = await target.fill(targetSpec);
       if (!filled.ok || !effect.bar) return driver("fill the target", filled);
-      return driver("bar the other host's initiators", await target.bar(targetSpec, hands.peerInitiators));
+      return driver("bar the other host's initiators", await target.bar(targetSpec, hands.peerInitiators()));
     }
     case "target-bar-peer":
-      return driver("bar the other host's initiators", await target.bar(targetSpec, hands.peerInitiators));
+      return driver("bar the other host's initiators", await target.bar(targetSpec, hands.peerInitiators()));
     case "portal-open":
       return driver("open the portal", await target.openPortal(targetSpec));
     case "target-withdraw":

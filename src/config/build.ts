@@ -10,6 +10,7 @@ import type {
   Config,
   EffectiveParameter,
   FenceConfig,
+  HostEntry,
   MailConfig,
   PassConfig,
   StorageConfig,
@@ -48,7 +49,7 @@ function pass(read: Reader): PassConfig {
   };
 }
 
-function storageConfig(read: Reader, storage: LocalStorage): StorageConfig {
+function storageConfig(read: Reader, storage: LocalStorage, hosts: readonly HostEntry[]): StorageConfig {
   const address = read.text("DRBD_VIRTUAL_IP");
   return {
     resources: read.list("DRBD_RESOURCES"),
@@ -58,6 +59,7 @@ function storageConfig(read: Reader, storage: LocalStorage): StorageConfig {
       tid: TARGET_ID,
       luns: storage.luns,
       allow: read.list("TARGET_INITIATORS"),
+      members: hosts.filter((host) => host.diskless === true).flatMap((host) => [host.management, host.replication]),
       portal: { address, port: read.number("TARGET_PORT") },
     },
     vip: { address, prefix: isIP(address) === 6 ? 128 : 32, device: read.text("DRBD_INTERFACE") },
@@ -184,7 +186,7 @@ function hashOfConfig(
 
 export function buildConfig(parts: Parts): Config {
   const { local, pool, storage: read, timers } = parts;
-  const storage = local.storage === null ? null : storageConfig(read, local.storage);
+  const storage = local.storage === null ? null : storageConfig(read, local.storage, local.hosts);
   const vm = vmConfig(pool);
   const found = witnesses(pool);
   const policy = derivePolicy({

@@ -15,8 +15,8 @@ import type { Settings } from "./settings.ts";
 
 export interface HearParts {
   readonly perform: (action: OuterAction) => void;
-  /** Null in a pool of two hosts. */
-  readonly poolHands: Pick<PoolHands, "perform" | "keep"> | null;
+  /** Never asked in a pool of two hosts. */
+  readonly poolHands: Pick<PoolHands, "perform" | "keep">;
   /** Keeps the newest snapshot; gives back the one before. */
   readonly keep: (snapshot: Snapshot) => Snapshot | null;
   readonly config: () => Config;
@@ -105,9 +105,9 @@ export function createHear(parts: HearParts): Hear {
       case "snapshot":
         return look(message.snapshot);
       case "pool-actions":
-        return parts.poolHands?.perform(message.actions);
+        return parts.poolHands.perform(message.actions);
       case "pool-snapshot":
-        return parts.poolHands?.keep(message.snapshot);
+        return parts.poolHands.keep(message.snapshot);
       case "dropped":
         logger.event("peer.dropped", { detail: `${message.count} packets: ${message.reason}`, reason: message.reason });
         return;

@@ -15,6 +15,7 @@ import type { Result } from "../util/result.ts";
 import { assertNever } from "../util/assert.ts";
 import type { Alerts } from "./alerts.ts";
 import type { Control } from "./control.ts";
+import type { MemberBars } from "./member-bars.ts";
 import type { PoolOuterAction, PoolOutsideEvent, PoolSnapshot } from "./pool-brain.ts";
 import type { PoolPart } from "./pool-part.ts";
 import { policyOf } from "./vm-watch.ts";
@@ -28,6 +29,8 @@ export interface PoolHandsParts {
   readonly alerts: Pick<Alerts, "raise" | "clear">;
   readonly control: Pick<Control, "settle">;
   readonly feed: (event: PoolOutsideEvent) => void;
+  /** D16; null on a host that serves no storage. */
+  readonly bars: Pick<MemberBars, "bar" | "follow"> | null;
   /** Tells what runs here after something was done to it. */
   readonly lookAtDomains: () => Promise<void>;
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
@@ -115,6 +118,8 @@ export function createPoolHands(parts: PoolHandsParts): PoolHands {
       }
       case "recover-host": {
         const { hostId } = action;
+        const barred = await parts.bars?.bar(hostId);
+        if (barred?.ok === false) return { ok: false, detail: barred.error };
         const order = {
           deadUuid: hostId,
           ownUuid,
@@ -178,6 +183,7 @@ export function createPoolHands(parts: PoolHandsParts): PoolHands {
     },
     keep(snapshot) {
       newest = snapshot;
+      void parts.bars?.follow(snapshot.state.dead);
     },
     snapshot: () => newest,
     domains: () => new Map(Object.keys(newest?.state.neighbours ?? {}).map((id) => [id, domainsOf(id)])),

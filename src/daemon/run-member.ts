@@ -152,6 +152,7 @@ export async function startMember({ settings, identity, secret, logger: plain }:
     alerts,
     control,
     feed,
+    bars: null,
     lookAtDomains,
     log,
   });

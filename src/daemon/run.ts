@@ -29,6 +29,7 @@ import { switchedLogger } from "./log-switches.ts";
 import type { Beginning } from "./beginning.ts";
 import type { OutsideEvent, Snapshot } from "./messages.ts";
 import { emptyForShutdown } from "./empty-for-shutdown.ts";
+import { createMemberBars } from "./member-bars.ts";
 import { stopOnSignal } from "./orderly-stop.ts";
 import { createOperator } from "./operator.ts";
 import { ALERTS_PATH, HISTORY_PATH, VMS_PATH, XAPI } from "./paths.ts";
@@ -146,7 +147,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     clock,
     domains: drivers.domains,
     snapshot: () => snapshot,
-    survivors: (lostHost) => poolHands?.survivors(lostHost) ?? null,
+    survivors: (lostHost) => poolHands.survivors(lostHost),
     feed,
     onView(view) {
       if (view.kind !== "known") return;
@@ -164,7 +165,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     clock,
     domains: drivers.domains,
     snapshot: () => snapshot,
-    members: () => poolHands?.domains() ?? new Map(),
+    members: () => poolHands.domains(),
     view: pool.view,
     perform: pool.perform,
     feed,
@@ -204,6 +205,13 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
 
   const witness = startWitnessPart({ config: () => config, now: clock.now, feed, log });
 
+  const bars = createMemberBars({
+    target: drivers.target,
+    spec: storage.target,
+    hosts: () => config.hosts,
+    pairBars: () => (snapshot?.state.barred === true ? [config.peer.replication] : []),
+    log,
+  });
   const hands: Hands = {
     ...drivers,
     withdrawn: new Set(),
@@ -211,7 +219,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     pool,
     targetSpec: storage.target,
     vipSpec: storage.vip,
-    peerInitiators: [config.peer.replication],
+    peerInitiators: () => [config.peer.replication, ...bars.addresses()],
   };
 
   const tellProblems = createProblemTeller(logger, alerts);
@@ -291,21 +299,19 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     feed,
     log,
   });
-  const poolHands =
-    start.pool === null
-      ? null
-      : createPoolHands({
-          drivers,
-          store,
-          pool,
-          lanes,
-          config: () => config,
-          alerts,
-          control,
-          feed: feedPool,
-          lookAtDomains: storagePart.domains,
-          log,
-        });
+  const poolHands = createPoolHands({
+    drivers,
+    store,
+    pool,
+    lanes,
+    config: () => config,
+    alerts,
+    control,
+    feed: feedPool,
+    bars,
+    lookAtDomains: storagePart.domains,
+    log,
+  });
   const keep = (next: Snapshot): Snapshot | null => {
     const before = snapshot;
     snapshot = next;

@@ -31,6 +31,7 @@ function hands(change: Partial<PoolHandsParts>) {
     alerts: { raise: () => undefined, clear: () => undefined },
     control: { settle: () => undefined },
     feed: (event) => fed.push(event),
+    bars: null,
     lookAtDomains: () => Promise.resolve(),
     log: () => undefined,
     ...change,

@@ -17,6 +17,8 @@ export interface TargetSpec {
   readonly luns: readonly ExportedLun[];
   /** Initiator addresses or ALL; D16 takes the peer's out. */
   readonly allow: readonly string[];
+  /** Addresses of hosts of the pool that hold no copy: where ALL are allowed they stay so while another host is barred. */
+  readonly members?: readonly string[];
   readonly portal: { readonly address: string; readonly port: number };
 }
 
