@@ -10,7 +10,6 @@ import type {
   Config,
   EffectiveParameter,
   FenceConfig,
-  HostEntry,
   MailConfig,
   PassConfig,
   StorageConfig,
@@ -49,7 +48,14 @@ function pass(read: Reader): PassConfig {
   };
 }
 
-function storageConfig(read: Reader, storage: LocalStorage, hosts: readonly HostEntry[]): StorageConfig {
+/** Initiators beside this host's own, by the addresses they come from; none in a pool of two hosts. */
+function othersOf({ hosts, peer }: LocalFile): readonly string[] {
+  const members = hosts.filter((host) => host.diskless === true);
+  if (members.length === 0) return [];
+  return [peer.replication, ...members.flatMap((host) => [host.management, host.replication])];
+}
+
+function storageConfig(read: Reader, storage: LocalStorage, local: LocalFile): StorageConfig {
   const address = read.text("DRBD_VIRTUAL_IP");
   return {
     resources: read.list("DRBD_RESOURCES"),
@@ -59,7 +65,7 @@ function storageConfig(read: Reader, storage: LocalStorage, hosts: readonly Host
       tid: TARGET_ID,
       luns: storage.luns,
       allow: read.list("TARGET_INITIATORS"),
-      members: hosts.filter((host) => host.diskless === true).flatMap((host) => [host.management, host.replication]),
+      others: othersOf(local),
       portal: { address, port: read.number("TARGET_PORT") },
     },
     vip: { address, prefix: isIP(address) === 6 ? 128 : 32, device: read.text("DRBD_INTERFACE") },
@@ -186,7 +192,7 @@ function hashOfConfig(
 
 export function buildConfig(parts: Parts): Config {
   const { local, pool, storage: read, timers } = parts;
-  const storage = local.storage === null ? null : storageConfig(read, local.storage, local.hosts);
+  const storage = local.storage === null ? null : storageConfig(read, local.storage, local);
   const vm = vmConfig(pool);
   const found = witnesses(pool);
   const policy = derivePolicy({

@@ -67,13 +67,21 @@ test("beside the storage pair there may be members without a copy, and only the 
     ["xcp1", "xcp2"],
   );
   assert.equal(file.peer.name, "xcp2");
-  const { core, pool } = effectiveConfig({ local: file, pool: {}, lastGood: null, secrets: {}, keyId: "1" }).config;
+  const { core, pool, storage } = effectiveConfig({
+    local: file,
+    pool: {},
+    lastGood: null,
+    secrets: {},
+    keyId: "1",
+  }).config;
   assert.equal(core.peerId, XCP2);
   assert.deepEqual(pool?.storageHosts, [XCP1, XCP2]);
+  assert.deepEqual(storage?.target.others, ["10.10.10.2", "192.168.1.243", "10.10.10.4"]);
   assert.equal(pool?.hosts.length, 3);
   assert.equal(pool?.cfgHash, core.cfgHash);
   const pair = effectiveConfig({ local: sampleFile(SAMPLE), pool: {}, lastGood: null, secrets: {}, keyId: "1" }).config;
   assert.equal(pair.pool, null, "two hosts have nobody to vote with");
+  assert.deepEqual(pair.storage?.target.others, []);
 });
 
 const rows: readonly (readonly [string, string, RegExp])[] = [

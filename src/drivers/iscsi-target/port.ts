@@ -17,8 +17,8 @@ export interface TargetSpec {
   readonly luns: readonly ExportedLun[];
   /** Initiator addresses or ALL; D16 takes the peer's out. */
   readonly allow: readonly string[];
-  /** Addresses of hosts of the pool that hold no copy: where ALL are allowed they stay so while another host is barred. */
-  readonly members?: readonly string[];
+  /** In a pool of three hosts and more: what stays allowed where ALL are, while one of these is barred. */
+  readonly others?: readonly string[];
   readonly portal: { readonly address: string; readonly port: number };
 }
 

@@ -282,7 +282,7 @@ export function createTgtd(
 
   /** An ACL of ALL cannot leave one out: it is replaced by this host's own addresses. */
   function allowedWithout(spec: TargetSpec, barred: readonly string[]): readonly string[] {
-    const base = spec.allow.includes("ALL") ? [...ownAddresses(), ...(spec.members ?? [])] : spec.allow;
+    const base = spec.allow.includes("ALL") ? [...ownAddresses(), ...(spec.others ?? [])] : spec.allow;
     return base.filter((address) => !barred.includes(address));
   }
 
