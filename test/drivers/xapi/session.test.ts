@@ -6,6 +6,7 @@ import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { createXapiClient } from "../../../src/drivers/xapi/client.ts";
 import { createXapiNode, parseRole } from "../../../src/drivers/xapi/node-files.ts";
 import { createXapiGate, isXapiAlive, openPoolAt } from "../../../src/drivers/xapi/session.ts";
@@ -151,5 +152,23 @@ describe("the files xapi leaves on its host", () => {
     await writeFile(join(folder, "cookie"), "");
     const cookie = await node.initCompleteAtMs();
     assert.ok(cookie.ok && typeof cookie.value === "number");
+  });
+
+  test("a stamp is the same while the file is, and none right after a write or without a file", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "tandem-xapi-"));
+    t.after(() => rm(folder, { recursive: true }));
+    const poolConf = join(folder, "pool.conf");
+    const node = createXapiNode({ poolConf, initComplete: join(folder, "cookie") });
+    assert.equal(await node.roleStamp(), null);
+    await writeFile(poolConf, "master");
+    assert.equal(await node.roleStamp(), null, "another write in the same instant could look the same");
+    await delay(1_050);
+    const before = await node.roleStamp();
+    assert.notEqual(before, null);
+    assert.equal(await node.roleStamp(), before);
+    // As long as the word before it.
+    await writeFile(poolConf, "broken");
+    await delay(1_050);
+    assert.notEqual(await node.roleStamp(), before);
   });
 });
