@@ -26,6 +26,8 @@ export type OuterEffect = Exclude<Effect, { readonly kind: "watchdog-arm" | "wat
 export interface PoolProcedures {
   promote(): Promise<Result<string, string>>;
   designatePeer(): Promise<Result<string, string>>;
+  /** Two masters: makes the other host's toolstack a supporter of this one's. */
+  recoverSupporters(): Promise<Result<string, string>>;
   recoverPeer(): Promise<Result<string, string>>;
   /** A22: starts VMs of the living peer that it confirmed to be gone there. */
   startConfirmed(uuids: readonly string[]): Promise<Result<string, string>>;
@@ -92,6 +94,7 @@ const laneOf = (effect: OuterEffect): string => {
       return "fence";
     case "xapi-promote":
     case "xapi-designate":
+    case "recover-supporters":
     case "recover-peer":
     case "start-confirmed":
       return "pool";
@@ -240,6 +243,8 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
       return procedure(await hands.pool.promote());
     case "xapi-designate":
       return procedure(await hands.pool.designatePeer());
+    case "recover-supporters":
+      return procedure(await hands.pool.recoverSupporters());
     case "recover-peer":
       return procedure(await hands.pool.recoverPeer());
     case "start-confirmed":

@@ -5,6 +5,7 @@ import { raisePoolAlert, type PoolAlert } from "../act/pool/alert.ts";
 import { becomeMaster } from "../act/pool/become-master.ts";
 import { designateMaster } from "../act/pool/designate-master.ts";
 import { describePoolFailure, type Done, type NodeContext } from "../act/pool/procedure.ts";
+import { recoverSupporters } from "../act/pool/recover-supporters.ts";
 import { recoverPeerVms, startConfirmedVms, type Survivor } from "../act/pool/recover-vms.ts";
 import type { PoolProcedures } from "../act/execute.ts";
 import type { Config } from "../config/config.ts";
@@ -188,6 +189,15 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
       const done = await designateMaster(context(mayDesignate), { ownUuid: self.uuid, targetUuid: peer.uuid });
       cache.restart();
       return done.ok ? ok("the other host's toolstack is the pool master") : err(describePoolFailure(done.error));
+    },
+    async recoverSupporters() {
+      const { self, peer } = options.config();
+      const mayRecover = (): boolean => {
+        const snapshot = options.snapshot();
+        return snapshot !== null && snapshot.inContact && snapshot.serving;
+      };
+      const done = await recoverSupporters(context(mayRecover), { ownUuid: self.uuid, peerUuid: peer.uuid });
+      return done.ok ? ok(`the toolstack of ${peer.name} follows this one`) : err(describePoolFailure(done.error));
     },
     async recoverPeer() {
       const { self, peer } = options.config();

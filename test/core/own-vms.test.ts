@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { ownVmsRefusal } from "../../src/core/decide/own-vms.ts";
 import { initialState, type State } from "../../src/core/model/state.ts";
 import { servingWorld, type World } from "../sim/world.ts";
-import { cut } from "./mutation.ts";
+import { cut, mend } from "./mutation.ts";
 
 const refusal = (world: World, host: "a" | "b"): string | undefined =>
   ownVmsRefusal(world.state(host), world.state(host).lastTick);
@@ -120,4 +120,16 @@ test("A22: stalled VMs that are not protected are not asked for", () => {
   world.run(60_000);
   assert.equal(world.hosts.b.domains.has("vm-b"), true);
   assert.equal(world.hosts.a.domains.has("vm-b"), false);
+});
+
+test("A11, A10: an ex-master that was only cut off follows the new master and gets the disks back", () => {
+  const world = servingWorld();
+  cut(world, "a");
+  world.until("b serves and is master", () => world.serving("b") && world.hosts.b.disk.xapi === "master", 60_000);
+  world.until("the VM of a runs on b", () => world.hosts.b.domains.get("vm-a")?.paused === false, 60_000);
+  assert.equal(world.hosts.b.target.barred, true);
+  mend(world, "a");
+  world.until("one master", () => world.hosts.a.disk.xapi === "supporter", 30_000);
+  world.until("a is readmitted", () => !world.hosts.b.target.barred, 30_000);
+  assert.deepEqual(world.violations, []);
 });

@@ -210,6 +210,9 @@ export function perform(world: World, side: Side, effect: Effect, ask: AskHandle
       h.master = 0;
       peer.master = 1;
       return true;
+    case "recover-supporters":
+      peer.master = 0;
+      return true;
     case "recover-peer":
       if (!world.facts(side).mayRestart) return false;
       if (h.vmA === VM.absent) h.vmA = VM.running;

@@ -50,6 +50,8 @@ export function checkAction(sim: Sim, h: Host, action: Action): void {
       return automatic(sim, h, "starts the other host's VMs");
     case "xapi-promote":
       return automatic(sim, h, "promotes its toolstack");
+    case "recover-supporters":
+      return automatic(sim, h, "makes the other toolstack a supporter");
     case "start-confirmed":
     case "destroy-domains":
       return automatic(sim, h, `orders ${action.kind} (A22)`);

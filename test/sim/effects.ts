@@ -33,6 +33,7 @@ const LATENCY: Partial<Record<EffectKind, number>> = {
   "vip-remove": 40,
   fence: 300,
   "xapi-promote": 14000,
+  "recover-supporters": 12000,
   "recover-peer": 3000,
 };
 /** Drivers give up on a hanging tool after this. */
@@ -55,7 +56,7 @@ function laneOf({ kind }: Effect): string {
   if (kind.endsWith("-portal")) return "firewall";
   if (kind.startsWith("vip")) return "vip";
   if (kind.endsWith("domains")) return "domains";
-  if (kind.startsWith("xapi") || kind === "recover-peer") return "pool";
+  if (kind.startsWith("xapi") || kind.startsWith("recover")) return "pool";
   if (kind.startsWith("watchdog")) return "watchdog";
   if (kind === "persist" || kind === "fence") return kind;
   return "drbd";
@@ -170,6 +171,7 @@ function lookAgain(sim: Sim, h: Host, kind: EffectKind): void {
       return sim.feed(h, { kind: "watchdog", armed: h.watchdog.armed });
     case "xapi-promote":
     case "xapi-designate":
+    case "recover-supporters":
       return observeXapi(sim, h);
     default:
       return;
@@ -272,6 +274,12 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       h.disk.xapi = "supporter";
       peer.disk.xapi = "master";
       if (peer.power) observeXapi(sim, peer);
+      return done(true);
+    case "recover-supporters":
+      if (!peer.power || !onSwitch(sim.network, h.name) || !onSwitch(sim.network, peer.name))
+        return done("the other toolstack was not reached");
+      peer.disk.xapi = "supporter";
+      observeXapi(sim, peer);
       return done(true);
     case "recover-peer":
       return recover(sim, h, done);

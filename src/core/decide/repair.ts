@@ -1,7 +1,7 @@
 // Small things that are mended whenever they are found broken: DRBD not up, target not warm, watchdog not armed, the
 // peer's initiators readmitted. Each with back-off; none changes who serves.
 
-import { inContact, isOwner, peerOwns, serving, view } from "../facts.ts";
+import { hostLossForbidden, inContact, isOwner, peerOwns, serving, view } from "../facts.ts";
 import { READMIT } from "./recovery.ts";
 import { outdating } from "./requests.ts";
 import type { HeartbeatBody } from "../model/peer.ts";
@@ -65,6 +65,7 @@ export function repair(turn: Turn): void {
   }
   demoteStray(turn);
   clearPortal(turn);
+  oneMaster(turn);
   const body = state.peer.body;
   if (
     state.barred &&
@@ -79,6 +80,21 @@ export function repair(turn: Turn): void {
       if (mend(turn, READMIT, { kind: "target-fill", bar: false })) change(turn, { barred: false });
     }
   }
+}
+
+/**
+ * A11: two toolstacks that call themselves master stay two until one is told (xapi.md 0.10); until then the host that came back
+ * is not readmitted (A10). The owner of the storage says which one it is.
+ */
+function oneMaster(turn: Turn): void {
+  const { state, now } = turn;
+  const { body } = state.peer;
+  if (body?.xapi !== "master" || valueOf(state.xapi)?.role !== "master") return;
+  if (!isOwner(state) || !serving(state) || !inContact(state, now) || body.epoch !== state.durable.epoch) return;
+  // While a role is handed over both may say so for a moment.
+  const underWay = state.promotion?.phase === "running" || state.handover !== null || state.activity !== null;
+  if (underWay || hostLossForbidden(state) !== undefined) return;
+  mend(turn, "make the other toolstack a supporter", { kind: "recover-supporters" });
 }
 
 /** A10: only a host whose toolstack follows this one's master, and that runs nothing this one runs, gets the disks back. */

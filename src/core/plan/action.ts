@@ -40,6 +40,8 @@ export type EffectBody =
   | { readonly kind: "xapi-promote" }
   /** Planned: both toolstacks are alive and the peer's becomes master. */
   | { readonly kind: "xapi-designate" }
+  /** Both toolstacks call themselves master: the other one follows this one from now on. */
+  | { readonly kind: "recover-supporters" }
   /** D7 holds: declare the peer dead in XAPI, start its VMs here. The executor asks again before each start. */
   | { readonly kind: "recover-peer" }
   /** A22: starts VMs here of which the living peer confirmed that their domains are gone there. */
