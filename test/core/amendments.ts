@@ -97,8 +97,9 @@ mutation("A10", "an ex-master that still is one does not get the disks back", /V
   const world = worldWithout(removed);
   cut(world, "a");
   world.until("its VM runs on b", () => world.hosts.b.domains.has("vm-a"), 90_000);
-  // The database of the old master says what it said; nobody changed its role.
+  // The database of the old master says what it said, and its toolstack does not hear what it is told.
   world.hosts.a.disk.xapi = "master";
+  world.fail("b", "recover-supporters");
   mend(world, "a");
   world.run(15_000);
   return broken(world, { "V2 the ex-master stays out": world.hosts.b.target.barred });
