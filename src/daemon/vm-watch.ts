@@ -263,21 +263,32 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     const names = new Map(plan.groups.flat().map(({ vm }) => [vm.uuid, vm.name]));
     log("vm.starting", `${[...names.values()].join(", ")} ought to run`);
     const groups = plan.groups.map((group) => group.map(({ vm, host }) => ({ vmUuid: vm.uuid, hostUuid: host })));
+    // Each call has a deadline; this bounds the batch (MONITOR_MAX_STARTS passes that found it still running).
+    const { maxStarts, scanRateMs, killAll } = config().pass;
+    const hung = new AbortController();
+    const limit = setTimeout(() => {
+      log("vm.failed", `the starts are still under way after ${Math.round((maxStarts * scanRateMs) / 1000)} s`, "warn");
+      if (killAll) hung.abort();
+    }, maxStarts * scanRateMs);
     const done = await parts.perform(
       (context) =>
-        startWanted(context, {
-          groups,
-          ownUuid: config().self.uuid,
-          domains: allDomains,
-          onEnd(uuid, failure) {
-            memory = noteStart(memory, uuid, failure, clock.now());
-            const name = names.get(uuid) ?? uuid;
-            if (failure === null) log("vm.started", name);
-            else log("vm.failed", `${name}: ${failure}`, "warn");
+        startWanted(
+          { ...context, signal: AbortSignal.any([context.signal, hung.signal]) },
+          {
+            groups,
+            ownUuid: config().self.uuid,
+            domains: allDomains,
+            onEnd(uuid, failure) {
+              memory = noteStart(memory, uuid, failure, clock.now());
+              const name = names.get(uuid) ?? uuid;
+              if (failure === null) log("vm.started", name);
+              else log("vm.failed", `${name}: ${failure}`, "warn");
+            },
           },
-        }),
+        ),
       () => snapshot()?.ownVmsRefusal === null,
     );
+    clearTimeout(limit);
     starting = false;
     if (!done.ok) log("vm.failed", done.error, "warn");
     wake();

@@ -41,7 +41,7 @@ interface Watching {
   readonly alerts: Map<string, string>;
   readonly cache: { kept: KeptVms | null };
   /** Fields of the snapshot that the test bends. */
-  readonly world: { ha: "on" | "off"; refusal: string | null; masterOnly: boolean };
+  readonly world: { ha: "on" | "off"; refusal: string | null; masterOnly: boolean; xapiHangs: boolean };
 }
 
 /** The watch of the master's daemon, with the digests of both hypervisors as heartbeats would carry them. */
@@ -49,7 +49,7 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
   const base = servingWorld().state("a");
   const { body } = base.peer;
   assert.ok(body !== null);
-  const world: Watching["world"] = { ha: "on", refusal: null, masterOnly: false };
+  const world: Watching["world"] = { ha: "on", refusal: null, masterOnly: false, xapiHangs: false };
   const domains = { own: [] as string[], peer: [] as string[] };
   const look = async (): Promise<void> => {
     domains.own = [...(await master.localDomains())];
@@ -88,7 +88,7 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
     config: () => ({
       self: entry(XCP1, "xcp1"),
       peer: entry(XCP2, "xcp2"),
-      pass: { delayMs: 500, scanRateMs: 500, maxStarts: 20, killAll: true },
+      pass: { delayMs: 500, scanRateMs: 100, maxStarts: world.xapiHangs ? 3 : 200, killAll: true },
       vm: {
         masterOnly: world.masterOnly,
         opMode: 2,
@@ -113,7 +113,8 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
     snapshot,
     view: () => view,
     async perform(work, permitted) {
-      const done = await work({ ...master.context, permitted });
+      const gate = world.xapiHangs ? { ...master.gate, openPool: hangs } : master.gate;
+      const done = await work({ ...master.context, gate, permitted });
       return done.ok ? done : { ok: false, error: describePoolFailure(done.error) };
     },
     feed: () => undefined,
@@ -135,6 +136,13 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
   });
   return { watch, logged, alerts, cache, world };
 }
+
+/** Logs in never, until the caller gives up. */
+const hangs: SimHost["gate"]["openPool"] = (_deadlineMs, signal) =>
+  new Promise((resolve) => {
+    const error = { kind: "transport", call: "session.login_with_password", reason: "given up" } as const;
+    signal?.addEventListener("abort", () => resolve({ ok: false, error }));
+  });
 
 async function startOn(host: SimHost, on: string, ...numbers: readonly number[]): Promise<void> {
   const hostRef = await refOf(host, "host", on);
@@ -200,6 +208,16 @@ describe("the passes of VM protection", { timeout: 120_000 }, () => {
     watched.world.ha = "on";
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     assert.equal((await master.localDomains()).size, 0);
+  });
+
+  test("are not held up for ever by starts that hang (MONITOR_MAX_STARTS, MONITOR_KILLALL)", async (t) => {
+    const pool = await startSimPool(t, { vms: [vm(1, { otherConfig: { [LEFT_KEY]: XCP1 } })] });
+    const watched = watching(t, pool);
+    watched.world.xapiHangs = true;
+    await eventually(async () => watched.logged.some((line) => /the starts are still under way/.test(line)));
+    await eventually(async () => watched.logged.some((line) => /given up/.test(line)));
+    watched.world.xapiHangs = false;
+    await eventually(async () => (await pool.master.localDomains()).size === 1);
   });
 
   test("raise the overcommit alert when one host more could not be lost, and end it", async (t) => {
