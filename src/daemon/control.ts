@@ -27,6 +27,7 @@ export interface ControlParts {
   readonly settings: Pick<Settings, "reconsider">;
   /** Parameters and flags in the pool's database. */
   readonly poolRequest: (request: PoolRequest) => Promise<ControlReply>;
+  readonly forgetHost: (name: string) => Promise<ControlReply>;
   /** Shows in the pool's database what the hosts decided; it decides nothing itself. */
   readonly mirror: (on: boolean) => Promise<unknown>;
   /** Protected VMs that xapi would start by itself at boot. */
@@ -132,6 +133,8 @@ export function createControl(parts: ControlParts): Control {
         return command({ kind: "switch", storageOnly: request.storageOnly });
       case "confirm-peer-off":
         return confirmOff(request.peerName);
+      case "forget-host":
+        return parts.forgetHost(request.host);
       case "get":
         return { kind: "parameters", parameters: parameterValues(parts.config(), request.scope) };
       case "set":

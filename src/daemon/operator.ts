@@ -21,6 +21,7 @@ import type { Drivers } from "./drivers.ts";
 import { explainReply } from "./explain-request.ts";
 import type { FenceWatch } from "./fence-watch.ts";
 import { createFieldSwitch, ENABLED_KEY, type FieldSwitch } from "./field-switch.ts";
+import { forgetReply } from "./forget-request.ts";
 import type { History } from "./history.ts";
 import { parseKept } from "./maintenance-cache.ts";
 import { createMaintenance, type Maintenance } from "./maintenance.ts";
@@ -117,6 +118,7 @@ export function createOperator(parts: OperatorParts): Operator {
     config,
     settings,
     poolRequest,
+    forgetHost: (name) => forgetReply({ config, snapshot, view: pool.view, perform: pool.perform }, name),
     mirror,
     selfStarting: parts.selfStarting,
     maintenance,

@@ -35,7 +35,7 @@ const tooWide = (text: string): string[] => text.split("\n").filter((line) => li
 
 const commands = {
   "ha-cfg":
-    "status check explain enable disable maintenance history log cluster-status get-vm-ha set-vm-ha get set insert import backup restore restore-default remove email show-alerts clear-alerts raise-alert version completion".split(
+    "status check explain enable disable maintenance forget-host history log cluster-status get-vm-ha set-vm-ha get set insert import backup restore restore-default remove email show-alerts clear-alerts raise-alert version completion".split(
       " ",
     ),
   "iscsi-cfg":
@@ -110,6 +110,7 @@ describe("requests", () => {
     ["ha-cfg", ["set-vm-ha", "my vm", "true"], { kind: "set-vm-ha", vm: "my vm", on: true }],
     ["ha-cfg", ["restore-default"], { kind: "restore-default" }],
     ["ha-cfg", ["remove", "--yes"], { kind: "remove" }],
+    ["ha-cfg", ["forget-host", "xcp2", "--yes"], { kind: "forget-host", host: "xcp2" }],
     ["ha-cfg", ["email"], { kind: "email" }],
     ["ha-cfg", ["raise-alert", "the", "UPS is empty"], { kind: "raise-alert", text: "the UPS is empty" }],
     ["ha-cfg", ["clear-alerts"], { kind: "clear-alerts" }],

@@ -77,6 +77,16 @@ export async function haCfg(argv: readonly string[], context: CliContext): Promi
         await run(context, { kind: "maintenance", on: state === "on", returnVms: leaveVms !== true }, json === true),
       ),
     );
+  tool
+    .command("forget-host", "take a host that will not come back out of the pool")
+    .helpGroup(EVERYDAY)
+    .argument("<host>", "its name or its UUID")
+    .option("--yes", "do not ask")
+    .action(async (host: string, { json, yes }: CommonOptions & { yes?: boolean }) => {
+      const caution = `CAUTION: ${host} leaves the pool for good, and its local storage is forgotten.`;
+      if (!(await agreed(context, caution, yes === true))) return tool.finish(1);
+      tool.finish(await run(context, { kind: "forget-host", host }, json === true));
+    });
   addHistory(tool, context).helpGroup(EVERYDAY);
   addLog(tool, context).helpGroup(EVERYDAY);
   tool

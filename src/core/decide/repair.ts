@@ -93,7 +93,8 @@ function oneMaster(turn: Turn): void {
   if (!isOwner(state) || !serving(state) || !inContact(state, now) || body.epoch !== state.durable.epoch) return;
   // While a role is handed over both may say so for a moment.
   const underWay = state.promotion?.phase === "running" || state.handover !== null || state.activity !== null;
-  if (underWay || hostLossForbidden(state) !== undefined) return;
+  // Its own word: the record of this host may not have followed yet.
+  if (underWay || body.ha !== "on" || hostLossForbidden(state) !== undefined) return;
   mend(turn, "make the other toolstack a supporter", { kind: "recover-supporters" });
 }
 

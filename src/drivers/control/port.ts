@@ -18,6 +18,8 @@ export type ControlRequest =
   /** Planned hand-over of the storage (and then of the master role) to the other host. */
   | { readonly kind: "switch"; readonly storageOnly: boolean }
   | { readonly kind: "confirm-peer-off"; readonly peerName: string }
+  /** Takes a silent host out of the pool for good, by its name or UUID. */
+  | { readonly kind: "forget-host"; readonly host: string }
   /** Effective parameters: pool-wide and local. */
   | { readonly kind: "get"; readonly scope: "pool" | "storage" }
   | { readonly kind: "set"; readonly name: string; readonly value: string }
