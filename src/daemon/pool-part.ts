@@ -196,7 +196,7 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
         const snapshot = options.snapshot();
         return snapshot !== null && snapshot.inContact && snapshot.serving;
       };
-      const done = await recoverSupporters(context(mayRecover), { ownUuid: self.uuid, peerUuid: peer.uuid });
+      const done = await recoverSupporters(context(mayRecover), { ownUuid: self.uuid, peerUuids: [peer.uuid] });
       return done.ok ? ok(`the toolstack of ${peer.name} follows this one`) : err(describePoolFailure(done.error));
     },
     async recoverPeer() {
