@@ -129,7 +129,7 @@ describe("control socket", () => {
     const asked: string[] = [];
     await serve(async (request, reply) => {
       asked.push(request.kind);
-      await reply({ kind: "done", text: "" });
+      reply({ kind: "done", text: "" });
     });
     const random = seeded(20261121);
     const good = '{"kind":"confirm-peer-off","peerName":"xcp2"}';
