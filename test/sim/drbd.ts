@@ -169,13 +169,17 @@ function becomePrimary(sim: Sim, h: Host, resource: string): void {
   side.role = "Primary";
   side.crashedPrimary = true;
   // D13 compared the generations of both hosts, and the other one made it durable that this one owns this very epoch.
-  const theirs = sim.hosts[other(h.name)].disk.record;
+  const peer = sim.hosts[other(h.name)];
+  const theirs = peer.disk.record;
   const chosen = theirs.owner === h.name && theirs.epoch === h.disk.record.epoch;
   const solo = h.bootRecord.owner === h.name && h.bootRecord.solo[resource] === true;
   const { state } = h;
   // F6: an operator who forces it has read the warning.
   const byWord = state?.fence.confirmed === true && state.commands.some(({ kind }) => kind === "become-primary");
-  if (side.disk !== "UpToDate" && !byWord) sim.violate(`V4 ${h.name} promoted ${resource} from ${side.disk}`);
+  // A release that is rolled back: the owner without a disk serves on through the other whole copy, as it did before.
+  const through = side.disk === "Diskless" && side.connected && sideOf(peer, resource).disk === "UpToDate";
+  if (side.disk !== "UpToDate" && !through && !byWord)
+    sim.violate(`V4 ${h.name} promoted ${resource} from ${side.disk}`);
   else if (!byWord && !side.connected && !side.syncedThisBoot && !solo && !chosen)
     sim.violate(`V4 ${h.name} promoted ${resource}, rebooted since it was last in sync and not solo`);
   if (side.connected) return;
