@@ -3,6 +3,7 @@
 
 import type { Config } from "../config/config.ts";
 import { adviseDrbdOptions } from "../config/drbd-requirements.ts";
+import { POOL_KEY_PREFIX } from "../config/pool-values.ts";
 import { enableRefusals, policyWarnings } from "../config/policy.ts";
 import { describeProblem } from "../config/problem.ts";
 import type { TimerFacts } from "../config/timers.ts";
@@ -16,6 +17,7 @@ import type { DrbdPort } from "../drivers/drbd/port.ts";
 import type { ExecPort } from "../drivers/exec/port.ts";
 import type { TargetPort } from "../drivers/iscsi-target/port.ts";
 import type { PoolView } from "../drivers/xapi/port.ts";
+import { VERSION } from "../report/version.ts";
 import type { Result } from "../util/result.ts";
 import type { FenceReadiness } from "./fence-watch.ts";
 import type { Snapshot } from "./messages.ts";
@@ -61,6 +63,7 @@ export async function runChecks(parts: CheckParts): Promise<readonly Check[]> {
     ["configuration", "configuration and timers", () => configuration(parts)],
     ["peer", "contact with the other host", () => contact(parts)],
     ["same-configuration", "same configuration on both hosts", () => sameConfiguration(parts)],
+    ["versions", "versions of tandem", () => versions(parts)],
     ["fencing", "fence device", () => fencing(parts)],
     ["heuristics", "heuristic addresses", () => heuristics(parts)],
     ["witness", "witness", () => witness(parts)],
@@ -118,6 +121,22 @@ function sameConfiguration({ snapshot, config }: CheckParts): Said {
   return bad(
     "the hosts have different timers, policy, addresses or exports (I-f)",
     "compare 'ha-cfg get --long' and /etc/tandem/tandem.yaml of both hosts",
+  );
+}
+
+/** Where a host writes its version into the pool's database: lower case, for it is a record of ours and no parameter. */
+export const versionKey = (hostUuid: string): string => `${POOL_KEY_PREFIX}version_${hostUuid}`;
+
+function versions({ view, config }: CheckParts): Said {
+  const pool = valueOf(view());
+  if (pool === undefined) return bad("the pool database is not readable", "see the toolstack");
+  const { peer } = config();
+  const theirs = pool.otherConfig[versionKey(peer.uuid)];
+  if (theirs === VERSION) return fine(`both hosts run ${VERSION}`);
+  const found = theirs === undefined ? "has not written its version" : `runs ${theirs}`;
+  return warn(
+    `this host runs ${VERSION}, ${peer.name} ${found}`,
+    "install the same package on both hosts, one after the other",
   );
 }
 

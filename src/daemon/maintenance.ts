@@ -13,7 +13,6 @@ import type { Config } from "../config/config.ts";
 import { allInSync, isOwner } from "../core/facts.ts";
 import type { Command } from "../core/model/event.ts";
 import { valueOf, type Observation } from "../core/model/observation.ts";
-import type { Millis } from "../core/model/time.ts";
 import type { ClockPort } from "../drivers/clock/port.ts";
 import type { ControlReply } from "../drivers/control/port.ts";
 import type { JsonCache } from "../drivers/store/json-cache.ts";
@@ -21,22 +20,7 @@ import type { PoolView } from "../drivers/xapi/port.ts";
 import { ok, type Result } from "../util/result.ts";
 import type { KeptMaintenance } from "./maintenance-cache.ts";
 import type { Snapshot } from "./messages.ts";
-
-export interface MaintenanceTimes {
-  /** xapi restarts when the master role moves, and boots slowly. */
-  readonly toolstackMs: Millis;
-  readonly resyncMs: Millis;
-  readonly everyMs: Millis;
-  /** Progress is told at least this often, so that the tool knows that the daemon lives. */
-  readonly tellMs: Millis;
-}
-
-export const MAINTENANCE_WAITS: MaintenanceTimes = {
-  toolstackMs: 300_000,
-  resyncMs: 600_000,
-  everyMs: 1_000,
-  tellMs: 20_000,
-};
+import { createPatience, MAINTENANCE_WAITS, type MaintenanceTimes } from "./patience.ts";
 
 export interface MaintenanceParts {
   readonly command: (body: Command) => Promise<ControlReply>;
@@ -71,6 +55,7 @@ export function createMaintenance(parts: MaintenanceParts): Maintenance {
   const { clock, cache } = parts;
   const times = parts.times ?? MAINTENANCE_WAITS;
   const pool = parts.pool ?? REAL;
+  const { onPool, wait } = createPatience(clock, parts.perform, times);
   let running: string | null = null;
 
   /** One procedure at a time, each step told to the log and to whoever asked. */
@@ -98,46 +83,6 @@ export function createMaintenance(parts: MaintenanceParts): Maintenance {
   async function keep(next: KeptMaintenance | null): Promise<void> {
     const saved = await cache.save(next);
     if (!saved.ok) parts.log("action.failed", saved.error, "warn");
-  }
-
-  /** A step on the pool, repeated while the toolstack restarts; a refusal of the step itself ends it at once. */
-  async function onPool<T>(
-    say: (text: string) => void,
-    what: string,
-    work: (context: PoolContext) => Promise<Done<T>>,
-    withinMs: Millis,
-  ): Promise<Result<T, string>> {
-    const endAt = clock.now() + withinMs;
-    let saidAt = clock.now();
-    for (;;) {
-      const done = await parts.perform(work);
-      if (done.ok || clock.now() >= endAt) return done;
-      if (clock.now() - saidAt >= times.tellMs) {
-        saidAt = clock.now();
-        say(`${what}: trying again (${done.error})`);
-      }
-      await clock.sleep(times.everyMs);
-    }
-  }
-
-  /** Waits for something this host can see; false when it did not come. */
-  async function wait(
-    say: (text: string) => void,
-    withinMs: Millis,
-    look: () => boolean,
-    words: () => string,
-  ): Promise<boolean> {
-    const endAt = clock.now() + withinMs;
-    let saidAt = clock.now();
-    while (!look()) {
-      if (clock.now() >= endAt) return false;
-      if (clock.now() - saidAt >= times.tellMs) {
-        saidAt = clock.now();
-        say(words());
-      }
-      await clock.sleep(times.everyMs);
-    }
-    return true;
   }
 
   const state = (): Snapshot["state"] | null => parts.snapshot()?.state ?? null;

@@ -13,14 +13,16 @@ import { smtpGreeting } from "../drivers/notify/smtp-greeting.ts";
 import { tryDisk } from "../drivers/store/disk-trial.ts";
 import { statePath } from "../drivers/store/file-store.ts";
 import { createJsonCache } from "../drivers/store/json-cache.ts";
+import type { PoolView } from "../drivers/xapi/port.ts";
+import { VERSION } from "../report/version.ts";
 import { ok } from "../util/result.ts";
 import type { Alerts } from "./alerts.ts";
-import { runChecks, type CheckParts } from "./check.ts";
+import { runChecks, versionKey, type CheckParts } from "./check.ts";
 import { createControl, type Control, type ControlParts } from "./control.ts";
 import type { Drivers } from "./drivers.ts";
 import { explainReply } from "./explain-request.ts";
 import type { FenceWatch } from "./fence-watch.ts";
-import { createFieldSwitch, ENABLED_KEY, type FieldSwitch } from "./field-switch.ts";
+import { createFieldSwitch, ENABLED_KEY } from "./field-switch.ts";
 import { forgetReply } from "./forget-request.ts";
 import type { History } from "./history.ts";
 import { parseKept } from "./maintenance-cache.ts";
@@ -53,7 +55,8 @@ export interface OperatorParts {
 export interface Operator {
   readonly control: Control;
   readonly maintenance: Pick<Maintenance, "resume">;
-  readonly fieldSwitch: FieldSwitch;
+  /** The pool's database has news. */
+  poolChanged(view: PoolView): void;
 }
 
 const DISK_MS = 5_000;
@@ -152,5 +155,22 @@ export function createOperator(parts: OperatorParts): Operator {
     alerts,
     log,
   });
-  return { control, maintenance, fieldSwitch };
+  let announced = false;
+  /** Once per daemon: `check` of the other host compares. */
+  async function announce({ otherConfig }: PoolView): Promise<void> {
+    if (announced) return;
+    announced = true;
+    const key = versionKey(config().self.uuid);
+    if (otherConfig[key] === VERSION) return;
+    const written = await pool.perform((context) => writePoolKeys(context, { [key]: VERSION }));
+    if (!written.ok) log("action.failed", written.error, "warn");
+  }
+  return {
+    control,
+    maintenance,
+    poolChanged(view) {
+      fieldSwitch.poolChanged(view);
+      void announce(view);
+    },
+  };
 }

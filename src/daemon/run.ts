@@ -154,7 +154,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
       vmWatch.wake();
       settings.poolChanged(view.value.otherConfig);
       secrets.poolChanged(view.value.otherConfig);
-      operator.fieldSwitch.poolChanged(view.value);
+      operator.poolChanged(view.value);
     },
     log,
     paths: XAPI,

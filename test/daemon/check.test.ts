@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { effectiveConfig } from "../../src/config/effective.ts";
 import { known, unknown } from "../../src/core/model/observation.ts";
-import { runChecks, type CheckParts } from "../../src/daemon/check.ts";
+import { runChecks, versionKey, type CheckParts } from "../../src/daemon/check.ts";
 import type { Snapshot } from "../../src/daemon/messages.ts";
 import type { Check } from "../../src/drivers/control/answers.ts";
 import type { ExecResult } from "../../src/drivers/exec/port.ts";
 import type { PoolView } from "../../src/drivers/xapi/port.ts";
+import { VERSION } from "../../src/report/version.ts";
 import { err, ok } from "../../src/util/result.ts";
 import { sampleFile, XCP1, XCP2 } from "../config/sample.ts";
 import { servingWorld } from "../sim/world.ts";
@@ -41,7 +42,7 @@ function snapshot(): Snapshot {
 const host = (uuid: string, ref: string) => ({ uuid, ref, name: ref, enabled: true, live: true });
 const POOL = {
   haEnabled: false,
-  otherConfig: {},
+  otherConfig: { [versionKey(XCP2)]: VERSION },
   hosts: [host(XCP1, "h1"), host(XCP2, "h2")],
   vms: [],
   srs: [{ ref: "sr", uuid: "sr-uuid", type: "lvmoiscsi", shared: true }],
@@ -175,6 +176,14 @@ for (const [id, how, parts, found] of broken) {
     assert.equal(checks.length, (await runChecks(healthy)).length);
   });
 }
+
+test("another version on the other host, and one that never said, is a warning", async () => {
+  const checked = async (otherConfig: Readonly<Record<string, string>>): Promise<Check> =>
+    outcomeOf(await runChecks({ ...healthy, view: () => known({ ...POOL, otherConfig }, 0) }), "versions");
+  assert.equal(outcomeOf(await runChecks(healthy), "versions").outcome, "ok");
+  assert.match((await checked({ [versionKey(XCP2)]: "0.0.9" })).found, /xcp2 runs 0\.0\.9/);
+  assert.equal((await checked({})).outcome, "warning");
+});
 
 test("a mail server that does not answer, a slow disk and one host's room are warnings: a failover works without", async () => {
   const checks = await runChecks({
