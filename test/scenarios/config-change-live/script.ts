@@ -33,13 +33,14 @@ export const scenario: Scenario = {
     await must(owner, "ha-cfg set MONITOR_DELAY 20", 20_000);
     await inForce(context, "MONITOR_DELAY", "20");
     // Timers in two steps: until both hosts show the same hash the more careful value counts.
-    await must(other, "ha-cfg set TIMER_PROFILE conservative", 20_000);
-    await inForce(context, "T_DEAD", "5");
+    await must(other, "ha-cfg set T_DEAD 3.2", 20_000);
+    await inForce(context, "T_DEAD", "3.2");
+    await refused(context, other, "ha-cfg set TIMER_PROFILE conservative", /WATCHDOG cannot change while HA is on/);
     await refused(context, owner, "ha-cfg set LEASE 1", /I-b/);
     await refused(context, owner, "ha-cfg set FENCE_METHOD ILO", /while HA is on/);
     await refused(context, owner, "ha-cfg set MONITOR_DELAY soon", /found "?soon/);
     await refused(context, owner, "ha-cfg set MONITOR_DELY 3", /MONITOR_DELAY/);
-    await inForce(context, "LEASE", "8");
+    await inForce(context, "LEASE", "5");
     // A file that cannot be read changes nothing, says so, and is taken up once it is mended.
     await must(other, `cp ${FILE} /tmp/good.yaml && echo 'storage: [' >> ${FILE}`);
     await alertOn(lab, other, "config", 20_000);
