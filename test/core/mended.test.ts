@@ -311,3 +311,20 @@ test("a durable record that cannot be written is tried four times a second, and 
   assert.equal(world.state("a").durable.ha, "off");
   assert.deepEqual(world.violations, []);
 });
+
+test("D13: the other toolstack is told to follow, and has half a minute to restart before it is told again", () => {
+  const before = servingWorld().state("a");
+  const { body } = before.peer;
+  assert.ok(body !== null);
+  let state: State = { ...before, peer: { ...before.peer, body: { ...body, xapi: "master" } } };
+  let orders = 0;
+  for (let now = before.lastTick + 50; now < before.lastTick + 900; now += 50) {
+    const next = step(state, { kind: "tick" }, now);
+    const order = next.actions.find((a) => a.kind === "recover-supporters");
+    ({ state } = next);
+    if (order === undefined) continue;
+    orders += 1;
+    ({ state } = step(state, { kind: "result", id: order.id, ok: true, detail: "" }, now + 5));
+  }
+  assert.equal(orders, 1);
+});

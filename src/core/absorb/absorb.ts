@@ -12,9 +12,13 @@ import { change, log, type Turn } from "../turn.ts";
 import { acceptCommand } from "../decide/commands.ts";
 import { acceptRequest } from "../decide/requests.ts";
 import { READMIT } from "../decide/recovery.ts";
+import { FOLLOW } from "../decide/repair.ts";
 import { inForce } from "../rules.ts";
 import { failVote } from "./vote.ts";
 import { absorbWitness } from "./witness.ts";
+
+/** As if so many tries had failed: half a minute before the other toolstack is told again to follow. */
+const FOLLOW_REST = 5;
 
 /** Short against the time between T_dead and the end of a lease: D4 stands on such a write. */
 const WRITE_AGAIN_MS = 250;
@@ -290,6 +294,8 @@ function absorbRepair(turn: Turn, id: number, ok: boolean, detail: string): void
   const entry = Object.entries(repairs).find(([, r]) => r.id === id);
   if (entry === undefined) return;
   const [name, r] = entry;
+  if (ok && name === FOLLOW)
+    return change(turn, { repairs: { ...repairs, [name]: { ...r, id: -1, at: turn.now, failures: FOLLOW_REST } } });
   if (ok) {
     const { [name]: _done, ...rest } = repairs;
     return change(turn, { repairs: rest });

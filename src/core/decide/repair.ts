@@ -18,6 +18,9 @@ const WARM_AFTER_MS = 3_000;
 /** The repair that gives the master role to the host that got the storage. */
 export const DESIGNATE = "designate";
 
+/** Makes the other toolstack a supporter; it restarts for that, and says so in its heartbeats only afterwards. */
+export const FOLLOW = "make the other toolstack a supporter";
+
 /** True when it was tried now. */
 function mend(turn: Turn, name: string, body: EffectBody): boolean {
   const last = turn.state.repairs[name];
@@ -95,7 +98,7 @@ function oneMaster(turn: Turn): void {
   const underWay = state.promotion?.phase === "running" || state.handover !== null || state.activity !== null;
   // Its own word: the record of this host may not have followed yet.
   if (underWay || body.ha !== "on" || hostLossForbidden(state) !== undefined) return;
-  mend(turn, "make the other toolstack a supporter", { kind: "recover-supporters" });
+  mend(turn, FOLLOW, { kind: "recover-supporters" });
 }
 
 /** A10: only a host whose toolstack follows this one's master, and that runs nothing this one runs, gets the disks back. */
