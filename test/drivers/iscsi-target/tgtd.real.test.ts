@@ -294,6 +294,14 @@ if (!isInNamespace()) {
       const theirs = await loginAndStay(portal, spec.iqn, "10.10.10.2");
       assert.equal(ours.status, 0);
       assert.notEqual(theirs.status, 0);
+      // In a pool of three hosts and more the others keep what they had.
+      const pool = { ...everyone, others: ["10.10.10.2", "10.10.10.4"] };
+      assert.deepEqual(await target.bar(pool, ["10.10.10.2"]), { ok: true, value: "changed" });
+      const left = await target.observe();
+      assert.deepEqual(left.ok && left.value.allowed.filter((one) => one.startsWith("10.")).toSorted(), [
+        "10.10.10.1",
+        "10.10.10.4",
+      ]);
       ours.end();
       theirs.end();
     });
