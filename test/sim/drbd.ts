@@ -277,7 +277,7 @@ export function createKernel(sim: Sim): () => void {
         }
       }
     }
-    if (finishResync(sim)) {
+    if (finishResync(sim, path)) {
       observeDrbd(sim, sim.hosts.a);
       observeDrbd(sim, sim.hosts.b);
     }

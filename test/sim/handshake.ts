@@ -83,14 +83,17 @@ export function fill(sim: Sim, from: Side, to: Side): number {
 /** When the resync that fills this side will be through. */
 const syncEnds = new WeakMap<Side, number>();
 
-/** Ends the resyncs whose time has come; true when one ended. */
-export function finishResync(sim: Sim): boolean {
+/** Ends the resyncs whose time has come, while packets pass and both ends still talk; true when one ended. */
+export function finishResync(sim: Sim, path: boolean): boolean {
+  if (!path) return false;
   let ended = false;
   for (const name of NAMES) {
     for (const resource of sim.resources) {
       const to = sideOf(sim.hosts[name], resource);
-      if (to.resync !== "target" || !to.connected || sim.now < (syncEnds.get(to) ?? 0)) continue;
-      inSync(sim, resource, sideOf(sim.hosts[other(name)], resource), to);
+      const from = sideOf(sim.hosts[other(name)], resource);
+      const over = sim.now >= (syncEnds.get(to) ?? 0);
+      if (to.resync !== "target" || !to.connected || !from.connected || !over) continue;
+      inSync(sim, resource, from, to);
       ended = true;
     }
   }
