@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { root } from "../../build.ts";
 import type { Scenario } from "../../lab/run-scenario.ts";
 import { until } from "../../lab/serving.ts";
@@ -35,6 +36,8 @@ export const scenario: Scenario = {
     const { code, stderr } = await lab.exec(other, "ha-cfg email", 60_000);
     if (code !== 1 || !stderr.includes("ECONNREFUSED")) throw new Error(`ha-cfg email ended with ${code}: ${stderr}`);
     await must(other, "ha-cfg raise-alert said before any server was there", 10_000);
+    // Starting a tool loads a node with one processor; the outage is to meet the daemon's own work alone.
+    await delay(5_000);
     await fault(`power-loss:${owner}`);
     if ((await serving(30_000)) !== other) throw new Error(`${other} did not take over`);
     await writes(vmsOf(lab, owner), 200, 120_000);
