@@ -9,7 +9,7 @@ export interface Deadline {
 }
 
 /** What ending and the last words may take. */
-const LAST_WORDS_MS = 150;
+const LAST_WORDS_MS = 250;
 
 export function deadlineIn(budgetMs: number): Deadline {
   const ownMs = Math.max(1, budgetMs - Math.min(LAST_WORDS_MS, budgetMs / 10));

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { BECOME_MASTER_TIMES, becomeMaster } from "../../../src/act/pool/become-master.ts";
 import { recoverPeerVms } from "../../../src/act/pool/recover-vms.ts";
 import { RECOVER_TIMES, recoverSupporters } from "../../../src/act/pool/recover-supporters.ts";
@@ -48,6 +49,10 @@ describe("a pool of four hosts", { timeout: 120_000 }, () => {
     assert.equal(value(await recoverSupporters(second.context, joining, rejoin)), "changed");
     const role = await third.context.node.role();
     assert.equal(role.ok && role.value.kind === "supporter" ? role.value.master : "", addressOf(1));
+
+    // Its toolstack restarted to follow; a host that is not enabled yet is given nothing.
+    const thirdRef = await refOf(second, "host", third.uuid);
+    while ((await run(second, "host.get_enabled", thirdRef)) !== true) await setTimeout(50);
 
     const recover = async (deadUuid: string): Promise<readonly string[]> => {
       const report = await recoverPeerVms(
