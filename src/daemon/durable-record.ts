@@ -26,8 +26,8 @@ export async function loadRecord(store: StorePort, config: Config): Promise<Dura
     case "damaged":
       return (
         `Cannot read the durable record ${loaded.error.path}: found ${loaded.error.found}. ` +
-        "It says who may serve; nothing is guessed. If the other host runs, move the file away and start again: " +
-        "this host then follows the other one"
+        "It says who may serve; nothing is guessed. If the other host serves the storage, move the file away and start " +
+        "again: this host then follows it. If it does not, the newest data may be here: bring the file back from a backup"
       );
     case "io":
       return `Cannot read the durable record ${loaded.error.path}: ${loaded.error.reason}`;

@@ -8,7 +8,7 @@ import { holdsData } from "./handshake.ts";
 import { healNetwork, LINKS, perfect } from "./network.ts";
 import { observeXapi } from "./observe.ts";
 import { NAMES, other, scaledTimers, testRecord, TIMERS, type HostName } from "./settings.ts";
-import { freshGeneration, sideOf, slew, type Host } from "./sim.ts";
+import { freshGeneration, serves, sideOf, slew, type Host } from "./sim.ts";
 import { startWitness } from "./witness.ts";
 import type { World } from "./world.ts";
 
@@ -195,10 +195,13 @@ function toolstackAnswers({ sim }: World, name: HostName): void {
   observeXapi(sim, h);
 }
 
-/** The operator moved the damaged file away: the next daemon starts like on a new host (daemon/durable-record). */
-function replaceRecord({ disk, name }: Host): void {
+/**
+ * As the daemon's message tells the operator: where the other host serves, the damaged file is moved away and the next daemon
+ * starts like on a new host; where it does not, this host may hold the newest data and the file comes back from a backup.
+ */
+function mendRecord({ sim }: World, { disk, name }: Host): void {
   disk.damaged = false;
-  disk.record = testRecord(name, { ha: "off", peerHa: "off" });
+  if (serves(sim, sim.hosts[other(name)])) disk.record = testRecord(name, { ha: "off", peerHa: "off" });
   disk.synced = disk.record;
 }
 
@@ -270,7 +273,7 @@ export function healFaults(world: World): void {
     h.drbdUntil = Math.min(h.drbdUntil, sim.now);
     toolstackAnswers(world, name);
     world.configure(name, { cfgHash: "same", heuristics: ["gateway"], timers: TIMERS });
-    if (h.disk.damaged) replaceRecord(h);
+    if (h.disk.damaged) mendRecord(world, h);
     if (h.disk.broken) world.replaceDisk(name);
   }
 }

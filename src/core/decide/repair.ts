@@ -115,8 +115,8 @@ function settled(state: State, body: HeartbeatBody): boolean {
 }
 
 /**
- * An outdate by consent gives the connection up, and may fail after that; an owner gave it up when the old one came back as Primary, and takes it up
- * when that one is Secondary. StandAlone in any other case is a split brain or an operator's wish.
+ * An outdate by consent gives the connection up, and may fail after that; an owner gave it up when the old one came back as
+ * Primary, and takes it up when that one is Secondary. StandAlone in any other case is a split brain or an operator's wish.
  */
 function reconnect(turn: Turn): void {
   const { state, now } = turn;
@@ -126,9 +126,10 @@ function reconnect(turn: Turn): void {
     if (givenUp && v?.connection === "Connected") forget(turn, outdating(resource));
     if (v?.connection !== "StandAlone") continue;
     const theirs = inContact(state, now) ? state.peer.body?.resources[resource] : undefined;
-    const wanted = isOwner(state)
-      ? state.durable.solo[resource] === true && theirs?.role === "Secondary" && !peerClaims(state)
-      : v.disk === "Outdated" || v.disk === "Inconsistent" || givenUp;
+    const behind = v.disk === "Outdated" || v.disk === "Inconsistent";
+    // An owner may have given it up too: by an order to outdate that hung while the storage was handed to it.
+    const mayOwn = state.durable.solo[resource] === true || ((givenUp || behind) && !serving(state));
+    const wanted = isOwner(state) ? mayOwn && theirs?.role === "Secondary" && !peerClaims(state) : behind || givenUp;
     if (wanted) mend(turn, `connect ${resource}`, { kind: "drbd-connect", resource });
   }
 }

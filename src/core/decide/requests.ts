@@ -117,6 +117,13 @@ function acceptOutdate(turn: Turn, id: number, resource: string, epoch: number):
   if (v === undefined) return refuse(turn, id, `the state of ${resource} is unknown here`);
   if (v.role === "Primary") return refuse(turn, id, `${resource} is Primary here`);
   if (ahead(state) === resource) return refuse(turn, id, `the newest copy of ${resource} is on this host (A2)`);
+  // DRBD's own word, for a host whose record was lost: it was Primary after the other copy had been left behind.
+  if (v.connection !== "Connected" && v.disk === "UpToDate" && v.peerDisk === "Outdated")
+    return refuse(
+      turn,
+      id,
+      `DRBD knows the other copy of ${resource} as outdated: the newest one is on this host (A2)`,
+    );
   change(turn, { syncedEpoch: null });
   if (v.disk === "Outdated" || v.disk === "Inconsistent" || v.disk === "Diskless") return done(turn, id);
   owe(turn, id, "outdate", [outdate(turn, resource)]);
