@@ -87,7 +87,6 @@ function vmConfig(read: Reader): VmConfig {
     customFieldMayDisable: read.flag("CUSTOM_FIELD_SWITCH"),
     leavePolicy: read.text("LEAVE_POLICY") === "shutdown" ? "shutdown" : "migrate",
     isolatedVmPolicy: read.text("ISOLATED_VM_POLICY") === "wait" ? "wait" : "restart",
-    evacuateOnManagementLoss: read.flag("EVACUATE_ON_MGT_LOSS"),
   };
 }
 
@@ -174,7 +173,7 @@ function hashOfConfig(
     minHosts: core.minHosts,
     rebootLoneHost: core.rebootLoneHost,
     xapi: [pool.number("XAPI_COUNT"), pool.number("XAPI_DELAY")],
-    vm: [vm.leavePolicy, vm.isolatedVmPolicy, vm.evacuateOnManagementLoss],
+    vm: [vm.leavePolicy, vm.isolatedVmPolicy],
     resources: core.resources.toSorted(),
     storage:
       storage === null

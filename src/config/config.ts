@@ -54,7 +54,6 @@ export interface VmConfig {
   readonly customFieldMayDisable: boolean;
   readonly leavePolicy: "migrate" | "shutdown";
   readonly isolatedVmPolicy: "restart" | "wait";
-  readonly evacuateOnManagementLoss: boolean;
 }
 
 export interface FenceConfig {

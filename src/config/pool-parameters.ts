@@ -166,7 +166,9 @@ const POLICY: readonly Parameter[] = [
     choice("restart", "wait"),
     "VMs of a host that lost the storage network",
   ),
-  shared("policy", "EVACUATE_ON_MGT_LOSS", "0", FLAG, "move VMs away from a host without management network"),
+  shared("policy", "EVACUATE_ON_MGT_LOSS", "0", FLAG, "move VMs away from a host without management network", {
+    deprecated: "XAPI moves VMs over the management network, which is what is lost; this parameter has no effect yet",
+  }),
   shared(
     "timer",
     "MGT_LINK_LOSS_TOLERANCE",

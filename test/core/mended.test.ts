@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { known, unknown } from "../../src/core/model/observation.ts";
+import type { DrbdView } from "../../src/core/model/drbd.ts";
+import { known, unknown, valueOf } from "../../src/core/model/observation.ts";
 import { YIELD_MS } from "../../src/core/decide/yield.ts";
 import type { State } from "../../src/core/model/state.ts";
 import type { Action } from "../../src/core/plan/action.ts";
@@ -327,4 +328,21 @@ test("D13: the other toolstack is told to follow, and has half a minute to resta
     ({ state } = step(state, { kind: "result", id: order.id, ok: true, detail: "" }, now + 5));
   }
   assert.equal(orders, 1);
+});
+
+test("A2: a host whose record was lost outdates nothing while DRBD calls the other copy outdated", () => {
+  const standby = servingWorld().state("b");
+  const view = valueOf(standby.drbd)?.[R];
+  assert.ok(view !== undefined);
+  const answer = (patch: Partial<DrbdView>): string => {
+    const state = { ...standby, drbd: known({ [R]: { ...view, ...patch } }, standby.lastTick) };
+    const request = { kind: "outdate", resource: R, epoch: state.durable.epoch } as const;
+    const { actions } = step(state, { kind: "request", id: 78, request }, state.lastTick + 1);
+    const refused = actions.find((a) => a.kind === "answer" && a.id === 78 && a.reply.kind === "refused");
+    if (refused !== undefined) return "refused";
+    return actions.some((a) => a.kind === "outdate") ? "outdates" : "neither";
+  };
+  const lost = { connection: "Connecting", disk: "UpToDate" } as const;
+  assert.equal(answer({ ...lost, peerDisk: "Outdated" }), "refused");
+  assert.equal(answer({ ...lost, peerDisk: "DUnknown" }), "outdates");
 });

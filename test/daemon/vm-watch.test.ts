@@ -100,7 +100,6 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
         customFieldMayDisable: false,
         leavePolicy: "migrate",
         isolatedVmPolicy: "restart",
-        evacuateOnManagementLoss: false,
       },
     }),
     clock: systemClock(),
