@@ -67,7 +67,8 @@ export async function fillStage(stage: string, { version, epoch }: StageOptions)
   const documents = at(`usr/share/doc/tandem-${version}`);
   for (const file of ["README.md", "CHANGELOG.md", "LICENSE"]) put(join(root, file), join(documents, file), 0o644);
   cpSync(join(root, "conf"), documents, { recursive: true });
-  for (const file of readdirSync(documents)) chmodSync(join(documents, file), 0o644);
+  for (const entry of readdirSync(documents, { recursive: true, withFileTypes: true }))
+    chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o755 : 0o644);
   writeFileSync(join(documents, "sbom.cdx.json"), billOfMaterials(libraries, { version, epoch }));
   writeFileSync(join(documents, "THIRD-PARTY-NOTICES"), thirdPartyNotices());
   for (const { name, section, text } of manualPages(version, new Date(epoch * 1000).toISOString().slice(0, 10))) {

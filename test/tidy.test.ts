@@ -36,6 +36,8 @@ const forbidden: readonly (readonly [from: RegExp, to: RegExp, why: string])[] =
   [/^src\/config\//, /^src\/(act|daemon|cli|bin)\//, "configuration never looks up"],
   [/^src\/witness\//, /^src\/(act|daemon|cli|bin)\//, "the witness is a program of its own"],
   [/^src\/(core|drivers|act|config|cli|daemon)\//, /^src\/witness\//, "nothing of a host imports the witness"],
+  [/^src\/metrics\//, /^src\/(act|daemon|cli|bin|witness)\//, "the exporter is a program of its own"],
+  [/^src\/(core|drivers|act|config|cli|daemon|witness)\//, /^src\/metrics\//, "only a program imports the exporter"],
   [/^src\/report\//, /^src\/(act|daemon|cli|bin|drivers)\//, "reporting never looks up"],
   [/^src\/cli\//, /^src\/(act|daemon|bin)\//, "the tools talk to the daemon by its socket"],
   [/^src\/fence-agents\//, /^src\/(?!fence-agents\/|util\/)/, "a fence agent is a program of its own"],
@@ -59,6 +61,7 @@ test("an npm package has one home", () => {
     "log-update": /^src\/cli\//,
     ssh2: /^src\/fence-agents\//,
     nodemailer: /^src\/drivers\/notify\//,
+    "prom-client": /^src\/metrics\//,
   };
   const wrong = imports.filter(({ from, to, npm }) => npm && homes[to] !== undefined && !homes[to].test(from));
   assert.deepEqual(

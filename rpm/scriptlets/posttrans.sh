@@ -4,7 +4,9 @@ if systemctl is-active --quiet tandemd.service; then
   systemctl daemon-reload >/dev/null 2>&1 || :
   systemctl --no-block restart tandemd.service || :
 fi
-if systemctl is-active --quiet tandem-witness.service; then
-  systemctl --no-block restart tandem-witness.service || :
-fi
+for unit in tandem-witness.service tandem-metrics.service; do
+  if systemctl is-active --quiet $unit; then
+    systemctl --no-block restart $unit || :
+  fi
+done
 exit 0

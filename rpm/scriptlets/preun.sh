@@ -12,7 +12,8 @@ if [ "$1" -eq 0 ] && systemctl is-active --quiet tandemd.service; then
   }
 fi
 if [ "$1" -eq 0 ]; then
-  systemctl disable tandemd.service tandem-witness.service >/dev/null 2>&1 || :
-  systemctl stop tandem-witness.service >/dev/null 2>&1 || :
+  others="tandem-witness.service tandem-metrics.service tandem-metrics.socket"
+  systemctl disable tandemd.service $others >/dev/null 2>&1 || :
+  systemctl stop $others >/dev/null 2>&1 || :
 fi
 exit 0

@@ -20,7 +20,7 @@ const changeMs: Millis = 180_000;
 
 /** Null: the failure was already told; exit with 1. */
 export async function ask(context: CliContext, request: ControlRequest, json: boolean): Promise<FinalReply | null> {
-  const isLook = ["status", "get", "explain", "history", "vms", "backup"].includes(request.kind);
+  const isLook = ["status", "get", "explain", "metrics", "history", "vms", "backup"].includes(request.kind);
   const answer = await askDaemon(request, {
     path: context.socketPath,
     silenceMs: isLook ? lookMs : changeMs,
@@ -66,6 +66,7 @@ export function tell(context: CliContext, reply: FinalReply, json: boolean): Exi
       if (!json) context.out(JSON.stringify(reply.backup, null, 2));
       return 0;
     case "status":
+    case "metrics":
     case "parameters":
       if (json) return 0;
       note(context, `Cannot use the answer of tandemd: found ${reply.kind}, expected done or text`);

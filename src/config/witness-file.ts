@@ -6,9 +6,11 @@ import * as z from "zod";
 import type { PeerKey } from "../drivers/peer/keys.ts";
 import { witnessKey } from "../drivers/witness/keys.ts";
 import { err, ok, type Result } from "../util/result.ts";
+import { said } from "./local-schema.ts";
 import type { Problem } from "./problem.ts";
 import { parseHostPort, UUID_PATTERN, type HostPort } from "./value.ts";
-import { readYaml, type Path } from "./yaml-text.ts";
+import { problemsAt, schemaProblems } from "./yaml-problems.ts";
+import { readYaml } from "./yaml-text.ts";
 
 export const WITNESS_FILE = "/etc/tandem/witness.yaml";
 
@@ -23,7 +25,6 @@ export interface WitnessConfig {
   readonly pools: readonly WitnessPool[];
 }
 
-const said = (expected: string): { error: string } => ({ error: expected });
 const listOf = (value: unknown): unknown => (typeof value === "string" ? [value] : value);
 const place = "an address and a port, such as 0.0.0.0:7695 or [::]:7695";
 
@@ -66,38 +67,12 @@ const shape = z.strictObject(
   said("listen, state and pools"),
 );
 
-const pathText = (path: Path): string =>
-  path.map((step, i) => (typeof step === "number" ? `[${step}]` : i === 0 ? step : `.${step}`)).join("");
-
 export function parseWitnessFile(text: string): Result<WitnessConfig, readonly Problem[]> {
   const yaml = readYaml(text);
   if (!yaml.ok) return yaml;
-  const { data, lineOf } = yaml.value;
-  const problem = (path: Path, found: string, expected: string, action: string): Problem => ({
-    path: path.length === 0 ? "the file" : pathText(path),
-    line: lineOf(path),
-    severity: "error",
-    found,
-    expected,
-    action,
-  });
-  const parsed = shape.safeParse(data ?? {});
-  if (!parsed.success) {
-    return err(
-      parsed.error.issues.map((issue) => {
-        const path = issue.path.filter((step) => typeof step !== "symbol");
-        if (issue.code === "unrecognized_keys")
-          return problem(
-            path,
-            `the unknown ${issue.keys.join(", ")}`,
-            "known names only",
-            "remove it or mind the spelling",
-          );
-        // Never the value: it may be a key.
-        return problem(path, "something else", issue.message, "correct it");
-      }),
-    );
-  }
+  const problem = problemsAt(yaml.value);
+  const parsed = shape.safeParse(yaml.value.data ?? {});
+  if (!parsed.success) return err(schemaProblems(parsed.error, problem));
   const problems: Problem[] = [];
   const owners = new Map<number, string>();
   const pools = parsed.data.pools.map(({ uuid, keys }, i): WitnessPool => {

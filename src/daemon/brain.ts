@@ -4,7 +4,7 @@
 import { performance } from "node:perf_hooks";
 import { explain } from "../core/explain.ts";
 import { heartbeatOf } from "../core/heartbeat.ts";
-import { inContact, notEligible, serving, silenceMs } from "../core/facts.ts";
+import { inContact, leaseLeftMs, notEligible, serving, silenceMs } from "../core/facts.ts";
 import { ownVmsRefusal } from "../core/decide/own-vms.ts";
 import { pairFacts } from "../core/pool/pair.ts";
 import { promotionRefusal, restartRefusal } from "../core/decide/recovery.ts";
@@ -20,6 +20,7 @@ import { startPoolBrain, type PoolBrainParts } from "./pool-brain.ts";
 import type { BrainStart, FromBrain, InnerAction, OuterAction, Snapshot, ToBrain } from "./messages.ts";
 import { isNews, isUrgent } from "./news.ts";
 import { beatPulse, watchPulse } from "./pulse.ts";
+import { createTurnTimes } from "./turn-times.ts";
 
 const LINKS: readonly Link[] = ["management", "replication"];
 const TICK_MS = 50;
@@ -53,6 +54,7 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
   let consideredAt = -Infinity;
   const replies = new Map<number, (answer: { kind: "done" } | { kind: "refused"; reason: string }) => void>();
   let nextRequest = 1;
+  const turnTimes = createTurnTimes();
 
   const link = parts.link({
     poolId: start.config.poolId,
@@ -69,6 +71,7 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
       replies.set(id, reply);
       feed({ kind: "request", id, request });
     },
+    beatMs: () => state.config.timers.hb,
     onDropped: (reason, count) => parts.send({ kind: "dropped", reason, count }),
   });
 
@@ -151,6 +154,7 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
       restartRefusal: restartRefusal(state, at) ?? null,
       promotionRefusal: promotionRefusal(state, at) ?? null,
       ownVmsRefusal: ownVmsRefusal(state, at) ?? null,
+      counts: { leaseLeftMs: leaseLeftMs(state, at), links: link.counters(), turns: turnTimes.counters() },
     };
   }
 
@@ -201,6 +205,7 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     feed({ kind: "tick" }, at);
     beatPulse(start.pulses, "brain");
     if (at - beatAt >= state.config.timers.hb - TICK_MS / 2) beat(at);
+    turnTimes.took(at, now());
     tick = setTimeout(turn, untilNextTurn(at));
   }
   turn();

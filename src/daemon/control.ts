@@ -35,6 +35,7 @@ export interface ControlParts {
   readonly maintenance: Maintenance;
   readonly checks: () => Promise<readonly Check[]>;
   readonly explain: () => ControlReply;
+  readonly metrics: () => ControlReply;
   readonly history: Pick<History, "list">;
   readonly alerts: Pick<Alerts, "raise" | "clear" | "list" | "test">;
   /** The fence path, tried now. */
@@ -160,6 +161,8 @@ export function createControl(parts: ControlParts): Control {
         return clearAlerts();
       case "explain":
         return parts.explain();
+      case "metrics":
+        return parts.metrics();
       case "history":
         return { kind: "history", failovers: parts.history.list(request.limit) };
     }

@@ -17,6 +17,7 @@ import { createFirewall } from "../drivers/firewall/iptables.ts";
 import { createSystemdHost } from "../drivers/host/systemd.ts";
 import { createTgtd } from "../drivers/iscsi-target/tgtd.ts";
 import { createVip } from "../drivers/vip/ip.ts";
+import { createTally } from "./metrics-part.ts";
 import { FENCE_REQUESTS } from "./paths.ts";
 
 export type Drivers = ReturnType<typeof createDrivers>;
@@ -27,7 +28,8 @@ const LONGEST_HELPER = 79;
 /** `log` hears what no effect's result tells. */
 export function createDrivers(config: () => Config, log: (event: string, detail: string, level?: "warn") => void) {
   const clock = systemClock();
-  const exec = createExec();
+  const tally = createTally();
+  const exec = createExec({ onStart: tally.processStarted });
   // Beside the installed programs' folder, or at the root of a checkout.
   const helper = ["../agents", "../../agents"]
     .map((agents) => fileURLToPath(new URL(`${agents}/drbd/fence-peer`, import.meta.url)))
@@ -36,6 +38,7 @@ export function createDrivers(config: () => Config, log: (event: string, detail:
   const fence = createFence({ exec, clock, config });
   return {
     clock,
+    tally,
     exec,
     drbd: createDrbd(exec, clock, usable ? { helperPath: helper } : {}),
     handlers: createHandlerWatch(FENCE_REQUESTS),

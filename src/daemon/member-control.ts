@@ -13,6 +13,7 @@ export interface MemberControlParts {
   readonly status: () => StatusDocument | null;
   readonly snapshot: () => PoolSnapshot | null;
   readonly config: () => Config;
+  readonly metrics: () => ControlReply;
 }
 
 export interface MemberControl {
@@ -67,6 +68,8 @@ export function createMemberControl(parts: MemberControlParts): MemberControl {
         if (status !== null) return { kind: "status", status };
         return { kind: "failed", reason: "the daemon has only just started", next: "try again in a second" };
       }
+      case "metrics":
+        return parts.metrics();
       case "enable":
       case "disable":
         return command({ kind: request.kind });

@@ -8,9 +8,11 @@ import type { HostState } from "../core/model/status.ts";
 import type { Explanation } from "../core/explain.ts";
 import type { EpisodeView } from "../core/view.ts";
 import type { Action } from "../core/plan/action.ts";
-import type { PeerAddress, PeerKeys } from "../drivers/peer/port.ts";
+import type { Millis } from "../core/model/time.ts";
+import type { LinkCounters, PeerAddress, PeerKeys } from "../drivers/peer/port.ts";
 import type { FromPoolBrain, PoolBrainStart, PoolOutsideEvent } from "./pool-brain.ts";
 import type { Pulses } from "./pulse.ts";
+import type { TurnCounters } from "./turn-times.ts";
 
 /** Events the hands may send: everything but what the brain makes itself. */
 export type OutsideEvent = Exclude<Event, { readonly kind: "tick" | "heartbeat" | "reply" | "request" }>;
@@ -72,6 +74,12 @@ export interface Snapshot {
   readonly promotionRefusal: string | null;
   /** Null: VMs that ought to run may be started by this host. */
   readonly ownVmsRefusal: string | null;
+  /** For metrics. */
+  readonly counts: {
+    readonly leaseLeftMs: Millis;
+    readonly links: readonly LinkCounters[];
+    readonly turns: TurnCounters;
+  };
 }
 
 export type FromBrain =

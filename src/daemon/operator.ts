@@ -47,6 +47,7 @@ export interface OperatorParts {
   readonly history: Pick<History, "list">;
   readonly snapshot: () => Snapshot | null;
   readonly status: () => StatusDocument | null;
+  readonly metrics: ControlParts["metrics"];
   readonly feed: (event: OutsideEvent) => void;
   readonly feedPool: ControlParts["feedPool"];
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
@@ -134,6 +135,7 @@ export function createOperator(parts: OperatorParts): Operator {
         readiness: fenceWatch.readiness,
         worstFenceMs: fence.worstAnswerMs,
       }),
+    metrics: parts.metrics,
     history: parts.history,
     alerts,
     fencePath: fenceWatch.check,

@@ -46,6 +46,7 @@ export interface PoolPartOptions {
   readonly feed: (event: OutsideEvent) => void;
   readonly onView: (view: Observation<PoolView>) => void;
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
+  readonly onCall: () => void;
   readonly paths: {
     readonly socket: string;
     readonly secret: string;
@@ -66,6 +67,7 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
     secretPath: paths.secret,
     originator: "tandem",
     pinOf: pins.pinOf,
+    onCall: options.onCall,
   };
   const gate = createXapiGate(gateOptions);
   const abort = new AbortController();

@@ -27,6 +27,7 @@ import { createEventsLog } from "./events-log.ts";
 import { switchedLogger } from "./log-switches.ts";
 import { createMemberControl } from "./member-control.ts";
 import { memberStatus } from "./member-status.ts";
+import { createMetricsPart } from "./metrics-part.ts";
 import { stopOnSignal } from "./orderly-stop.ts";
 import { ALERTS_PATH, XAPI } from "./paths.ts";
 import type { PoolOutsideEvent } from "./pool-brain.ts";
@@ -125,6 +126,7 @@ export async function startMember({ settings, identity, secret, logger: plain }:
       secrets.poolChanged(view.value.otherConfig);
     },
     log,
+    onCall: drivers.tally.xapiCalled,
     paths: XAPI,
   });
   const status = () => {
@@ -142,7 +144,14 @@ export async function startMember({ settings, identity, secret, logger: plain }:
       events: events.recent(EVENTS_SHOWN),
     });
   };
-  const control = createMemberControl({ feed, status, snapshot: () => hands.snapshot(), config: () => config });
+  const metrics = createMetricsPart({ ...drivers, status, wallMs: clock.wallMs });
+  const control = createMemberControl({
+    feed,
+    status,
+    metrics: metrics.reply,
+    snapshot: () => hands.snapshot(),
+    config: () => config,
+  });
   const hands = createPoolHands({
     drivers,
     store,

@@ -6,8 +6,6 @@ import type { Hands } from "../act/execute.ts";
 import { createLanes } from "../act/lanes.ts";
 import type { Config, StorageConfig } from "../config/config.ts";
 import { valueOf } from "../core/model/observation.ts";
-import { controlSocketPath } from "../drivers/control/path.ts";
-import { describeServerError, startControlServer } from "../drivers/control/server.ts";
 import { sendMail } from "../drivers/notify/mail.ts";
 import { createNotifier } from "../drivers/notify/sd-notify.ts";
 import { createFileStore, statePath } from "../drivers/store/file-store.ts";
@@ -18,6 +16,7 @@ import { alertCache } from "./alert-store.ts";
 import { openAlerts } from "./alerts.ts";
 import { startBrainThread } from "./brain-thread.ts";
 import { createProblemTeller } from "./config-problems.ts";
+import { openControlDoor } from "./control-door.ts";
 import { createDrivers } from "./drivers.ts";
 import { loadRecord } from "./durable-record.ts";
 import { createEventsLog } from "./events-log.ts";
@@ -31,6 +30,7 @@ import type { OutsideEvent, Snapshot } from "./messages.ts";
 import { emptyForShutdown } from "./empty-for-shutdown.ts";
 import { createMemberBars } from "./member-bars.ts";
 import { stopOnSignal } from "./orderly-stop.ts";
+import { createMetricsPart } from "./metrics-part.ts";
 import { createOperator } from "./operator.ts";
 import { ALERTS_PATH, HISTORY_PATH, VMS_PATH, XAPI } from "./paths.ts";
 import { createPerform } from "./perform.ts";
@@ -156,6 +156,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
       secrets.poolChanged(view.value.otherConfig);
       operator.poolChanged(view.value);
     },
+    onCall: drivers.tally.xapiCalled,
     log,
     paths: XAPI,
   });
@@ -248,6 +249,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     events,
   });
 
+  const metrics = createMetricsPart({ ...drivers, status, wallMs: clock.wallMs });
   const operator = createOperator({
     drivers,
     config: () => config,
@@ -260,29 +262,20 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     history,
     snapshot: () => snapshot,
     status,
+    metrics: metrics.reply,
     feed,
     feedPool,
     log,
   });
   const { control } = operator;
-  const server = await startControlServer({
-    path: controlSocketPath,
-    async handler(request, reply) {
-      const shows = request.kind === "status" || request.kind === "watch";
-      await Promise.all([
-        shows ? storagePart.target(null) : null,
-        shows || request.kind === "explain" ? hear.fresh() : null,
-      ]);
-      await control.handler(request, reply);
-    },
-    onProblem: (problem) => logger.event(problem.bug ? "cycle.bug" : "peer.dropped", { detail: problem.text }),
+  const door = await openControlDoor({
+    handler: control.handler,
+    status,
+    lookAtTarget: () => storagePart.target(null),
+    fresh: () => hear.fresh(),
+    logger,
   });
-  if (!server.ok) return describeServerError(server.error);
-  function publish(): void {
-    if (!server.ok || !server.value.connected()) return;
-    const document = status();
-    if (document !== null) server.value.publish(document);
-  }
+  if (!door.ok) return door.error;
 
   const perform = createPerform({
     drivers,
@@ -315,6 +308,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
   const keep = (next: Snapshot): Snapshot | null => {
     const before = snapshot;
     snapshot = next;
+    metrics.saw(next);
     return before;
   };
   const hear = createHear({
@@ -335,14 +329,14 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     onContact: settledIn.resolve,
     ask: () => toBrain({ kind: "show" }),
     brainLives: round.brainLives,
-    publish,
+    publish: door.value.publish,
   });
   brain.listen(hear.message);
   round.begin(() => {
     storagePart.look();
     pool.look();
     hear.second();
-    if (server.value.connected()) toBrain({ kind: "show" });
+    if (door.value.connected()) toBrain({ kind: "show" });
   });
   // The checks of the storage cost processes too.
   void settledIn.promise.then(() => {
@@ -390,7 +384,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
   signs.stop();
   toBrain({ kind: "stop" });
   await Promise.race([
-    Promise.all([server.value.stop(), vmWatch.stop(), pool.stop(), alerts.stop(), history.settled()]),
+    Promise.all([door.value.stop(), vmWatch.stop(), pool.stop(), alerts.stop(), history.settled()]),
     clock.sleep(2_000),
   ]);
   await Promise.race([Promise.all([settings.stop(), poolKey.stop()]), clock.sleep(1_000)]);

@@ -32,6 +32,7 @@ test("a watchdog holder that dies is noticed and started again", async (context)
         stop: () => Promise.resolve(),
         beat: () => undefined,
         setKeys: () => undefined,
+        counters: () => [],
         request: () => Promise.resolve({ kind: "silent", reason: "nobody there" }),
       }),
       memberLink: createMemberLink,
@@ -87,6 +88,7 @@ async function calm(pulses: Pulses) {
           stop: () => Promise.resolve(),
           beat: () => void beats.push(performance.now()),
           setKeys: () => undefined,
+          counters: () => [],
           request: () => Promise.resolve({ kind: "silent", reason: "nobody there" }),
         };
       },

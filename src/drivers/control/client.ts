@@ -201,6 +201,7 @@ const replyKinds: readonly string[] = [
   "refused",
   "failed",
   "status",
+  "metrics",
   "parameters",
   "text",
   "checks",
@@ -223,7 +224,7 @@ function parseReply(line: string): ControlReply | null {
   }
   if (typeof raw !== "object" || raw === null || !("kind" in raw)) return null;
   if (typeof raw.kind !== "string" || !replyKinds.includes(raw.kind)) return null;
-  if (raw.kind === "status" && !isStatusOfOurs(raw)) return null;
+  if ((raw.kind === "status" || raw.kind === "metrics") && !isStatusOfOurs(raw)) return null;
   return raw as ControlReply;
 }
 

@@ -1,6 +1,7 @@
 // The root-only unix socket between the daemon and its tools: one JSON object per line, both ways.
 
 import type { StatusDocument } from "../../core/model/status.ts";
+import type { Counters } from "./counters.ts";
 import type { Backup, Check, ExplanationReport, Failover, VmFlags } from "./answers.ts";
 
 /** `actor` is shown in the log; every mutating request names what it does. */
@@ -48,6 +49,8 @@ export type ControlRequest =
   /** Forgets the alerts about what happened; those about what still is stay. */
   | { readonly kind: "clear-alerts" }
   | { readonly kind: "explain" }
+  /** What the daemon counted since its start, with its status: for metrics. */
+  | { readonly kind: "metrics" }
   | { readonly kind: "history"; readonly limit: number };
 
 export interface ParameterValue {
@@ -66,6 +69,7 @@ export type ControlReply =
   | { readonly kind: "refused"; readonly rule: string | null; readonly reason: string; readonly next: string }
   | { readonly kind: "failed"; readonly reason: string; readonly next: string }
   | { readonly kind: "status"; readonly status: StatusDocument }
+  | { readonly kind: "metrics"; readonly status: StatusDocument; readonly counters: Counters }
   | { readonly kind: "parameters"; readonly parameters: readonly ParameterValue[] }
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "checks"; readonly checks: readonly Check[] }

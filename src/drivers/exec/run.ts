@@ -13,6 +13,8 @@ export interface ExecSettings {
   readonly env?: Readonly<Record<string, string>>;
   /** Characters of stdout or of stderr; a child that prints more is killed and reported as exited with -1. */
   readonly maxOutput?: number;
+  /** A process is about to be started. */
+  readonly onStart?: () => void;
 }
 
 const defaultPath = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin:/opt/xensource/bin";
@@ -25,6 +27,7 @@ const maxLineLength = 16_384;
 export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort & FeedPort {
   const baseEnv = { PATH: settings.path ?? defaultPath, LC_ALL: "C", ...settings.env };
   const maxOutput = settings.maxOutput ?? 1_000_000;
+  const onStart = settings.onStart ?? (() => undefined);
   /** Process groups that outlived their deadline, by lane. */
   const stuck = new Map<string, number>();
 
@@ -41,6 +44,7 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     const held = options.lane === undefined ? null : holder(options.lane);
     if (held !== null) return { kind: "busy", pid: held };
     const started = performance.now();
+    onStart();
     const child = execa(file, args, {
       reject: false,
       // An own process group, so that the deadline reaches grandchildren too.
@@ -88,6 +92,7 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     onLine: (line: string) => void,
     onEnd: (why: string) => void,
   ): LineStream {
+    onStart();
     // An own group: what the child starts is ended with it.
     const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, env: baseEnv });
     const complaint: string[] = [];
@@ -138,6 +143,7 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
   }
 
   function detach(file: string, args: readonly string[], onError: (why: string) => void): void {
+    onStart();
     const child = spawn(file, args, { stdio: "ignore", detached: true, env: baseEnv });
     child.on("error", (error) => onError(`${file} did not start: ${error.message}`));
     child.unref();
@@ -149,6 +155,7 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     options: { readonly env?: Readonly<Record<string, string>> },
     onExit: (why: string) => void,
   ): { readonly pid: number | null } {
+    onStart();
     // cwd "/" because a server that outlives us must not pin a directory of ours.
     const child = spawn(file, args, {
       stdio: "ignore",
@@ -169,6 +176,7 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
   }
 
   function feed(file: string, args: readonly string[], onEnd: (why: string) => void): LineFeed {
+    onStart();
     const child = spawn(file, args, { stdio: ["pipe", "ignore", "ignore"], env: baseEnv });
     let alive = true;
     let stopped = false;

@@ -12,6 +12,7 @@ import { createRpcAnswers } from "./rpc-answers.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { createRpcServer } from "./rpc-server.ts";
 import { createPeerSession, type LinkHeard } from "./session.ts";
+import { createTraffic } from "./traffic.ts";
 import { createUdpLink } from "./udp.ts";
 
 /** A reason for dropped packets is reported at once, then at most this often. */
@@ -42,6 +43,10 @@ export function createPeerLink(options: TandemPeerLinkOptions): TandemPeerLink {
   const parties = { poolId, hostId, peerId };
   const answers = createRpcAnswers(options.onRequest);
   const memory: BodyMemory = { last: null };
+  const traffic = createTraffic(
+    addresses.map(({ link }) => link),
+    options.beatMs,
+  );
   let flusher: NodeJS.Timeout | null = null;
 
   function receive(address: PeerAddress, bytes: Uint8Array, source: string): void {
@@ -50,8 +55,11 @@ export function createPeerLink(options: TandemPeerLinkOptions): TandemPeerLink {
     if (!rateLimit.admits(source, at)) return drop("rate limit");
     const decoded = decodeHeartbeat(bytes, keyring.find, memory);
     if (!decoded.ok) return drop(decoded.error);
-    const incoming = session.incoming(decoded.value.packet, address.link, at);
+    const { packet } = decoded.value;
+    const incoming = session.incoming(packet, address.link, at);
     if (incoming.kind === "dropped") return drop(incoming.reason);
+    const run = `${packet.bootId} ${packet.incarnation}`;
+    traffic.received(address.link, run, packet.sentAtMs, incoming.heard.roundTripMs);
     keyring.sawPeerUse(decoded.value.keyId);
     options.onHeartbeat(incoming.heard);
   }
@@ -79,12 +87,17 @@ export function createPeerLink(options: TandemPeerLinkOptions): TandemPeerLink {
       for (const link of udp) {
         if (!link.bound()) continue;
         const packet = encodeHeartbeat(session.outgoing(link.address.link, body, at), signer, text);
-        if (packet.ok) link.send(packet.value);
-        else drop(packet.error);
+        if (!packet.ok) {
+          drop(packet.error);
+          continue;
+        }
+        link.send(packet.value);
+        traffic.sent(link.address.link);
       }
     },
     request: client.request,
     setKeys: keyring.replace,
+    counters: traffic.counters,
     boundLinks: () => udp.filter((link) => link.bound()).map(({ address }) => address),
   };
 }

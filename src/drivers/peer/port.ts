@@ -29,8 +29,21 @@ export interface PeerLinkOptions {
   readonly onHeartbeat: (heard: HeardHeartbeat) => void;
   /** An authentic request; `reply` may be called later, once, from any turn. */
   readonly onRequest: (request: PeerRequest, reply: (answer: PeerReply) => void) => void;
+  /** The period of heartbeats in force, to count those that did not come. */
+  readonly beatMs: () => Millis;
   /** Rate-limited reasons for dropped packets (bad signature, replay, wrong pool, too large …). */
   readonly onDropped: (reason: string, count: number) => void;
+}
+
+/** Heartbeats of one link since the daemon started. */
+export interface LinkCounters {
+  readonly link: Link;
+  readonly sent: number;
+  readonly received: number;
+  /** Due by the sender's own clock, and never came (or were never sent, by a host that stalled). */
+  readonly missed: number;
+  /** Of the newest echo; null before the first. */
+  readonly roundTripMs: Millis | null;
 }
 
 export interface PeerLink {
@@ -40,6 +53,7 @@ export interface PeerLink {
   beat(body: HeartbeatBody): void;
   /** Takes over rotated keys without a new session; `previous` stays accepted until the next call. */
   setKeys(keys: PeerKeys): void;
+  counters(): readonly LinkCounters[];
   /** Tries every link in turn or together; a refusal by the peer is an answer, silence is not. */
   request(
     request: PeerRequest,

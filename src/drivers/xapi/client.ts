@@ -24,6 +24,8 @@ export interface XapiClientOptions {
   readonly maxReplyBytes?: number;
   /** An unpinned peer was spoken to: its certificate was accepted without proof of who it is. */
   readonly onUnpinned?: (host: string, fingerprint: string) => void;
+  /** A call is about to be sent. */
+  readonly onCall?: () => void;
 }
 
 export interface XapiClient extends XapiCaller {
@@ -54,6 +56,7 @@ export function createXapiClient(endpoint: XapiEndpoint, options: XapiClientOpti
       either.throwIfAborted();
       await places.take(either);
       held = true;
+      options.onCall?.();
       const reply = await post(endpoint, body, maxReplyBytes, either, options.onUnpinned);
       return parseReply(method, reply.status, reply.body);
     } catch (cause) {

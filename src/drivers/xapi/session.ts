@@ -21,6 +21,7 @@ export interface XapiGateOptions {
    */
   readonly pinOf?: (address: string) => string | null;
   readonly onUnpinned?: XapiClientOptions["onUnpinned"];
+  readonly onCall?: XapiClientOptions["onCall"];
 }
 
 /**
@@ -29,8 +30,8 @@ export interface XapiGateOptions {
  */
 export function createXapiGate(options: XapiGateOptions): XapiGate {
   const local: XapiEndpoint = { kind: "unix", path: options.socketPath };
-  const poolClient = createXapiClient(local);
-  const localClient = createXapiClient(local);
+  const poolClient = createXapiClient(local, clientOptions(options));
+  const localClient = createXapiClient(local, clientOptions(options));
 
   return {
     openPool(deadlineMs, signal) {
@@ -99,8 +100,13 @@ function noPin(options: XapiGateOptions, address: string, call: string): Result<
 function peerClient(options: XapiGateOptions, address: string): XapiCaller {
   const fingerprint = options.pinOf?.(address) ?? null;
   const endpoint: XapiEndpoint = { kind: "https", host: address, port: options.peerPort ?? 443, fingerprint };
-  return createXapiClient(endpoint, options.onUnpinned === undefined ? {} : { onUnpinned: options.onUnpinned });
+  return createXapiClient(endpoint, clientOptions(options));
 }
+
+const clientOptions = ({ onUnpinned, onCall }: XapiGateOptions): XapiClientOptions => ({
+  ...(onUnpinned === undefined ? {} : { onUnpinned }),
+  ...(onCall === undefined ? {} : { onCall }),
+});
 
 /** Logs in with `method` and wraps the answer; exported for endpoints that are not this host's own. */
 export async function login(

@@ -51,6 +51,7 @@ async function start(context: TestContext, setup: Setup): Promise<Host> {
   const drops = new Map<string, number>();
   const [current, previous] = setup.keys ?? [key, null];
   const link = createPeerLink({
+    beatMs: () => 250,
     poolId,
     hostId,
     peerId,
@@ -104,6 +105,7 @@ void test("a peer that starts later is heard, and the addresses that do not exis
   const port = nextPort();
   const drops = new Map<string, number>();
   const absent = createPeerLink({
+    beatMs: () => 250,
     poolId,
     hostId: hostA,
     peerId: hostB,
