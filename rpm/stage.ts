@@ -28,6 +28,7 @@ const BUNDLES = [
   "fence-agent",
   "ha-cfg",
   "iscsi-cfg",
+  "dashboard",
   "tandem",
 ] as const;
 const METHODS = ["ILO", "IPMI", "IRMC", "REDFISH", "XVM"] as const;

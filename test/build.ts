@@ -13,6 +13,7 @@ const entries: Readonly<Record<string, string>> = {
   tandemd: "src/bin/tandemd.ts",
   "ha-cfg": "src/bin/ha-cfg.ts",
   "iscsi-cfg": "src/bin/iscsi-cfg.ts",
+  dashboard: "src/cli/iscsi-cfg/status/live/run.ts",
   "fence-agent": "src/bin/fence-agent.ts",
   tandem: "src/bin/tandem.ts",
   "watchdog-holder": "src/bin/watchdog-holder.ts",
@@ -36,6 +37,15 @@ const apart: Plugin = {
   },
 };
 
+/** Ink imports a debugger that is not installed. */
+const noDevtools: Plugin = {
+  name: "no-devtools",
+  setup(building) {
+    building.onResolve({ filter: /^react-devtools-core$/ }, ({ path }) => ({ path, namespace: "empty" }));
+    building.onLoad({ filter: /.*/, namespace: "empty" }, () => ({ contents: "export default null" }));
+  },
+};
+
 /** Builds what exists (or `only` that); returns the bundles' names. Throws with esbuild's own words when one does not compile. */
 export async function buildAll(only: readonly string[] = Object.keys(entries)): Promise<readonly string[]> {
   mkdirSync(distDir, { recursive: true });
@@ -53,7 +63,9 @@ export async function buildAll(only: readonly string[] = Object.keys(entries)): 
     logLevel: "error",
     // What ssh2 uses when a compiler was there at install; the same in JavaScript is always there.
     external: ["*.node", "cpu-features"],
-    plugins: [apart],
+    plugins: [apart, noDevtools],
+    // React has a second body for its developers, with other names and three times the text.
+    define: { "process.env.NODE_ENV": '"production"' },
     // Read and compiled at every start, in a node where that costs seconds; names stay for the sake of stack traces.
     minifyWhitespace: true,
     minifySyntax: true,

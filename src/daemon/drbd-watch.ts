@@ -20,6 +20,7 @@ export interface DrbdWatchOptions {
   readonly feed: (event: OutsideEvent) => void;
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
   readonly lookMs?: Millis;
+  readonly progressMs?: Millis;
 }
 
 export interface DrbdWatch {
@@ -30,6 +31,8 @@ export interface DrbdWatch {
 
 /** How often the picture is compared while the other host does not answer. */
 const LOOK_MS: Millis = 1_000;
+/** How often a resync that runs is looked at. */
+const PROGRESS_MS: Millis = 2_000;
 /** Generations change with roles and connections; the look costs a process that a switch cannot wait for. */
 const GENERATION_MS: Millis = 2_000;
 
@@ -126,6 +129,27 @@ export function startDrbdWatch(options: DrbdWatchOptions): DrbdWatch {
   }
   const timer = setInterval(() => void compare(), options.lookMs ?? LOOK_MS);
 
+  /** The stream tells that a resync begins and ends; how far it is has to be looked up (8.4 tells it to nobody). */
+  async function lookAtProgress(): Promise<void> {
+    if (looking || ![...views.values()].some((view) => view.donePercent !== null)) return;
+    looking = true;
+    const found = await drbd.observe();
+    looking = false;
+    if (stopped || !found.ok) return;
+    const next = new Map(
+      [...views].map(([name, view]) => {
+        const now = found.value.get(name);
+        if (now === undefined || now.replication !== view.replication) return [name, view] as const;
+        return [name, { ...view, outOfSyncKiB: now.outOfSyncKiB, donePercent: now.donePercent }] as const;
+      }),
+    );
+    // A stream that ended meanwhile has taken its picture along.
+    if (views.size === 0) return;
+    views = next;
+    tell();
+  }
+  const progressTimer = setInterval(() => void lookAtProgress(), options.progressMs ?? PROGRESS_MS);
+
   return {
     handlerWaits(resource) {
       const view = views.get(resource);
@@ -149,6 +173,7 @@ export function startDrbdWatch(options: DrbdWatchOptions): DrbdWatch {
     stop() {
       stopped = true;
       clearInterval(timer);
+      clearInterval(progressTimer);
       following.stop();
       for (const one of soon.values()) clearTimeout(one);
     },

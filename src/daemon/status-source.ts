@@ -10,6 +10,7 @@ import type { EventsLog } from "./events-log.ts";
 import type { FenceWatch } from "./fence-watch.ts";
 import type { Snapshot } from "./messages.ts";
 import type { PoolPart } from "./pool-part.ts";
+import { createResyncEta } from "./resync-eta.ts";
 import { statusDocument } from "./status.ts";
 import type { StoragePart } from "./storage-part.ts";
 import type { VmWatch } from "./vm-watch.ts";
@@ -19,7 +20,7 @@ const EVENTS_SHOWN = 50;
 export interface StatusParts {
   readonly snapshot: () => Snapshot | null;
   readonly config: () => Config;
-  readonly clock: Pick<ClockPort, "wallMs">;
+  readonly clock: Pick<ClockPort, "wallMs" | "now">;
   readonly drbdVersion: () => string | null;
   readonly storagePart: Pick<StoragePart, "targetState">;
   readonly pool: Pick<PoolPart, "view">;
@@ -32,6 +33,7 @@ export interface StatusParts {
 
 /** Null until the brain has told of its first turn. */
 export function createStatusSource(parts: StatusParts): () => StatusDocument | null {
+  const eta = createResyncEta(parts.clock.now);
   return () => {
     const snapshot = parts.snapshot();
     if (snapshot === null) return null;
@@ -57,7 +59,7 @@ export function createStatusSource(parts: StatusParts): () => StatusDocument | n
       fenceReady: parts.fenceWatch.readiness(),
       alerts: parts.alerts.list(),
       events: parts.events.recent(EVENTS_SHOWN),
-      eta: () => null,
+      eta,
     });
   };
 }

@@ -1,7 +1,7 @@
 // Puts the status document together from the brain's snapshot and what the hands see. Pure: reads nothing itself.
 
 import { valueOf, type Observation } from "../core/model/observation.ts";
-import type { DrbdView } from "../core/model/drbd.ts";
+import type { DrbdView, ReplicationState } from "../core/model/drbd.ts";
 import type { HeartbeatBody } from "../core/model/peer.ts";
 import type { HostState, HostStatus, ResourceStatus, StatusDocument, StatusEvent } from "../core/model/status.ts";
 import type { Config } from "../config/config.ts";
@@ -173,7 +173,7 @@ function peerStatus(input: StatusInput, body: HeartbeatBody): HostStatus {
       },
       why: null,
       solo: r.solo,
-      etaSeconds: null,
+      etaSeconds: etaOf(input, name),
     })),
     target: {
       state: body.serving ? "running" : "unknown",
@@ -193,12 +193,40 @@ function peerStatus(input: StatusInput, body: HeartbeatBody): HostStatus {
   };
 }
 
+function etaOf({ snapshot, eta }: StatusInput, resource: string): number | null {
+  const own = valueOf(snapshot.state.drbd)?.[resource];
+  return own === undefined ? null : eta(resource, own);
+}
+
 /** Connection and replication are one thing seen from both ends: ours is the peer's. */
 function mirrored(snapshot: Snapshot, resource: string): Partial<DrbdView> {
   const own = valueOf(snapshot.state.drbd)?.[resource];
   if (own === undefined) return {};
-  return { connection: own.connection, replication: own.replication, peerRole: own.role };
+  const { connection, replication, outOfSyncKiB, donePercent } = own;
+  return {
+    connection,
+    replication: OTHER_END[replication] ?? replication,
+    peerRole: own.role,
+    outOfSyncKiB,
+    donePercent,
+  };
 }
+
+/** What one end calls source the other one calls target; the other states are the same at both ends. */
+const OTHER_END: Partial<Record<ReplicationState, ReplicationState>> = {
+  SyncSource: "SyncTarget",
+  SyncTarget: "SyncSource",
+  PausedSyncS: "PausedSyncT",
+  PausedSyncT: "PausedSyncS",
+  StartingSyncS: "StartingSyncT",
+  StartingSyncT: "StartingSyncS",
+  WFBitMapS: "WFBitMapT",
+  WFBitMapT: "WFBitMapS",
+  VerifyS: "VerifyT",
+  VerifyT: "VerifyS",
+  Ahead: "Behind",
+  Behind: "Ahead",
+};
 
 const nameOf = (pool: Observation<PoolView>, uuid: string): string =>
   valueOf(pool)?.vms.find((vm) => vm.uuid === uuid)?.name ?? uuid.slice(0, 8);

@@ -49,6 +49,7 @@ function setUp(t: TestContext, inContact: boolean) {
     feed: (event) => heard.push(event),
     log: () => undefined,
     lookMs: LOOK_MS,
+    progressMs: LOOK_MS,
   });
   t.after(() => watch.stop());
   const connection = (): string => {
@@ -56,7 +57,11 @@ function setUp(t: TestContext, inContact: boolean) {
     assert.ok(last?.kind === "drbd");
     return last.views.kind === "known" ? (last.views.value["r"]?.connection ?? "absent") : "unknown";
   };
-  return { watch, streams, looks, connection };
+  const view = (): DrbdView | undefined => {
+    const last = heard.findLast((event) => event.kind === "drbd");
+    return last?.kind === "drbd" && last.views.kind === "known" ? last.views.value["r"] : undefined;
+  };
+  return { watch, streams, looks, connection, view };
 }
 
 async function until(what: string, condition: () => boolean): Promise<void> {
@@ -112,4 +117,20 @@ test("while the daemons talk nothing is looked at", async (t) => {
   streams[0]?.say(CONNECTED);
   await delay(3 * LOOK_MS);
   assert.equal(looks.count, 0);
+});
+
+test("a resync is looked at while it runs, and nothing else is taken from that look", async (t) => {
+  const { streams, looks, view } = setUp(t, true);
+  const syncing: DrbdView = { ...CONNECTED, replication: "SyncSource", outOfSyncKiB: 900, donePercent: 10 };
+  looks.answer = ok(new Map([["r", { ...syncing, role: "Secondary" as const, outOfSyncKiB: 500, donePercent: 50 }]]));
+  streams[0]?.say(syncing);
+  await until("the progress is seen", () => view()?.donePercent === 50);
+  assert.equal(view()?.outOfSyncKiB, 500);
+  assert.equal(view()?.role, "Primary");
+  // A look at a resync that is over meanwhile changes nothing.
+  streams[0]?.say(CONNECTED);
+  const before = looks.count;
+  await delay(3 * LOOK_MS);
+  assert.ok(looks.count <= before + 1);
+  assert.equal(view()?.donePercent, null);
 });

@@ -3,7 +3,8 @@
 import type { StatusDocument } from "../../core/model/status.ts";
 import { textColumns, wantsColour } from "../context.ts";
 import type { CliContext } from "../context.ts";
-import { renderDashboard } from "../iscsi-cfg/render.ts";
+import { renderPicture } from "../iscsi-cfg/status/picture.ts";
+import { defaultToleranceMs } from "../iscsi-cfg/status/sections.ts";
 import { ask, tell } from "../request.ts";
 import type { ExitCode } from "../request.ts";
 import { clean, dateTime, wrap } from "../text.ts";
@@ -51,10 +52,8 @@ export async function showCluster(context: CliContext, json: boolean): Promise<E
     return 0;
   }
   const now = context.wallMs();
-  const storage = renderDashboard(
-    { kind: "live", status },
-    { columns: textColumns, rows: null, colour: wantsColour(context), now },
-  );
+  const colour = wantsColour(context);
+  const storage = renderPicture(status, { columns: textColumns, colour, now, toleranceMs: defaultToleranceMs });
   const changed = parameters.filter((one) => one.source !== "default");
   context.out(
     [

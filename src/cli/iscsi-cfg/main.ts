@@ -21,11 +21,14 @@ export async function iscsiCfg(argv: readonly string[], context: CliContext): Pr
     .command("status", "both nodes, live; once and in plain lines without a terminal")
     .option("--once", "print one picture and end")
     .option("--follow", "without a terminal: a new picture at every change")
+    .option("--plain", "line by line and then what changes: for screen readers and logs")
     .option("--tolerance <seconds>", "older data is called stale", parseCount(1, 3600), 15)
-    .action(async (options: CommonOptions & { once?: boolean; follow?: boolean; tolerance: number }) => {
-      const { showStatus } = await import("./status.ts");
-      tool.finish(await showStatus(context, options));
-    });
+    .action(
+      async (options: CommonOptions & { once?: boolean; follow?: boolean; plain?: boolean; tolerance: number }) => {
+        const { showStatus } = await import("./status/command.ts");
+        tool.finish(await showStatus(context, options));
+      },
+    );
   tool
     .command("switch", "hand the storage and the master role over to the other host")
     .option("--storage-only", "leave the master role where it is", false)

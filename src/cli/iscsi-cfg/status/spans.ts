@@ -1,6 +1,6 @@
 // A screen as lines of styled spans, and how they become text. Knows no domain word.
 
-import { clean, fit } from "../text.ts";
+import { clean, fit } from "../../text.ts";
 
 export type Style = "plain" | "title" | "bold" | "dim" | "good" | "warn" | "bad";
 
@@ -26,6 +26,16 @@ const sgr: Readonly<Record<Style, string>> = {
 
 export const lengthOf = (line: Line): number => line.reduce((sum, part) => sum + Array.from(part.text).length, 0);
 
+/** [####....]: `part` of one, in `width` characters and never less than six. */
+export function gauge(part: number, width: number, style: Style): Span {
+  const room = Math.max(4, Math.min(40, width - 2));
+  const done = Math.min(room, Math.max(0, Math.round(part * room)));
+  return span(`[${"#".repeat(done)}${".".repeat(room - done)}]`, style);
+}
+
+/** The words alone. */
+export const textOf = (line: Line): string => line.map((part) => part.text).join("");
+
 /** Exactly `width` characters: clipped in the span that overflows, or filled. */
 export function fitLine(line: Line, width: number): Line {
   const out: Span[] = [];
@@ -46,11 +56,7 @@ export function fitLine(line: Line, width: number): Line {
 
 /** One terminal line; without colour the text alone, without trailing blanks. */
 export function paint(line: Line, colour: boolean): string {
-  if (!colour)
-    return line
-      .map((part) => part.text)
-      .join("")
-      .trimEnd();
+  if (!colour) return textOf(line).trimEnd();
   const painted = line.map((part) => (part.style === "plain" ? part.text : `${sgr[part.style]}${part.text}\u001b[0m`));
   return painted.join("").trimEnd();
 }

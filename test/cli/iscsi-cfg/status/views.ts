@@ -1,7 +1,7 @@
 // The situations the dashboard is tested in, shared by the goldens and by whoever wants to look at them in a terminal.
 
-import type { DashboardView } from "../../../src/cli/iscsi-cfg/render.ts";
-import { healthyStatus, ownHost, sampleWallMs, statusWith } from "../../drivers/control/status-sample.ts";
+import type { DashboardView } from "../../../../src/cli/iscsi-cfg/status/sections.ts";
+import { healthyStatus, ownHost, sampleWallMs, statusWith } from "../../../drivers/control/status-sample.ts";
 
 const view = ownHost.resources[0]?.view ?? null;
 const resource = (
@@ -137,6 +137,97 @@ export const situations: Readonly<Record<string, Situation>> = {
             text: `alert number ${index} with a text that is long enough to run past the right edge of a small terminal`,
           })),
         },
+      ),
+    },
+  },
+  "failover-done": {
+    now: sampleWallMs,
+    view: {
+      kind: "live",
+      status: statusWith(
+        {
+          state: "OWNER_SOLO",
+          epoch: 8,
+          outcome: "xcp1 serves the storage alone; the copy on xcp2 stays behind until xcp2 is back",
+          resources: [
+            resource(
+              {
+                connection: "Connecting",
+                replication: "Off",
+                peerRole: "Unknown",
+                peerDisk: "DUnknown",
+                outOfSyncKiB: 48_240,
+              },
+              { solo: true },
+            ),
+          ],
+        },
+        { state: "OWNER", serving: true },
+        {
+          contact: {
+            inContact: false,
+            silentMs: 95_000,
+            links: [
+              { link: "management", lastHeardMs: 95_000, up: false },
+              { link: "replication", lastHeardMs: 95_100, up: false },
+            ],
+          },
+          alerts: [
+            { id: "peer", sinceWallMs: sampleWallMs - 94_000, text: "xcp2 is silent on both links" },
+            { id: "disk", sinceWallMs: sampleWallMs - 80_000, text: "the storage runs on one copy" },
+          ],
+          events: [
+            { wallMs: sampleWallMs - 94_000, node: "xcp1", event: "peer.suspected", detail: "silent for 1.0 s" },
+            { wallMs: sampleWallMs - 82_000, node: "xcp1", event: "takeover", detail: "epoch 8 by vote" },
+            { wallMs: sampleWallMs - 81_400, node: "xcp1", event: "storage.activated", detail: "iscsi1 in 612 ms" },
+            { wallMs: sampleWallMs - 70_000, node: "xcp1", event: "vm.started", detail: "files" },
+          ],
+        },
+      ),
+    },
+  },
+  "split-brain": {
+    now: sampleWallMs,
+    view: {
+      kind: "live",
+      status: statusWith(
+        {
+          state: "BLOCKED",
+          outcome:
+            "the copies of iscsi1 grew apart: nobody serves until a person chooses; see iscsi-cfg resolve-split-brain",
+          serving: false,
+          eligible: false,
+          resources: [
+            resource({
+              role: "Secondary",
+              connection: "StandAlone",
+              replication: "Off",
+              peerRole: "Unknown",
+              peerDisk: "DUnknown",
+              outOfSyncKiB: 20_480,
+            }),
+          ],
+          target: { state: "stopped", expected: "running", pid: null, sessions: null },
+          vip: { address: "10.10.10.3", state: "absent", mac: null },
+        },
+        {
+          state: "BLOCKED",
+          eligible: false,
+          resources: [
+            resource({ role: "Secondary", connection: "StandAlone", replication: "Off", peerDisk: "DUnknown" }),
+          ],
+        },
+        { alerts: [{ id: "drbd-apart", sinceWallMs: sampleWallMs - 40_000, text: "iscsi1: the copies grew apart" }] },
+      ),
+    },
+  },
+  maintenance: {
+    now: sampleWallMs,
+    view: {
+      kind: "live",
+      status: statusWith(
+        { outcome: "xcp1 serves the storage; xcp2 is in maintenance: nothing fails over to it" },
+        { state: "MAINTENANCE", flags: { manual: true, maintenance: true }, eligible: false, domains: [] },
       ),
     },
   },

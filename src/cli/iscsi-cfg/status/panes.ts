@@ -1,47 +1,49 @@
 // The two node panes of the dashboard: own host left, peer right, the same rows in both. Pure.
 
-import type { HostState, HostStatus, ResourceStatus, StatusDocument } from "../../core/model/status.ts";
-import type { Millis } from "../../core/model/time.ts";
-import { clip, duration, plural, size } from "../text.ts";
-import { fitLine, span } from "./spans.ts";
+import type { HostState, HostStatus, ResourceStatus, StatusDocument } from "../../../core/model/status.ts";
+import type { Millis } from "../../../core/model/time.ts";
+import { drbdNotes } from "./drbd-notes.ts";
+import { clip, duration, plural, size } from "../../text.ts";
+import { gauge, span } from "./spans.ts";
 import type { Line, Span, Style } from "./spans.ts";
 
-interface Cell {
+/** One fact about one host. */
+export interface Cell {
+  /** Begins with its place, so that rows only one host has stand where they belong. */
   readonly key: string;
   readonly label: string;
   readonly value: Line;
+  /** What goes first when the screen is small: the highest; 0 never. */
+  readonly drop: number;
+}
+
+/** The same row of both panes. */
+export interface PanePair {
+  readonly own: Line;
+  readonly peer: Line;
   readonly drop: number;
 }
 
 const labelWidth = 8;
-const between = " | ";
 
-/** One line per row; `drop` as in the renderer: the highest goes first when the screen is small. */
-export function panes(
-  status: StatusDocument,
-  ageMs: Millis,
-  columns: number,
-): { readonly line: Line; readonly drop: number }[] {
-  const width = Math.floor((columns - between.length) / 2);
+/** `width`: characters in one pane. The first pair is the heading. */
+export function panePairs(status: StatusDocument, ageMs: Millis, width: number): readonly PanePair[] {
   const silent = !status.contact.inContact;
-  const own = cells(status.own, width - labelWidth, true);
-  const peer = status.peer === null ? [] : cells(status.peer, width - labelWidth, false);
-  const peerCells = new Map(peer.map((cell) => [cell.key, cell]));
-  const ownKeys = new Set(own.map((cell) => cell.key));
-  const left = new Map(own.map((cell) => [cell.key, cell]));
-  const keys = [...own, ...peer.filter((cell) => !ownKeys.has(cell.key))];
-  const joined = keys.toSorted(byPlace).map(({ key, drop }) => ({
-    line: join(paneLine(left.get(key)), paneLine(peerCells.get(key)), width, silent),
-    drop,
-  }));
-  return [
-    { line: join(heading(status, ageMs, true), heading(status, ageMs, false), width, false), drop: 0 },
-    ...joined,
-  ];
+  const own = byKey(hostCells(status.own, width - labelWidth, true));
+  const peer = byKey(status.peer === null ? [] : hostCells(status.peer, width - labelWidth, false));
+  const keys = [...new Set([...own.keys(), ...peer.keys()])].toSorted();
+  const rows = keys.map((key): PanePair => {
+    const right = paneLine(peer.get(key));
+    return {
+      own: paneLine(own.get(key)),
+      peer: silent ? right.map((part): Span => ({ ...part, style: "dim" })) : right,
+      drop: own.get(key)?.drop ?? peer.get(key)?.drop ?? 0,
+    };
+  });
+  return [{ own: heading(status, ageMs, true), peer: heading(status, ageMs, false), drop: 0 }, ...rows];
 }
 
-/** Keys begin with their place, so that rows only one host has stand where they belong. */
-const byPlace = (a: Cell, b: Cell): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+const byKey = (cells: readonly Cell[]): ReadonlyMap<string, Cell> => new Map(cells.map((each) => [each.key, each]));
 
 function heading({ own, peer, contact }: StatusDocument, ageMs: Millis, isOwn: boolean): Line {
   if (isOwn) return [span(`${own.name} (this host)`, "bold")];
@@ -56,12 +58,8 @@ function paneLine(cell: Cell | undefined): Line {
   return [span(clip(cell.label, labelWidth - 1).padEnd(labelWidth), "dim"), ...cell.value];
 }
 
-function join(left: Line, right: Line, width: number, dimRight: boolean): Line {
-  const shown = dimRight ? right.map((part): Span => ({ ...part, style: "dim" })) : right;
-  return [...fitLine(left, width), span(between, "dim"), ...fitLine(shown, width)];
-}
-
-function cells(host: HostStatus, width: number, isOwn: boolean): Cell[] {
+/** What is said of one host; `width` is what a value may take. */
+export function hostCells(host: HostStatus, width: number, isOwn: boolean): Cell[] {
   const running = host.domains.filter((domain) => !domain.paused).length;
   const paused = host.domains.length - running;
   const flags = [host.flags.manual ? "MANUAL" : "", host.flags.maintenance ? "MAINTENANCE" : ""].filter(
@@ -122,7 +120,9 @@ function resourceCells(resource: ResourceStatus, place: string, width: number): 
   return [
     cell(`${place}.a`, resource.name, [span(view.role, "bold"), span(" "), span(view.disk, disk), ...solo]),
     cell(`${place}.b`, "", [span(view.connection, linked), span(replication)], 3),
-    ...(view.suspended ? [cell(`${place}.c`, "", [span("I/O SUSPENDED", "bad")])] : []),
+    ...drbdNotes(view).map(({ text, style }, index) =>
+      cell(`${place}.c${index}`, "", [span(text, style)], index === 0 ? 0 : 2),
+    ),
     ...(view.donePercent === null ? [] : [cell(`${place}.d`, "", resync(resource, view.donePercent, width))]),
     ...(view.donePercent === null && view.outOfSyncKiB !== null && view.outOfSyncKiB > 0
       ? [cell(`${place}.e`, "", [span(`${size(view.outOfSyncKiB)} out of sync`, "warn")], 3)]
@@ -136,9 +136,7 @@ function resync({ view, etaSeconds }: ResourceStatus, percent: number, width: nu
   const short = ` ${percent.toFixed(1)}% ${eta}`;
   const long = `${short}${left}`;
   const text = width - long.length >= 12 ? long : short;
-  const room = Math.max(4, Math.min(40, width - text.length - 2));
-  const done = Math.min(room, Math.max(0, Math.round((percent / 100) * room)));
-  return [span(`[${"#".repeat(done)}${".".repeat(room - done)}]`, "warn"), span(text)];
+  return [gauge(percent / 100, width - text.length, "warn"), span(text)];
 }
 
 function stateStyle(state: HostState): Style {
