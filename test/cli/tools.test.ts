@@ -307,7 +307,8 @@ describe("status", () => {
     daemon.script.status = [{ kind: "status", status: { ...healthyStatus, wallMs: Date.now() - 33_000 } }];
     const ran = await iscsi("status", "--once");
     assert.equal(ran.code, 1);
-    assert.match(ran.out, /33 s old/);
+    // The tool itself may take seconds to start on a busy machine.
+    assert.match(ran.out, /The status is (3[3-9]|[4-9]\d) s old/);
   });
 
   test("--follow writes a document per change and ends with the daemon", async () => {
