@@ -249,7 +249,7 @@ export function buildConfig(parts: Parts): Config {
     alerts: alertConfig(pool, read),
     logging: pool.flag("ENABLE_LOGGING"),
     areas: areas(pool),
-    policyNote: policyNote(policy),
+    policyNote: policyNote(policy, core.fenceEnabled),
     parameters: parts.parameters,
     secretsMark: markOf([pool.text("FENCE_PASSWD"), pool.text("SMTP_PASS")]),
     problems: parts.problems,

@@ -18,8 +18,13 @@ export function derivePolicy(input: PolicyInput): Policy {
   return input.fenceOnFail ? "strict+vote" : "strict";
 }
 
+/** Seed 000, "auto-start without host HA": each host starts its own VMs, nobody acts on the loss of the other one. */
+const NO_HOST_HA =
+  "FENCE_ENABLED=0: VMs start at boot and after a failure; a lost host is left alone, and nothing is taken over.";
+
 /** For status, log and dashboard. */
-export function policyNote(policy: Policy): string {
+export function policyNote(policy: Policy, fenceEnabled = true): string {
+  if (!fenceEnabled) return NO_HOST_HA;
   switch (policy) {
     case "strict":
       return "STRICT: a takeover needs the other host's power-off, verified.";
@@ -37,13 +42,10 @@ export function policyNote(policy: Policy): string {
 /** The vote can never pass (A3). */
 const isVoteImpossible = (config: Config): boolean => config.core.heuristics.length === 0;
 
-/**
- * Every reason why `enable` must refuse this configuration; empty: none. `facts` are what was measured or read from
- * DRBD's configuration; without them the expected values are assumed and I-h is not judged.
- */
-export function enableRefusals(config: Config, facts: Partial<TimerFacts> = {}): string[] {
-  const { policy, timers, quorumRequired } = config.core;
-  const refusals = config.problems.filter((one) => one.severity === "error").map(describeProblem);
+/** A3, D14: a proof that the policy asks for and this configuration can never give. */
+function proofRefusals(config: Config): readonly string[] {
+  const { policy, quorumRequired } = config.core;
+  const refusals: string[] = [];
   if (policy === "vote" && isVoteImpossible(config)) {
     refusals.push(
       "FENCE_METHOD=POOL without a witness needs heuristic addresses that answer: set FENCE_HEURISTICS_IPS (and FENCE_USE_IP_HEURISTICS=1), WITNESS, or a fence device (A3)",
@@ -64,6 +66,18 @@ export function enableRefusals(config: Config, facts: Partial<TimerFacts> = {}):
       "TIMER_PROFILE=fast needs a proof that is not the vote: set a fence device with FENCE_HA_ONFAIL=0, WITNESS, or TIMER_PROFILE=balanced",
     );
   }
+  return refusals;
+}
+
+/**
+ * Every reason why `enable` must refuse this configuration; empty: none. `facts` are what was measured or read from
+ * DRBD's configuration; without them the expected values are assumed and I-h is not judged.
+ */
+export function enableRefusals(config: Config, facts: Partial<TimerFacts> = {}): string[] {
+  const { timers } = config.core;
+  const refusals = config.problems.filter((one) => one.severity === "error").map(describeProblem);
+  // FENCE_ENABLED=0: no proof is ever asked for.
+  if (config.core.fenceEnabled) refusals.push(...proofRefusals(config));
   if (config.watchdogDevice === null) {
     refusals.push("HA needs a watchdog: set WATCHDOG_DEVICE in the storage section of tandem.yaml (A6)");
   }
@@ -73,9 +87,9 @@ export function enableRefusals(config: Config, facts: Partial<TimerFacts> = {}):
 /** What an administrator should know although HA may be enabled. */
 export function policyWarnings(config: Config): string[] {
   const { core, fence } = config;
+  if (!fence.enabled) return [policyNote(core.policy, false)];
   const warnings: string[] = [];
   if (core.policy === "vote" || core.policy === "strict+vote") warnings.push(policyNote(core.policy));
-  if (!fence.enabled) warnings.push("FENCE_ENABLED=0: nothing is taken over after a host failure");
   if (core.hosts < core.minHosts)
     warnings.push(`takeover is disarmed: found ${core.hosts} hosts, FENCE_MIN_HOSTS is ${core.minHosts}`);
   if (fence.onFail && fence.method !== "POOL")

@@ -34,6 +34,8 @@ const RESTART: readonly Part[] = [
 /** Two hosts that judge a death by different proofs for even a moment could both be right: these wait until HA is off. */
 const HA_OFF: readonly Part[] = [
   ["FENCE_METHOD, FENCE_HA_ONFAIL or WITNESS (the policy)", (c) => [c.core.policy, c.fence.method, c.witnesses]],
+  // With 0 a host goes on alone at once, because the other one leaves it alone.
+  ["FENCE_ENABLED", (c) => c.core.fenceEnabled],
   ["FENCE_QUORUM_REQUIRED", (c) => c.core.quorumRequired],
   ["FENCE_REBOOT_LONE_HOST", (c) => c.core.rebootLoneHost],
   // The device runs with the timeout it was armed with.
@@ -66,7 +68,6 @@ export function cautious(old: CoreConfig, next: CoreConfig): CoreConfig {
     heuristics: [...new Set([...old.heuristics, ...next.heuristics])],
     mayTakeOver: old.mayTakeOver && next.mayTakeOver,
     mayRestart: old.mayRestart && next.mayRestart,
-    fenceEnabled: old.fenceEnabled && next.fenceEnabled,
   };
 }
 

@@ -160,6 +160,13 @@ export function hostLossForbidden(state: State): string | undefined {
   return paused(state);
 }
 
+/**
+ * FENCE_ENABLED is 0, and the other host last showed the same configuration (I-f): neither acts on the loss of the other
+ * one, so there is nothing to prove and nobody to make room for. A host that heard another configuration does not act either.
+ */
+export const ignoresHostLoss = ({ config, peer }: State): boolean =>
+  !config.fenceEnabled && (peer.body === null || peer.body.cfgHash === config.cfgHash);
+
 /** A7: while a daemon is stopped in an orderly way nobody acts for its host, and it does not act for the other one. */
 export function paused(state: State): string | undefined {
   if (!inForce(state.config, "A7")) return undefined;

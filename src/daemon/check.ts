@@ -140,16 +140,20 @@ function versions({ view, config }: CheckParts): Said {
   );
 }
 
+const NOTHING_PROVEN = "FENCE_ENABLED is 0: nothing is taken over, no proof is needed";
+
 async function fencing({ config, fencePath }: CheckParts): Promise<Said> {
   const { method } = config().fence;
   const { ready, detail } = await fencePath();
   if (ready === true) return fine(detail);
-  if (ready === null) return method === "POOL" ? skip(detail) : warn(detail, "ha-cfg set FENCE_ENABLED 1");
+  if (ready === null)
+    return method === "POOL" || !config().fence.enabled ? skip(detail) : warn(detail, "try again in a minute");
   return bad(detail, `run ${config().fence.folder}/${method}/${method}.sh by hand; then 'ha-cfg check' again`);
 }
 
 async function heuristics({ config, sample, answering }: CheckParts): Promise<Said> {
-  const { heuristics: addresses, policy } = config().core;
+  const { heuristics: addresses, policy, fenceEnabled } = config().core;
+  if (!fenceEnabled) return skip(NOTHING_PROVEN);
   if (policy === "witness") return skip("the witness is asked instead");
   if (addresses.length === 0) {
     const next = "ha-cfg set FENCE_HEURISTICS_IPS to an address that both hosts reach through the same switch";

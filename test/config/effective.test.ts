@@ -263,6 +263,45 @@ test("warnings name a pool below FENCE_MIN_HOSTS, fencing switched off, and FENC
   assert.match(policyWarnings(run({ FENCE_METHOD: "ILO", FENCE_HA_ONFAIL: "1" }).config).join(), /dangerous/);
 });
 
+/** Seed 000, part 7, "Auto-Start VMs – Without Host High Availability", as an administrator would type it in. */
+const AUTO_START: Readonly<Record<string, string>> = {
+  DISABLED_VAPPS: "()",
+  FENCE_ACTION: "stop",
+  FENCE_ENABLED: "0",
+  FENCE_HA_ONFAIL: "0",
+  FENCE_HEURISTICS_IPS: "",
+  FENCE_HOST_FORGET: "0",
+  FENCE_IPADDRESS: "",
+  FENCE_METHOD: "POOL",
+  FENCE_MIN_HOSTS: "3",
+  FENCE_PASSWD: "",
+  FENCE_QUORUM_REQUIRED: "0",
+  FENCE_REBOOT_LONE_HOST: "0",
+  FENCE_USE_IP_HEURISTICS: "0",
+  GLOBAL_VM_HA: "1",
+  MONITOR_DELAY: "45",
+  MONITOR_KILLALL: "1",
+  MONITOR_MAX_STARTS: "40",
+  MONITOR_SCANRATE: "10",
+  OP_MODE: "2",
+  PROMOTE_SLAVE: "0",
+  SLAVE_HA: "0",
+  SLAVE_VM_STAT: "1",
+  XAPI_COUNT: "5",
+  XAPI_DELAY: "15",
+  XE_TIMEOUT: "10",
+};
+
+test("the profile without host HA is accepted whole, and says what it does not do", () => {
+  const { config } = run(AUTO_START);
+  assert.deepEqual(config.problems, []);
+  assert.deepEqual(enableRefusals(config), []);
+  assert.match(config.policyNote, /a lost host is left alone/);
+  assert.deepEqual(policyWarnings(config), [config.policyNote]);
+  // A3 as soon as a lost host is to be acted on.
+  assert.match(enableRefusals(run({ ...AUTO_START, FENCE_ENABLED: "1" }).config).join(), /A3/);
+});
+
 const hash = (pool: Record<string, string> = {}, more: Partial<EffectiveInput> = {}): string =>
   run(pool, more).config.core.cfgHash;
 

@@ -48,6 +48,7 @@ const policies: readonly (readonly [string, Record<string, string>])[] = [
   ["the policy", { FENCE_METHOD: "ILO" }],
   ["the fall-back to the vote", { FENCE_METHOD: "ILO", FENCE_HA_ONFAIL: "1" }],
   ["the witness", { WITNESS: "10.0.0.9:7694" }],
+  ["whether a lost host is acted on", { FENCE_ENABLED: "0" }],
   ["the reboot of a lone host", { FENCE_REBOOT_LONE_HOST: "1" }],
   ["the watchdog's timeout", { WATCHDOG: "4" }],
 ];

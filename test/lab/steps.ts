@@ -1,10 +1,10 @@
 // What several scenarios look at or do: who must not serve, who must have power, all VMs running again.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { VIP, type NodeName } from "./names.ts";
-import type { Lab } from "./lab.ts";
+import { FACTS, NODES, otherNode, VIP, type NodeName } from "./names.ts";
+import { daemonLog, type Lab } from "./lab.ts";
 import { statusOf, until } from "./serving.ts";
-import { startOn } from "./xapi-call.ts";
+import { startOn, xapi } from "./xapi-call.ts";
 
 /** Throws as soon as `node` shows the floating IP or is DRBD Primary within `forMs`. */
 export async function neverServes(lab: Lab, node: NodeName, forMs: number): Promise<void> {
@@ -69,3 +69,65 @@ export async function startAll(lab: Lab, through: NodeName): Promise<void> {
 /** Homes of the VMs, for `survivors`. */
 export const vmsOf = (lab: Lab, ...homes: readonly NodeName[]): readonly string[] =>
   lab.vms.filter((vm) => homes.includes(vm.home)).map((vm) => vm.uuid);
+
+/** Throws when a daemon of these fenced anybody, itself included, since then. */
+export async function nobodyFenced(lab: Lab, sinceMs: number, nodes: readonly NodeName[] = NODES): Promise<void> {
+  for (const node of nodes) {
+    const log = await daemonLog(lab, node);
+    const fenced = log.find((e) => e.wallMs >= sinceMs && /^(fence\.requested|self-fence)/.test(e.event));
+    if (fenced !== undefined) throw new Error(`${node} fenced: ${JSON.stringify(fenced)}`);
+  }
+}
+
+export async function roleIs(lab: Lab, node: NodeName, role: "master" | "supporter"): Promise<void> {
+  await until(
+    `${node} as ${role}`,
+    async () => {
+      const status = await statusOf(lab, node);
+      return status?.contact.inContact === true && status.own.xapiRole === role ? true : undefined;
+    },
+    90_000,
+    1_000,
+  );
+}
+
+/** The host is back in the pool, and does not serve. */
+export async function supporter(lab: Lab, node: NodeName): Promise<void> {
+  await roleIs(lab, node, "supporter");
+  await neverServes(lab, node, 2_000);
+}
+
+/** The domains of the node, by its own daemon. */
+async function domainsOn(lab: Lab, node: NodeName): Promise<readonly string[] | undefined> {
+  return (await statusOf(lab, node))?.own.domains.map((domain) => domain.uuid);
+}
+
+/** Back in the pool as a supporter, and no VM of ours came back with it. */
+export async function backEmpty(lab: Lab, node: NodeName): Promise<void> {
+  await supporter(lab, node);
+  const domains = await domainsOn(lab, node);
+  if (domains?.length !== 0) throw new Error(`${node} is back with VMs: ${JSON.stringify(domains)}`);
+}
+
+/** Throws when one of these VMs does not run on `node`, and nowhere else, within half a minute. */
+export async function runOn(lab: Lab, node: NodeName, vms: readonly string[]): Promise<void> {
+  await until(
+    `${vms.length} VMs on ${node} alone`,
+    async () => {
+      const here = await domainsOn(lab, node);
+      const there = await domainsOn(lab, otherNode(node));
+      const well = vms.every((vm) => here?.includes(vm) === true && there?.includes(vm) !== true);
+      return well ? true : undefined;
+    },
+    30_000,
+    1_000,
+  );
+}
+
+/** The pool database of `through` calls the host dead. */
+export async function reportedDead(lab: Lab, node: NodeName, through: NodeName): Promise<void> {
+  const host = await xapi(lab, through, "host.get_by_uuid", [FACTS[node].uuid]);
+  const metrics = await xapi(lab, through, "host.get_metrics", [host]);
+  const live = await xapi(lab, through, "host_metrics.get_live", [metrics]);
+  if (live !== false) throw new Error(`${node} is called live in the pool database of ${through}`);
+}

@@ -1,7 +1,7 @@
 // One schedule: a seed becomes a policy, a list of faults and all the noise; the world runs through it, is healed, and
 // must then converge (V11). The same seed and the same faults give the same run.
 
-import type { Policy } from "../../src/core/model/config.ts";
+import type { CoreConfig, Policy } from "../../src/core/model/config.ts";
 import { isSolo } from "../../src/core/facts.ts";
 import { holdsData } from "./handshake.ts";
 import { drawFault } from "./draw.ts";
@@ -46,6 +46,8 @@ export interface PlanOptions {
   readonly removedRules?: readonly string[];
   /** Also draw faults that H1 excludes, whatever the policy (the expected failure of VOTE). */
   readonly violateH1?: boolean;
+  /** A configuration that schedules do not draw. */
+  readonly config?: Partial<CoreConfig>;
   /** What must be so when the faults are healed; the broken invariant when it is not. */
   readonly demand?: (world: World) => string | undefined;
 }
@@ -88,7 +90,7 @@ export function runPlan(plan: Plan, options: PlanOptions): Outcome {
     seed: plan.seed,
     tickMs: plan.tickMs,
     resources: plan.resources,
-    config: { heuristics: plan.heuristics, removedRules: options.removedRules ?? [] },
+    config: { heuristics: plan.heuristics, removedRules: options.removedRules ?? [], ...options.config },
   });
   const { sim } = world;
   const outside = (): boolean => options.violateH1 !== true && NEEDS_H1.includes(plan.policy) && sim.h1Broken;

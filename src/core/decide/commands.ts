@@ -54,15 +54,15 @@ export function acceptCommand(turn: Turn, id: number, command: Command): void {
   }
 }
 
-/** What stands against HA on this pool; empty = nothing (A3, I-f, D1). */
+/** What stands against HA on this pool; empty = nothing (A3, I-f, D1). With FENCE_ENABLED=0 nothing is voted on. */
 export function enableRefusals(turn: Turn): string[] {
   const { state, now } = turn;
   const { config } = state;
   const reasons: string[] = [];
-  const needsVote = config.policy === "vote" || config.policy === "strict+vote";
+  const needsVote = config.fenceEnabled && (config.policy === "vote" || config.policy === "strict+vote");
   if (needsVote && config.heuristics.length === 0)
     reasons.push("FENCE_HEURISTICS_IPS is empty: without it there is no vote (A3)");
-  const silent = witnessSilent(state, now);
+  const silent = config.fenceEnabled ? witnessSilent(state, now) : undefined;
   if (silent !== undefined) reasons.push(`${silent}: without the witness there is no takeover (A5)`);
   if (!inContact(state, now)) reasons.push("the other host does not answer");
   const body = state.peer.body;

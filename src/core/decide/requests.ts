@@ -87,7 +87,9 @@ export function acceptRequest(turn: Turn, id: number, request: PeerRequest): voi
       const { disarmed } = turn.state.config;
       if (request.ha === "on" && disarmed !== undefined) return refuse(turn, id, disarmed);
       const silent =
-        request.kind === "prepare-mode" && request.ha === "on" ? witnessSilent(turn.state, turn.now) : undefined;
+        request.kind === "prepare-mode" && request.ha === "on" && turn.state.config.fenceEnabled
+          ? witnessSilent(turn.state, turn.now)
+          : undefined;
       if (silent !== undefined) return refuse(turn, id, `${silent} on this host (A5)`);
       // A4: the asking host has forbidden its own takeovers before it asks, but it allows them only after the answer, and
       // may never get it: that it is enabled too is known from its own heartbeat.

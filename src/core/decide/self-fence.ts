@@ -1,6 +1,6 @@
 // D8: a host that may have been replaced stops serving and pauses its domains; the watchdog is its backstop.
 
-import { inContact, isOwner, isSolo, leaseLeftMs, serving, views, votePasses } from "../facts.ts";
+import { ignoresHostLoss, inContact, isOwner, isSolo, leaseLeftMs, serving, views, votePasses } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
@@ -27,7 +27,7 @@ export const deaf = (state: State, now: Instant): boolean =>
 /** True while another host may rightfully act in this one's place. */
 export function authorityLost(state: State, now: Instant): boolean {
   const { config } = state;
-  if (state.durable.ha === "off") return false;
+  if (state.durable.ha === "off" || ignoresHostLoss(state)) return false;
   if (inContact(state, now) || leaseLeftMs(state, now) > 0) return false;
   if (isOwner(state)) {
     // D5. The peer's copy is barred by DRBD's own word too, not only by a record that may be old (A2).

@@ -4,6 +4,7 @@ import {
   deadAfterMs,
   episodeMs,
   grantHeld,
+  ignoresHostLoss,
   inContact,
   isOwner,
   leaseLeftMs,
@@ -59,7 +60,7 @@ export function commitProof(state: State, now: Instant, granted = grantHeld(stat
   const peersForbids = durable.peerHa !== "on" || durable.peerFlags.manual;
   if (left(state)) return "left";
   // D1: nobody will take over by itself, so there is nothing to wait for.
-  if (state.suspected && mineForbids && peersForbids) return "modes-forbid";
+  if (state.suspected && ((mineForbids && peersForbids) || ignoresHostLoss(state))) return "modes-forbid";
   if (!state.suspected || episodeMs(state, now) < deadAfterMs(state, now) || deaf(state, now)) return undefined;
   const byVote = demands(config, "D4", voteHeld(state, now)) && leaseLeftMs(state, now) > 0;
   switch (config.policy) {

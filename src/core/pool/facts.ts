@@ -174,7 +174,7 @@ export function deathDoubt(state: PoolState, one: Neighbour, now: Instant): stri
 /** D8: nobody keeps this host's VMs alive any more, and another one may start them. */
 export function endangered(state: PoolState, now: Instant): boolean {
   const { config, durable, leaseFrom, startedAt } = state;
-  if (isStorageHost(config) || durable.ha === "off" || !provesByTime(config)) return false;
+  if (isStorageHost(config) || durable.ha === "off" || !provesByTime(config) || !config.fenceEnabled) return false;
   if (!inForce(config, "D8")) return false;
   if (leaseFrom === null) return now - startedAt >= suspectMs(config);
   return now - leaseFrom >= config.timers.lease;
