@@ -166,9 +166,16 @@ const POLICY: readonly Parameter[] = [
     choice("restart", "wait"),
     "VMs of a host that lost the storage network",
   ),
-  shared("policy", "EVACUATE_ON_MGT_LOSS", "0", FLAG, "move VMs away from a host without management network", {
-    deprecated: "XAPI moves VMs over the management network, which is what is lost; this parameter has no effect yet",
-  }),
+  shared(
+    "policy",
+    "EVACUATE_ON_MGT_LOSS",
+    "0",
+    text(
+      /^0$/,
+      "0: XAPI moves and stops VMs over the management network, which is what is lost; VMs stay where they run",
+    ),
+    "a host without management network keeps its VMs",
+  ),
   shared(
     "timer",
     "MGT_LINK_LOSS_TOLERANCE",

@@ -6,7 +6,7 @@ import type { Done, PoolContext } from "../act/pool/procedure.ts";
 import { vmFacts } from "../act/pool/vm-facts.ts";
 import { setVmFlag } from "../act/pool/vm-flags.ts";
 import type { Config } from "../config/config.ts";
-import { haLizardKeys, importParameters } from "../config/ha-lizard.ts";
+import { haLizardKeys, importParameters } from "../config/import/ha-lizard.ts";
 import { findParameter, isReservedName, parametersOf } from "../config/parameters.ts";
 import { insertable, type Changes } from "../config/pool-changes.ts";
 import { POOL_KEY_PREFIX } from "../config/pool-values.ts";

@@ -8,6 +8,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import type { Check, ExplanationReport, Failover, VmFlags } from "../../src/drivers/control/answers.ts";
 import { healthyStatus } from "../drivers/control/status-sample.ts";
 import { haCfg } from "../../src/cli/ha-cfg/main.ts";
+import { DRBD_CONF, ISCSI_HA_CONF, TARGETS_CONF } from "../config/import/old-files.ts";
 import { startDouble } from "./daemon-double.ts";
 import type { Double, Ran } from "./daemon-double.ts";
 
@@ -204,6 +205,32 @@ describe("files", () => {
     const file = { FENCE_METHOD: "POOL", MAIL_TO: "a@b.c", DISABLED_VAPPS: "()", XAPI_COUNT: "2" };
     assert.deepEqual(daemon.requests, [{ kind: "import", file, write: false }]);
     assert.equal((await ha("import", join(daemon.directory, "none.conf"))).code, 1);
+  });
+
+  test("import --storage shows the section, adds it where none is, and needs no daemon", async () => {
+    const etc = join(daemon.directory, "etc");
+    for (const folder of ["iscsi-ha", "tgt", "drbd.d"]) await mkdir(join(etc, folder), { recursive: true });
+    await writeFile(join(etc, "iscsi-ha/iscsi-ha.conf"), ISCSI_HA_CONF);
+    await writeFile(join(etc, "tgt/targets.conf"), TARGETS_CONF);
+    await writeFile(join(etc, "drbd.conf"), 'include "drbd.d/*.res";\n');
+    await writeFile(join(etc, "drbd.d/iscsi1.res"), DRBD_CONF);
+    const shown = await ha("import", "--storage", "--etc", etc);
+    assert.equal(shown.code, 0);
+    assert.match(shown.out, /^storage:\n {2}DRBD_RESOURCES: iscsi1$/m);
+    assert.match(shown.err, /Nothing was written/);
+    const into = join(daemon.directory, "tandem.yaml");
+    assert.equal((await ha("import", "--storage", "--etc", etc, "--into", into, "--write")).code, 1);
+    await writeFile(into, "pool: { uuid: x }\nhosts: []\n");
+    const written = await ha("import", "--storage", "--etc", etc, "--into", into, "--write", "--json");
+    assert.equal(written.code, 0);
+    assert.equal((JSON.parse(written.out) as { written: boolean }).written, true);
+    assert.match(await readFile(into, "utf8"), /scsi_sn: "0000000001"/);
+    const again = await ha("import", "--storage", "--etc", etc, "--into", into, "--write");
+    assert.equal(again.code, 1);
+    assert.match(again.err, /has a storage section\s+already/);
+    assert.equal((await ha("import", "--storage", "--etc", join(etc, "none"))).code, 1);
+    assert.equal((await ha("import", "--storage", "old.conf")).code, 2);
+    assert.deepEqual(daemon.requests, []);
   });
 });
 

@@ -198,6 +198,7 @@ const bad: readonly (readonly [string, string])[] = [
   ["FENCE_HEURISTICS_IPS", "10.0.0.1:10.0.0.1"],
   ["FENCE_HEURISTICS_IPS", "a;b"],
   ["DISABLED_VAPPS", "x"],
+  ["EVACUATE_ON_MGT_LOSS", "1"],
   ["WITNESS", "w1"],
   ["WITNESS", "w1:0"],
   ["WITNESS", "fd00::1:7694"],

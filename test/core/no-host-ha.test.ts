@@ -13,7 +13,9 @@ const NO_HOST_HA = { fenceEnabled: false, heuristics: [], minHosts: 3, mayTakeOv
 const profile = (options: WorldOptions = {}): World => servingWorld({ ...options, config: NO_HOST_HA });
 
 const acted = (world: World): readonly string[] =>
-  world.log.flatMap(({ event }) => (/^(fence\.|self-fence|storage\.activating|vm\.starting)/.test(event) ? [event] : []));
+  world.log.flatMap(({ event }) =>
+    /^(fence\.|self-fence|storage\.activating|vm\.starting)/.test(event) ? [event] : [],
+  );
 
 describe("without host HA", () => {
   test("HA is enabled without heuristic addresses, and not once a lost host is to be acted on (A3)", () => {

@@ -1,7 +1,7 @@
 // Commands of ha-cfg that read or write a file: backup, restore, import. A backup is never written half.
 
 import { readFile } from "node:fs/promises";
-import { parseAssignments } from "../../config/ha-lizard.ts";
+import { parseAssignments } from "../../config/import/ha-lizard.ts";
 import type { Backup } from "../../drivers/control/answers.ts";
 import { writeAtomically } from "../../drivers/store/atomic-write.ts";
 import type { CliContext } from "../context.ts";

@@ -141,13 +141,26 @@ export async function haCfg(argv: readonly string[], context: CliContext): Promi
       tool.finish(await run(context, { kind: "insert", overwrite }, json === true)),
     );
   tool
-    .command("import", "take over the parameters of HA-Lizard; shows them first")
+    .command("import", "take over HA-Lizard's parameters, or iSCSI-HA's; shows first")
     .helpGroup(PARAMETERS)
-    .argument("[file]", "its configuration file, over its keys in the pool database")
-    .option("--write", "write them into the pool database")
-    .action(async (file: string | undefined, { json, write }: CommonOptions & { write?: boolean }) => {
-      const { importOld } = await import("./files.ts");
-      tool.finish(await importOld(context, { file, write: write === true, json: json === true }));
+    .argument("[file]", "HA-Lizard's file, over its keys in the pool database")
+    .option("--storage", "iSCSI-HA instead: the storage section of tandem.yaml")
+    .option("--etc <folder>", "with --storage: where its files are", "/etc")
+    .option("--into <file>", "with --storage: what to add it to", "/etc/tandem/tandem.yaml")
+    .option("--write", "write them into the pool database, or into that file")
+    .addHelpText("after", IMPORT_HELP)
+    .action(async (file: string | undefined, options: CommonOptions & Import) => {
+      const [write, json] = [options.write === true, options.json === true];
+      if (options.storage !== true) {
+        const { importOld } = await import("./files.ts");
+        return tool.finish(await importOld(context, { file, write, json }));
+      }
+      if (file !== undefined) {
+        note(context, `Cannot use ${file} with --storage: expected its folder, as in --etc /root/old/etc`);
+        return tool.finish(2);
+      }
+      const { importStorageFiles } = await import("./import-storage.ts");
+      return tool.finish(await importStorageFiles(context, { ...options, write, json }));
     });
   tool
     .command("backup", "write parameters and flags of VMs into a file")
@@ -204,6 +217,17 @@ export async function haCfg(argv: readonly string[], context: CliContext): Promi
   addCompletion(tool, context).helpGroup(OTHER);
   return tool.main(argv);
 }
+
+interface Import {
+  readonly storage?: boolean;
+  readonly etc: string;
+  readonly into: string;
+  readonly write?: boolean;
+}
+
+const IMPORT_HELP = `
+--storage reads iscsi-ha/iscsi-ha.conf, tgt/targets.conf and drbd.conf there
+and keeps resources, IQN, LUNs, scsi_id and scsi_sn. It needs no daemon.`;
 
 const EVERYDAY = "Everyday:";
 const VMS = "VMs:";

@@ -99,3 +99,12 @@ function timings(common: Written, own: Written): ConfiguredTimings {
     connectIntMs: of("connect-int") * 1000,
   };
 }
+
+/** DRBD's configuration as a person wrote it, with the lines of `dump`: one statement or section per line. */
+export function asDumped(text: string): string {
+  const bare = text.replaceAll(/"[^"\n]*"|#.*$/gm, (found) => (found.startsWith("#") ? "" : found));
+  return bare.replaceAll(/"[^"\n]*"|[{;]|\}/g, (found) => {
+    if (found === "}") return "\n}\n";
+    return found.length === 1 ? ` ${found}\n` : found;
+  });
+}

@@ -1,8 +1,8 @@
 // An existing HA-Lizard pool's parameters, from its keys in other-config (`HA_<NAME>`) and from its configuration file,
 // to values of ours. Pure. What cannot be taken over is named with the reason; nothing is guessed.
 
-import { findParameter, parseParameter } from "./parameters.ts";
-import { formatValue } from "./value.ts";
+import { findParameter, parseParameter } from "../parameters.ts";
+import { formatValue } from "../value.ts";
 
 const KEY_PREFIX = "HA_";
 
