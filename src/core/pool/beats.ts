@@ -77,7 +77,7 @@ export function beatFor(state: PoolState, to: string, asks: boolean, now: Instan
     mayLead: mayLead(state),
     barred: state.bars,
     dead: state.dead,
-    successor: leading ? (candidates(state, now)[0] ?? null) : null,
+    successor: leading && elects(config) ? (candidates(state, now)[0] ?? null) : null,
     domains: valueOf(state.domains)?.map(({ uuid }) => uuid) ?? null,
     xapi: xapi?.role ?? "unknown",
     masterId: xapi?.masterId ?? null,

@@ -67,8 +67,14 @@ export const leads = (state: PoolState, now: Instant): boolean =>
 export function informed(state: PoolState): boolean {
   const { leadsSince } = state;
   if (leadsSince === null) return false;
-  const heard = others(state).filter(([, one]) => one.contactAt !== null && one.contactAt >= leadsSince).length;
-  return heard + 1 >= majorityOf(state.config);
+  const majority = majorityOf(state.config);
+  let heard = 1;
+  for (const { contactAt } of Object.values(state.neighbours)) {
+    if (contactAt !== null && contactAt >= leadsSince) heard += 1;
+    // Asked with every answer of a leader: the rest of a large pool changes nothing.
+    if (heard >= majority) return true;
+  }
+  return heard >= majority;
 }
 
 /** The host whose word as the leader holds here at this instant, newest epoch first. */

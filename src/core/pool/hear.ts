@@ -33,6 +33,18 @@ export function hearBeat(turn: PoolTurn, heard: HeardBeat): void {
   else if (leads(state, receivedAt) && proven) collect(turn, before, body);
 }
 
+/** Apart from whether an answer is asked for. */
+export function saysTheSame(before: MemberBeat, after: MemberBeat): boolean {
+  const words = Object.keys(after) as (keyof MemberBeat)[];
+  return words.every((word) => word === "asks" || equal(before[word], after[word]));
+}
+
+function equal(before: MemberBeat[keyof MemberBeat], after: MemberBeat[keyof MemberBeat]): boolean {
+  if (before === after) return true;
+  if (typeof before !== "object" || typeof after !== "object" || before === null || after === null) return false;
+  return before.length === after.length && before.every((one, i) => one === after[i]);
+}
+
 /** Its proof is fresh, and nobody proved to lead in a later epoch. */
 function isLeader(state: PoolState, hostId: string, now: Instant): boolean {
   const one = state.neighbours[hostId];

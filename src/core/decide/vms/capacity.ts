@@ -58,17 +58,18 @@ export interface Capacity {
  */
 export function capacityOf(hosts: readonly HostRoom[], vms: readonly VmFacts[], policy: VmPolicy): Capacity {
   const usable = hosts.filter((host) => host.usable);
-  const free = freeOf(hosts, vms);
+  const roomy = [...freeOf(hosts, vms)].map(([host, free]): Room => ({ host, free })).toSorted(roomiest);
   const guarded = new Map(usable.map((host): [string, VmFacts[]] => [host.uuid, []]));
-  for (const vm of vms)
-    if (vm.residentOn !== null && runs(vm) && isProtected(vm, policy)) guarded.get(vm.residentOn)?.push(vm);
-  const load = (uuid: string): number => (guarded.get(uuid) ?? []).reduce((sum, vm) => sum + vm.memoryBytes, 0);
+  // Sorted once for all failures that are tried.
+  const inOrder = startGroups(vms.filter((vm) => runs(vm) && isProtected(vm, policy))).flatMap((group) => group.vms);
+  for (const vm of inOrder) guarded.get(vm.residentOn ?? "")?.push(vm);
+  const load = new Map([...guarded].map(([host, its]) => [host, its.reduce((sum, vm) => sum + vm.memoryBytes, 0)]));
   const lost = (failed: readonly string[]): readonly VmFacts[] => {
-    const left = new Map([...free].filter(([host]) => !failed.includes(host)));
-    return withoutRoom(
-      failed.flatMap((host) => guarded.get(host) ?? []),
-      left,
-    );
+    const gone = new Set(failed);
+    const [only] = failed;
+    const homeless =
+      failed.length === 1 ? (guarded.get(only ?? "") ?? []) : inOrder.filter((vm) => gone.has(vm.residentOn ?? ""));
+    return withoutRoom(homeless, firstOf(roomy, gone, homeless.length));
   };
   if (usable.length < 2) return { tolerated: 0, usableHosts: usable.length, shortage: null };
   let shortage: Capacity["shortage"] = null;
@@ -77,7 +78,9 @@ export function capacityOf(hosts: readonly HostRoom[], vms: readonly VmFacts[], 
     if (homeless.length > (shortage?.vms.length ?? 0)) shortage = { host: host.name, vms: homeless };
   }
   if (shortage !== null) return { tolerated: 0, usableHosts: usable.length, shortage };
-  const heaviest = usable.map((host) => host.uuid).toSorted((a, b) => load(b) - load(a) || (a < b ? -1 : 1));
+  const heaviest = usable
+    .map((host) => host.uuid)
+    .toSorted((a, b) => (load.get(b) ?? 0) - (load.get(a) ?? 0) || (a < b ? -1 : 1));
   // Halved each time: in a pool of 64 hosts one number after the other took 100 ms.
   let tolerated = 1;
   let tooMany = usable.length;
@@ -89,13 +92,46 @@ export function capacityOf(hosts: readonly HostRoom[], vms: readonly VmFacts[], 
   return { tolerated, usableHosts: usable.length, shortage: null };
 }
 
-/** In start order; a VM that does not fit is left out, and later smaller ones may still fit. */
-function withoutRoom(vms: readonly VmFacts[], free: Map<string, number>): readonly VmFacts[] {
+interface Room {
+  readonly host: string;
+  readonly free: number;
+}
+
+/** The order in which `chooseHost` would have them. */
+const roomiest = (a: Room, b: Room): number => b.free - a.free || (a.host < b.host ? -1 : 1);
+
+/** The roomiest of those that are left: so many VMs reach at most so many hosts, and none of less room. */
+function firstOf(roomy: readonly Room[], gone: ReadonlySet<string>, count: number): Room[] {
+  const first: Room[] = [];
+  for (const room of roomy) {
+    if (first.length === count) break;
+    if (!gone.has(room.host)) first.push(room);
+  }
+  return first;
+}
+
+/** `vms` in start order; one that does not fit is left out, and later smaller ones may still fit. `rooms`: the roomiest first. */
+function withoutRoom(vms: readonly VmFacts[], rooms: Room[]): readonly VmFacts[] {
   const homeless: VmFacts[] = [];
-  for (const vm of startGroups(vms).flatMap((group) => group.vms)) {
-    const host = chooseHost(vm, free);
-    if (host === undefined) homeless.push(vm);
-    else free.set(host, (free.get(host) ?? 0) - vm.memoryBytes);
+  for (const vm of vms) {
+    const [first] = rooms;
+    if (first === undefined || first.free < vm.memoryBytes) homeless.push(vm);
+    else {
+      rooms.shift();
+      putBack(rooms, { host: first.host, free: first.free - vm.memoryBytes });
+    }
   }
   return homeless;
+}
+
+/** Keeps the order. */
+function putBack(rooms: Room[], room: Room): void {
+  let [low, high] = [0, rooms.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const there = rooms[middle];
+    if (there !== undefined && roomiest(there, room) < 0) low = middle + 1;
+    else high = middle;
+  }
+  rooms.splice(low, 0, room);
 }

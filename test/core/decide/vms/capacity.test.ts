@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { capacityOf, chooseHost, freeOf, type HostRoom } from "../../../../src/core/decide/vms/capacity.ts";
+import { startGroups } from "../../../../src/core/decide/vms/order.ts";
+import { createRandom } from "../../../sim/random.ts";
 import { everyVm, vm } from "./vm.ts";
 
 const room = (uuid: string, guestBytes: number, usable = true): HostRoom => ({ uuid, name: uuid, guestBytes, usable });
@@ -47,6 +49,30 @@ describe("room for the VMs of a lost host", () => {
   test("of a full host is never less than nothing", () => {
     assert.equal(freeOf([room("a", 100)], [on("a", "v1", 400)]).get("a"), 0);
   });
+});
+
+test("a shortage is what placing VM after VM on the roomiest host finds", () => {
+  const random = createRandom(7);
+  const below = (limit: number): number => random.int(limit);
+  for (let round = 0; round < 300; round += 1) {
+    const hosts = Array.from({ length: 2 + below(9) }, (_, i) => room(`h${i}`, 400 + 100 * below(7)));
+    const vms = Array.from({ length: below(40) }, (_, i) =>
+      on(`h${below(hosts.length)}`, `v${i}`, 50 * (1 + below(8))),
+    );
+    const missing = hosts.map(({ uuid }) => {
+      const free = freeOf(hosts, vms);
+      free.delete(uuid);
+      return startGroups(vms.filter((one) => one.residentOn === uuid)).flatMap((group) =>
+        group.vms.filter((one) => {
+          const host = chooseHost(one, free);
+          if (host !== undefined) free.set(host, (free.get(host) ?? 0) - one.memoryBytes);
+          return host === undefined;
+        }),
+      );
+    });
+    const worst = missing.reduce((most, one) => (one.length > most.length ? one : most), []);
+    assert.deepEqual(capacityOf(hosts, vms, everyVm).shortage?.vms ?? [], worst, `round ${round}`);
+  }
 });
 
 describe("the choice of a host", () => {
