@@ -51,8 +51,23 @@ export function vmLines({ opMode, globalVmHa, masterOnly, vms }: VmFlags): strin
   ];
 }
 
+/** Newest first, as their numbers count. */
+export function listedFailovers(failovers: readonly Failover[]): string[] {
+  if (failovers.length === 0) return [NOTHING_ON_RECORD];
+  return [
+    ...failovers.toReversed().flatMap((one, index) => {
+      const lead = `${String(index + 1).padStart(3)}  ${dateTime(one.startWallMs)}  `;
+      return folded(lead, `${one.summary}${one.isOver ? "" : " (still going on)"}`);
+    }),
+    "",
+    "The moments of one: history NUMBER; drawn: history NUMBER --html FILE",
+  ];
+}
+
+const NOTHING_ON_RECORD = "No failover and no move of the storage is on record on this host.";
+
 export function historyLines(failovers: readonly Failover[]): string[] {
-  if (failovers.length === 0) return ["No failover and no move of the storage is on record on this host."];
+  if (failovers.length === 0) return [NOTHING_ON_RECORD];
   return failovers.flatMap((one, index) => [
     ...(index === 0 ? [] : [""]),
     ...folded("", `${dateTime(one.startWallMs)}  ${one.node}: ${one.summary}${one.isOver ? "" : " (still going on)"}`),

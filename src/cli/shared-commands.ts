@@ -28,13 +28,25 @@ export function addExplain(tool: Tool, context: CliContext): Command {
     );
 }
 
+interface HistoryFlags extends CommonOptions {
+  readonly limit: number;
+  readonly svg?: string;
+  readonly html?: string;
+  readonly with?: string;
+}
+
 export function addHistory(tool: Tool, context: CliContext): Command {
   return tool
-    .command("history", "past failovers with their timeline")
-    .option("-n, --limit <count>", "at most COUNT of them", parseCount(1, 1000), 10)
-    .action(async ({ json, limit }: CommonOptions & { limit: number }) =>
-      tool.finish(await run(context, { kind: "history", limit }, json === true)),
-    );
+    .command("history", "past failovers and moves of the storage; with a number, that one")
+    .addArgument(new Argument("[number]", "1 is the newest").argParser(parseCount(1, 1000)))
+    .option("-n, --limit <count>", "list at most COUNT of them", parseCount(1, 1000), 10)
+    .option("--svg <file>", "draw the timeline (of the newest, without a number)")
+    .option("--html <file>", "the same as a page with every moment")
+    .option("--with <file>", "beside it the other host's, from its 'history --json'")
+    .action(async (number: number | undefined, { json, limit, svg, html, with: other }: HistoryFlags) => {
+      const { showHistory } = await import("./history-command.ts");
+      tool.finish(await showHistory(context, { number, limit, svg, html, with: other, json: json === true }));
+    });
 }
 
 export function addVersion(tool: Tool, context: CliContext): Command {

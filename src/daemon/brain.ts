@@ -2,6 +2,7 @@
 // slow disk or child process of the hands never looks like a dead host. No file and no child process in here.
 
 import { performance } from "node:perf_hooks";
+import { evidence } from "../core/evidence.ts";
 import { explain } from "../core/explain.ts";
 import { heartbeatOf } from "../core/heartbeat.ts";
 import { inContact, leaseLeftMs, notEligible, serving, silenceMs } from "../core/facts.ts";
@@ -150,6 +151,7 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
         return { link, lastHeardMs: heardAt === null ? null : Math.round(at - heardAt), up: isUp(at, link) };
       }),
       episode: episodeView(state, at),
+      evidence: state.suspected ? evidence(state, at) : null,
       explanations: explain(state, at),
       restartRefusal: restartRefusal(state, at) ?? null,
       promotionRefusal: promotionRefusal(state, at) ?? null,

@@ -5,6 +5,7 @@ import type { Config } from "../config/config.ts";
 import type { Votes } from "../act/votes.ts";
 import type { Notifier } from "../drivers/notify/sd-notify.ts";
 import type { Logger } from "../report/logger.ts";
+import { createEvidenceTeller } from "./evidence-log.ts";
 import type { FenceWatch } from "./fence-watch.ts";
 import type { HealthTeller } from "./health.ts";
 import { managementUp } from "./management-link.ts";
@@ -53,6 +54,7 @@ export interface Hear {
 export function createHear(parts: HearParts): Hear {
   const { settings, fenceWatch, notify, logger, log } = parts;
 
+  const tellEvidence = createEvidenceTeller(log);
   let newest: Snapshot | null = null;
   const waiting: (() => void)[] = [];
   let managementSaid = true;
@@ -85,6 +87,7 @@ export function createHear(parts: HearParts): Hear {
     for (const resolve of waiting.splice(0)) resolve();
     if (snapshot.inContact) parts.onContact();
     if (before !== null && before.state.durable.ha !== snapshot.state.durable.ha) void settings.reconsider();
+    tellEvidence.saw(snapshot);
     tellManagement(snapshot);
     comparePeer(snapshot);
     if (before?.hostState !== snapshot.hostState || before.inContact !== snapshot.inContact) {

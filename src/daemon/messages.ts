@@ -6,6 +6,7 @@ import type { Event } from "../core/model/event.ts";
 import type { State } from "../core/model/state.ts";
 import type { HostState } from "../core/model/status.ts";
 import type { Explanation } from "../core/explain.ts";
+import type { Evidence } from "../core/evidence.ts";
 import type { EpisodeView } from "../core/view.ts";
 import type { Action } from "../core/plan/action.ts";
 import type { Millis } from "../core/model/time.ts";
@@ -67,6 +68,8 @@ export interface Snapshot {
     readonly up: boolean;
   }[];
   readonly episode: EpisodeView | null;
+  /** Of every channel, while the other host is suspected. */
+  readonly evidence: readonly Evidence[] | null;
   /** Everything that holds this host back at this moment, a sentence per rule. */
   readonly explanations: readonly Explanation[];
   /** D7 at this moment: undefined means the peer's VMs may be started here. */

@@ -21,6 +21,7 @@ export const events = {
   "peer.dead": { level: "warn", text: "The peer has been silent for too long" },
   "peer.contact": { level: "info", text: "The peer is in contact again" },
   "peer.dropped": { level: "warn", text: "A message that claims to be from the peer was dropped" },
+  "episode.evidence": { level: "info", text: "What every channel to the peer said at this moment" },
   "vote.passed": { level: "info", text: "The vote passed" },
   "vote.lost": { level: "warn", text: "The vote is lost until the next contact" },
   "witness.dropped": { level: "warn", text: "A message that claims to be from a witness was dropped" },

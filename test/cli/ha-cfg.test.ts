@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -124,14 +125,53 @@ test("history shows each failover with its timeline", async () => {
       { wallMs: Date.UTC(2026, 10, 20, 23, 55, 19), event: "storage.activated", detail: "x".repeat(120) },
     ],
   };
-  daemon.script.history = [{ kind: "history", failovers: [failover] }];
-  const ran = await ha("history");
+  const older = { ...failover, startWallMs: failover.startWallMs - 86_400_000, isOver: true, summary: "a switch" };
+  daemon.script.history = [{ kind: "history", failovers: [older, failover] }];
+  const list = await ha("history");
+  fits(list.out);
+  assert.match(list.out, /^ {2}1 {2}Fri Nov 20 23:55:07 2026 {2}the other host fell silent;[^]*\n {2}2 {2}Thu Nov 19/);
+  assert.deepEqual(daemon.requests.at(-1), { kind: "history", limit: 10 });
+  assert.match((await ha("history", "3")).err, /Cannot show number 3: found 2 on record[^]*Next:/);
+  const ran = await ha("history", "1");
   fits(ran.out);
   assert.match(ran.out, /^Fri Nov 20 23:55:07 2026 xcp2: the other host fell silent; this host took the$/m);
   assert.match(ran.out, /still going on/);
   assert.match(ran.out, /^ {2}23:55:19 +12 s {2}storage\.activated:$/m);
   daemon.script.history = [{ kind: "history", failovers: [] }];
   assert.match((await ha("history")).out, /^No failover/);
+});
+
+test("history draws a failover, with what the other host has on record", async () => {
+  const at = Date.UTC(2026, 10, 20, 23, 55, 7);
+  const moments = (node: string, ...events: readonly (readonly [number, string, string])[]): Failover => ({
+    startWallMs: at,
+    endWallMs: at + 20_000,
+    node,
+    isOver: true,
+    summary: "the other host fell silent; <this> host took the storage",
+    events: events.map(([after, event, detail]) => ({ wallMs: at + after, event, detail })),
+  });
+  const own = moments("xcp2", [0, "peer.suspected", "no answer"], [12_000, "storage.activated", "done"]);
+  const other = moments("xcp1", [14_000, "peer.contact", "back"]);
+  daemon.script.history = [{ kind: "history", failovers: [own] }];
+  const [file, svg, html] = ["other.json", "a.svg", "a.html"].map((name) => join(daemon.directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(file, JSON.stringify({ kind: "history", failovers: [other, own] }));
+  const drawn = await ha("history", "1", "--svg", svg, "--html", html, "--with", file);
+  assert.equal(drawn.code, 0, drawn.err);
+  for (const text of [readFileSync(svg, "utf8"), readFileSync(html, "utf8")]) {
+    assert.match(text, />xcp1<[^]*>xcp2</);
+    assert.match(text, /14\.000 s/);
+    assert.doesNotMatch(text, /<this>/);
+  }
+  writeFileSync(file, "{}");
+  assert.match((await ha("history", "--svg", svg, "--with", file)).err, /expected what "ha-cfg history\s--json" prints/);
+  const nowhere = await ha("history", "1", "--svg", join(daemon.directory, "no", "such", "folder.svg"));
+  assert.equal(nowhere.code, 1);
+  assert.match(nowhere.err, /Cannot write/);
 });
 
 const flags: VmFlags = {

@@ -26,8 +26,7 @@ export interface ScenarioResult {
 const number = (value: number | null): string => (value === null ? "-" : String(value));
 
 /** From shortly before the fault on, at most 80 columns. */
-export function printResult(result: ScenarioResult | undefined, print: (text: string) => void): void {
-  if (result === undefined) return;
+export function printResult(result: ScenarioResult, print: (text: string) => void): void {
   print("\n    ms  node  event");
   for (const e of result.timeline.filter((line) => line.atMs >= -500)) {
     print(`${String(e.atMs).padStart(6)}  ${e.node.padEnd(4)}  ${`${e.event}: ${e.detail}`.slice(0, 66)}`);

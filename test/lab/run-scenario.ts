@@ -2,7 +2,7 @@
 // well again, reads every block back on both nodes, and judges.
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import type { Seed } from "../xapi-sim/seed.ts";
 import { compareAcked } from "../workload/compare.ts";
 import type { RegionReport } from "../workload/region.ts";
@@ -12,6 +12,7 @@ import { distDir, root } from "../build.ts";
 import type { Images } from "./packages.ts";
 import { bothDown } from "./power.ts";
 import { policyParameters, type PolicyName } from "./policies.ts";
+import { savePicture } from "./picture.ts";
 import { printResult, printTable, type ScenarioResult } from "./results.ts";
 import { scenarioDir } from "./scenario-list.ts";
 import { servingNode, servingPool, statusOf, until } from "./serving.ts";
@@ -93,8 +94,10 @@ export async function runScenario(
   const results: ScenarioResult[] = [];
   for (let i = 0; i < order.repeat; i++) {
     progress(`\n${order.scenario} (${order.policy}), run ${i + 1} of ${order.repeat}`);
-    results.push(await runOnce(order, scenario, expectation, progress, made));
-    if (!order.json) printResult(results.at(-1), progress);
+    const result = await runOnce(order, scenario, expectation, progress, made);
+    results.push(result);
+    if (!order.json) printResult(result, progress);
+    progress(`  timeline: ${relative(process.cwd(), savePicture(result))}`);
   }
   const all = summary(results, expectation, order.policy, order.limits);
   if (order.json) process.stdout.write(`${JSON.stringify(all)}\n`);
@@ -373,6 +376,8 @@ async function judge(j: Judging): Promise<ScenarioResult> {
     const vm = lab.vms.find((one) => one.uuid === uuid);
     return vm === undefined ? uuid : `${vm.name} (${vm.kind}, home ${vm.home})`;
   };
+  const firstWrite =
+    backMs === null ? [] : [{ atMs: backMs, node: "lab", event: "io.first", detail: "first acknowledged write" }];
   const stalled = [...counted, ...others].map((s) => ({
     atMs: Math.round(s.fromMs - faultAt),
     node: "vm",
@@ -391,7 +396,9 @@ async function judge(j: Judging): Promise<ScenarioResult> {
     ackedWritesLost: lost,
     doubleRuns: doubles.length,
     twoWriters,
-    timeline: [...timeline, ...stalled, ...sessionEvents(lab, faultAt, nameOf)].toSorted((a, b) => a.atMs - b.atMs),
+    timeline: [...timeline, ...firstWrite, ...stalled, ...sessionEvents(lab, faultAt, nameOf)].toSorted(
+      (a, b) => a.atMs - b.atMs,
+    ),
     why: problems.length === 0 ? null : problems.join("; "),
   };
 }
