@@ -168,7 +168,10 @@ test("history draws a failover, with what the other host has on record", async (
     assert.doesNotMatch(text, /<this>/);
   }
   writeFileSync(file, "{}");
-  assert.match((await ha("history", "--svg", svg, "--with", file)).err, /expected what "ha-cfg history\s--json" prints/);
+  assert.match(
+    (await ha("history", "--svg", svg, "--with", file)).err,
+    /expected what "ha-cfg history\s--json" prints/,
+  );
   const nowhere = await ha("history", "1", "--svg", join(file, "no-folder.svg"));
   assert.equal(nowhere.code, 1);
   assert.match(nowhere.err, /Cannot write/);
