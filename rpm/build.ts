@@ -64,7 +64,7 @@ export async function buildRpm({ out, release, quick, key, progress }: RpmOption
     progress("Laying out the files …");
     const stage = join(work, "stage");
     await fillStage(stage, { version: packageVersion(), epoch });
-    for (const empty of ["var/lib/tandem", "var/log/tandem", "var/cache/tandem"])
+    for (const empty of ["var/lib/tandem", "var/lib/tandem-witness", "var/log/tandem", "var/cache/tandem"])
       mkdirSync(join(stage, empty), { recursive: true });
     progress(quick ? "Packing …" : "Packing (half a minute) …");
     const defines: Readonly<Record<string, string>> = {
