@@ -14,6 +14,7 @@ const AREAS: Readonly<Record<string, string>> = {
   fence: "fence",
   lost: "peer",
   management: "peer",
+  "refused-packets": "peer",
   "owner-lost": "storage",
   "auto-release": "storage",
   flapping: "storage",

@@ -40,6 +40,8 @@ export interface CheckParts {
   readonly mailServer: (server: string, port: number, timeoutMs: Millis) => Promise<Result<string, string>>;
   /** Writes, syncs and removes a file beside the durable record; free bytes there. */
   readonly disk: () => Promise<Result<{ readonly freeBytes: number; readonly writeMs: Millis }, string>>;
+  /** Why packets of the other host were dropped lately; null: they were not. */
+  readonly refused: () => string | null;
   readonly deviceExists: (path: string) => boolean;
   /** Protected VMs that xapi would start by itself at boot. */
   readonly selfStarting: () => readonly string[];
@@ -103,10 +105,12 @@ function configuration({ config, facts }: CheckParts): Said {
   return advice.length > 0 ? warn(advice.join("; "), "read this and decide") : fine("every inequality holds");
 }
 
-function contact({ snapshot, config }: CheckParts): Said {
+function contact({ snapshot, config, refused }: CheckParts): Said {
   const now = snapshot();
   const { peer } = config();
   const next = `on ${peer.name}: systemctl status tandemd; are UDP and TCP ${config().peerPort} open?`;
+  const why = refused();
+  if (now?.inContact !== true && why !== null) return bad(why, "then: ha-cfg check");
   if (now === null || !now.inContact) return bad(`${peer.name} does not answer`, next);
   const down = now.links.filter((one) => !one.up).map((one) => one.link);
   if (down.length > 0)

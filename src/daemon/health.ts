@@ -11,6 +11,8 @@ export interface HealthSigns {
   readonly heuristics: readonly { readonly address: string; readonly answering: boolean | null }[];
   /** Null: not known. */
   readonly management: boolean | null;
+  /** Why packets of the other host were dropped lately; null: they were not. */
+  readonly refused: string | null;
 }
 
 export interface Condition {
@@ -20,7 +22,7 @@ export interface Condition {
 
 const BROKEN: readonly string[] = ["Diskless", "Failed"];
 
-export function conditions({ state, inContact, heuristics, management }: HealthSigns): readonly Condition[] {
+export function conditions({ state, inContact, heuristics, management, refused }: HealthSigns): readonly Condition[] {
   const found: Condition[] = [];
   const silent = heuristics.filter((one) => one.answering === false).map((one) => one.address);
   if (silent.length > 0) {
@@ -31,6 +33,7 @@ export function conditions({ state, inContact, heuristics, management }: HealthS
     const text = "the management network of this host is lost: check its cable, its port and the switch";
     found.push({ id: "management", text });
   }
+  if (!inContact && refused !== null) found.push({ id: "refused-packets", text: refused });
   for (const [resource, view] of Object.entries(valueOf(state.drbd) ?? {})) {
     if (BROKEN.includes(view.disk)) {
       const text = `the disk under ${resource} is ${view.disk}: replace it, then run 'drbdadm attach ${resource}'`;

@@ -2,16 +2,18 @@
 
 import { assertNever } from "../util/assert.ts";
 import type { Config } from "../config/config.ts";
+import type { Alerts } from "./alerts.ts";
 import type { Votes } from "../act/votes.ts";
 import type { Notifier } from "../drivers/notify/sd-notify.ts";
 import type { Logger } from "../report/logger.ts";
 import { createEvidenceTeller } from "./evidence-log.ts";
 import type { FenceWatch } from "./fence-watch.ts";
-import type { HealthTeller } from "./health.ts";
+import { createHealthTeller } from "./health.ts";
 import { managementUp } from "./management-link.ts";
 import type { FromBrain, OuterAction, OutsideEvent, Snapshot } from "./messages.ts";
 import type { PoolHands } from "./pool-hands.ts";
 import type { PoolKey } from "./pool-key.ts";
+import type { RefusedPackets } from "./refused-packets.ts";
 import type { Settings } from "./settings.ts";
 
 export interface HearParts {
@@ -25,7 +27,8 @@ export interface HearParts {
   readonly poolKey: Pick<PoolKey, "agreed">;
   readonly votes: Pick<Votes, "answering">;
   readonly fenceWatch: Pick<FenceWatch, "check">;
-  readonly health: HealthTeller;
+  readonly alerts: Pick<Alerts, "raise" | "clear">;
+  readonly refused: RefusedPackets;
   readonly now: () => number;
   readonly notify: Pick<Notifier, "alive" | "status">;
   readonly logger: Logger;
@@ -55,6 +58,7 @@ export function createHear(parts: HearParts): Hear {
   const { settings, fenceWatch, notify, logger, log } = parts;
 
   const tellEvidence = createEvidenceTeller(log);
+  const health = createHealthTeller(parts.alerts);
   let newest: Snapshot | null = null;
   const waiting: (() => void)[] = [];
   let managementSaid = true;
@@ -67,7 +71,7 @@ export function createHear(parts: HearParts): Hear {
       linkKnown: state.peer.linkContactAt.management !== null,
       answering: heuristics.map((one) => one.answering),
     });
-    parts.health.tell({ state, inContact, heuristics, management: up }, parts.now());
+    health.tell({ state, inContact, heuristics, management: up, refused: parts.refused.why() }, parts.now());
     if (up === null || up === managementSaid) return;
     managementSaid = up;
     log("state.changed", `the management network of this host is ${up ? "back" : "lost"}`, up ? "info" : "warn");
@@ -112,6 +116,7 @@ export function createHear(parts: HearParts): Hear {
       case "pool-snapshot":
         return parts.poolHands.keep(message.snapshot);
       case "dropped":
+        parts.refused.heard(message.reason);
         logger.event("peer.dropped", { detail: `${message.count} packets: ${message.reason}`, reason: message.reason });
         return;
       case "bug":

@@ -31,6 +31,7 @@ import type { OutsideEvent, Snapshot } from "./messages.ts";
 import { MAINTENANCE_PATH } from "./paths.ts";
 import type { PoolPart } from "./pool-part.ts";
 import { createPoolRequests } from "./pool-requests.ts";
+import { createRefusedPackets, type RefusedPackets } from "./refused-packets.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
 
@@ -56,6 +57,7 @@ export interface OperatorParts {
 export interface Operator {
   readonly control: Control;
   readonly maintenance: Pick<Maintenance, "resume">;
+  readonly refused: RefusedPackets;
   /** The pool's database has news. */
   poolChanged(view: PoolView): void;
 }
@@ -97,6 +99,7 @@ export function createOperator(parts: OperatorParts): Operator {
     cache: createJsonCache(MAINTENANCE_PATH, parseKept),
     log,
   });
+  const refused = createRefusedPackets(() => config().peer.name, clock.now);
   const checks = (): ReturnType<typeof runChecks> =>
     runChecks({
       ...drivers,
@@ -112,6 +115,7 @@ export function createOperator(parts: OperatorParts): Operator {
         pool.perform((context) => withPool(context, async (session) => ok(`logged in (${session.scope} session)`))),
       mailServer: smtpGreeting,
       disk: () => tryDisk(dirname(statePath), DISK_MS),
+      refused: refused.why,
       deviceExists: existsSync,
       selfStarting: parts.selfStarting,
     });
@@ -170,6 +174,7 @@ export function createOperator(parts: OperatorParts): Operator {
   return {
     control,
     maintenance,
+    refused,
     poolChanged(view) {
       fieldSwitch.poolChanged(view);
       void announce(view);

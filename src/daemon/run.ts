@@ -21,7 +21,6 @@ import { createDrivers } from "./drivers.ts";
 import { loadRecord } from "./durable-record.ts";
 import { createEventsLog } from "./events-log.ts";
 import { startFenceWatch } from "./fence-watch.ts";
-import { createHealthTeller } from "./health.ts";
 import { createHear } from "./hear.ts";
 import { openHistory } from "./history.ts";
 import { switchedLogger } from "./log-switches.ts";
@@ -320,7 +319,8 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     poolKey,
     votes,
     fenceWatch,
-    health: createHealthTeller(alerts),
+    alerts,
+    refused: operator.refused,
     now: clock.now,
     notify,
     logger,

@@ -99,6 +99,7 @@ const healthy: CheckParts = {
   login: async () => ok("logged in"),
   mailServer: async () => ok("220 mail"),
   disk: async () => ok({ freeBytes: 2 ** 30, writeMs: 12 }),
+  refused: () => null,
   deviceExists: () => true,
   selfStarting: () => [],
 };
@@ -124,6 +125,12 @@ const dead = async (): Promise<never> => {
 };
 const broken: readonly (readonly [id: string, how: string, parts: Partial<CheckParts>, found: RegExp])[] = [
   ["peer", "is silent", { snapshot: () => ({ ...snapshot(), inContact: false }) }, /xcp2 does not answer/],
+  [
+    "peer",
+    "has another version of the protocol",
+    { snapshot: () => ({ ...snapshot(), inContact: false }), refused: () => "xcp2 speaks another version" },
+    /xcp2 speaks another version/,
+  ],
   ["peer", "is not known yet", { snapshot: () => null }, /does not answer/],
   [
     "fencing",

@@ -23,7 +23,7 @@ function signs(view: Partial<DrbdView>, patch: Partial<HealthSigns> = {}): Healt
   const fresh = initialState(testConfig("a", "vote"), testRecord("a"), "boot", 1, 0);
   const state = { ...fresh, drbd: known({ [R]: { ...connected, ...view } }, 0) };
   const heuristics = [{ address: "192.0.2.1", answering: true }];
-  return { state, inContact: true, heuristics, management: true, ...patch };
+  return { state, inContact: true, heuristics, management: true, refused: null, ...patch };
 }
 
 const rows: readonly (readonly [string, HealthSigns, readonly string[]])[] = [
@@ -34,6 +34,12 @@ const rows: readonly (readonly [string, HealthSigns, readonly string[]])[] = [
   ["it is not known yet", signs({}, { management: null }), []],
   ["the disk failed", signs({ disk: "Diskless" }), [`disk:${R}`]],
   ["the replication link is gone, the peer answers", signs({ connection: "Connecting" }), [`replication:${R}`]],
+  [
+    "the other host is not understood",
+    signs({}, { inContact: false, refused: "another version" }),
+    ["refused-packets"],
+  ],
+  ["a few packets were dropped on the way to contact", signs({}, { refused: "another version" }), []],
   ["the other host is gone", signs({ connection: "Connecting" }, { inContact: false }), []],
 ];
 for (const [name, found, expected] of rows) {
