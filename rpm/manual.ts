@@ -22,8 +22,8 @@ const literal = (text: string): string =>
     .map((line) => line.replace(/^([.'])/, "\\&$1"))
     .join("\n");
 
-/** What the tool prints about itself; the bundles must be built. */
-const helpOf = (tool: string, args: readonly string[]): string =>
+/** What the tool prints when it is called so; the bundles must be built. */
+export const helpOf = (tool: string, args: readonly string[]): string =>
   execFileSync(process.execPath, ["--disable-warning=ExperimentalWarning", join(distDir, `${tool}.mjs`), ...args], {
     encoding: "utf8",
     env: { ...process.env, COLUMNS: "80", NO_COLOR: "1" },

@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { buildAll, distDir, root } from "../test/build.ts";
-import { manualPages } from "./manual.ts";
+import { helpOf, manualPages } from "./manual.ts";
 import { thirdPartyNotices } from "./notices.ts";
 import { billOfMaterials } from "./sbom.ts";
 import { stageRuntime } from "./runtime.ts";
@@ -63,6 +63,11 @@ export async function fillStage(stage: string, { version, epoch }: StageOptions)
   symlinkSync("iscsi-cfg.mjs", join(opt, "lib/iscsi-ha"));
   writeTool(at("usr/sbin/iscsi-ha"), "iscsi-ha");
 
+  for (const tool of ["ha-cfg", "iscsi-cfg"]) {
+    write(at("usr/share/bash-completion/completions", tool), `${helpOf(tool, ["completion", "bash"])}\n`, 0o644);
+    write(at(`usr/share/zsh/site-functions/_${tool}`), `${helpOf(tool, ["completion", "zsh"])}\n`, 0o644);
+  }
+
   for (const unit of readdirSync(join(root, "systemd")))
     put(join(root, "systemd", unit), at("usr/lib/systemd/system", unit), 0o644);
   const documents = at(`usr/share/doc/tandem-${version}`);
@@ -72,10 +77,8 @@ export async function fillStage(stage: string, { version, epoch }: StageOptions)
     chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o755 : 0o644);
   writeFileSync(join(documents, "sbom.cdx.json"), billOfMaterials(libraries, { version, epoch }));
   writeFileSync(join(documents, "THIRD-PARTY-NOTICES"), thirdPartyNotices());
-  for (const { name, section, text } of manualPages(version, new Date(epoch * 1000).toISOString().slice(0, 10))) {
-    mkdirSync(at(`usr/share/man/man${section}`), { recursive: true });
-    writeFileSync(at(`usr/share/man/man${section}/${name}.${section}.gz`), gzipSync(text));
-  }
+  for (const { name, section, text } of manualPages(version, new Date(epoch * 1000).toISOString().slice(0, 10)))
+    write(at(`usr/share/man/man${section}/${name}.${section}.gz`), gzipSync(text), 0o644);
 }
 
 function put(from: string, to: string, mode: number): void {
@@ -84,8 +87,12 @@ function put(from: string, to: string, mode: number): void {
   chmodSync(to, mode);
 }
 
-function writeTool(path: string, program: string): void {
+function write(path: string, text: string | Buffer, mode: number): void {
   mkdirSync(join(path, ".."), { recursive: true });
+  writeFileSync(path, text, { mode });
+}
+
+function writeTool(path: string, program: string): void {
   const node = "/opt/tandem/bin/node --disable-warning=ExperimentalWarning";
-  writeFileSync(path, `#!/bin/sh\nexec ${node} /opt/tandem/lib/${program} "$@"\n`, { mode: 0o755 });
+  write(path, `#!/bin/sh\nexec ${node} /opt/tandem/lib/${program} "$@"\n`, 0o755);
 }

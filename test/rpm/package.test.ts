@@ -163,6 +163,20 @@ describe("the package", { skip }, () => {
     if (groff.error === undefined) assert.equal(groff.stderr, "");
   });
 
+  /** What completion offers behind the tool's name: $1 the script, $2 the tool. */
+  const ASK = `. "$1"; COMP_WORDS=("$2" ""); COMP_CWORD=1
+    $(complete -p "$2" | sed 's/.*-F \\([^ ]*\\) .*/\\1/'); echo "\${COMPREPLY[@]}"`;
+  test("both shells complete the commands of the tools", () => {
+    for (const tool of ["ha-cfg", "iscsi-cfg"]) {
+      const script = join(tree, `usr/share/bash-completion/completions/${tool}`);
+      const complete = (name: string): string =>
+        execFileSync("bash", ["-c", ASK, "bash", script, name], { encoding: "utf8" });
+      assert.match(complete(tool), /\bstatus\b.* \bcompletion\b/);
+      const zsh = readFileSync(join(tree, `usr/share/zsh/site-functions/_${tool}`), "utf8");
+      assert.match(zsh, new RegExp(`^#compdef ${tool}\n`));
+    }
+  });
+
   test("the bill of materials names the runtime, its libraries and each bundled package", () => {
     const file = join(tree, `usr/share/doc/tandem-${packageVersion()}/sbom.cdx.json`);
     const bill = JSON.parse(readFileSync(file, "utf8")) as { readonly components: readonly { name: string }[] };
