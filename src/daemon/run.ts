@@ -141,6 +141,24 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     isMaster: () => (snapshot === null ? undefined : valueOf(snapshot.state.xapi))?.role === "master",
   });
   void secrets.load();
+  let drbdVersion: string | null = null;
+  void settledIn.promise.then(async () => {
+    votes.watch(config.core.heuristics);
+    drbdVersion = await prepareHost(drivers, storage.resources, log);
+  });
+  const storagePart = await startStoragePart({
+    ...drivers,
+    vipSpec: storage.vip,
+    targetSpec: storage.target,
+    resources: storage.resources,
+    peerInitiators: [config.peer.replication],
+    inContact: () => snapshot?.inContact === true,
+    now: () => performance.now(),
+    feed,
+    log,
+  });
+
+  // From here to the last of those who hear of the pool nothing waits: a toolstack that runs already answers at once.
   const pool = startPoolPart({
     config: () => config,
     clock,
@@ -182,24 +200,6 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     handsOff: () => snapshot === null || toolstackIsOthers(snapshot.state),
     restart: () => drivers.host.restartToolstack(),
     onBeyondRepair: (beyondRepair) => feed({ kind: "toolstack", beyondRepair }),
-    log,
-  });
-
-  let drbdVersion: string | null = null;
-  void settledIn.promise.then(async () => {
-    votes.watch(config.core.heuristics);
-    drbdVersion = await prepareHost(drivers, storage.resources, log);
-  });
-
-  const storagePart = await startStoragePart({
-    ...drivers,
-    vipSpec: storage.vip,
-    targetSpec: storage.target,
-    resources: storage.resources,
-    peerInitiators: [config.peer.replication],
-    inContact: () => snapshot?.inContact === true,
-    now: () => performance.now(),
-    feed,
     log,
   });
 
@@ -267,14 +267,6 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     log,
   });
   const { control } = operator;
-  const door = await openControlDoor({
-    handler: control.handler,
-    status,
-    lookAtTarget: () => storagePart.target(null),
-    fresh: () => hear.fresh(),
-    logger,
-  });
-  if (!door.ok) return door.error;
 
   const perform = createPerform({
     drivers,
@@ -329,8 +321,16 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     onContact: settledIn.resolve,
     ask: () => toBrain({ kind: "show" }),
     brainLives: round.brainLives,
-    publish: door.value.publish,
+    publish: () => (door.ok ? door.value.publish() : undefined),
   });
+  const door = await openControlDoor({
+    handler: control.handler,
+    status,
+    lookAtTarget: () => storagePart.target(null),
+    fresh: () => hear.fresh(),
+    logger,
+  });
+  if (!door.ok) return door.error;
   brain.listen(hear.message);
   round.begin(() => {
     storagePart.look();
