@@ -26,11 +26,20 @@ export function checkLines(checks: readonly Check[]): string[] {
   ]);
   const count = (outcome: Check["outcome"]): number => checks.filter((one) => one.outcome === outcome).length;
   const failed = count("failed");
+  const warnings = count("warning") > 0 ? `; ${plural(count("warning"), "warning")}` : "";
   const verdict =
     failed === 0
-      ? `A failover finds everything it needs${count("warning") > 0 ? `; ${plural(count("warning"), "warning")}` : ""}.`
+      ? `A failover finds everything it needs${warnings}.`
       : `${plural(failed, "thing")} would stand in the way of a failover.`;
-  return [...lines, "", verdict];
+  return [...lines, "", verdict, ...nextStep(checks)];
+}
+
+/** The checks come in the order in which one thing needs another: the first that fails is what to do first. */
+function nextStep(checks: readonly Check[]): string[] {
+  const first =
+    checks.find((one) => one.outcome === "failed") ?? checks.find((one) => one.id === "ha" && one.next !== "");
+  if (first !== undefined) return folded("Next: ", `${first.next} (${first.title})`);
+  return checks.some((one) => one.id === "ha") ? ["This pool is protected."] : [];
 }
 
 export function vmLines({ opMode, globalVmHa, masterOnly, vms }: VmFlags): string[] {

@@ -85,6 +85,7 @@ export async function runChecks(parts: CheckParts): Promise<readonly Check[]> {
     ["mail", "mail server", () => mail(parts)],
     ["clock", "clock", () => clock(parts)],
     ["disk", "disk of the durable record", () => disk(parts)],
+    ["ha", "high availability", () => ha(parts)],
   ];
   return Promise.all(
     checks.map(async ([id, title, look]): Promise<Check> => {
@@ -254,6 +255,12 @@ function floatingIp({ config, snapshot }: CheckParts): Said {
   if (here === "present") return fine(`${address} is here on ${device}`);
   if (now.state.peer.body?.serving === true) return fine(`${address} is on ${config().peer.name}`);
   return warn(`${address} is on neither host`, "see 'iscsi-cfg explain'");
+}
+
+function ha({ snapshot }: CheckParts): Said {
+  const mode = snapshot()?.state.durable.ha;
+  if (mode === "on") return fine("it is on");
+  return warn(mode === "off" ? "it is off: nobody takes over" : "it is being switched", "ha-cfg enable");
 }
 
 /** Runs and is there; its exit code is its own business. */

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import type { Check, ExplanationReport, Failover, VmFlags } from "../../src/drivers/control/answers.ts";
 import { healthyStatus } from "../drivers/control/status-sample.ts";
+import { checkLines } from "../../src/cli/reports.ts";
 import { haCfg } from "../../src/cli/ha-cfg/main.ts";
 import { DRBD_CONF, ISCSI_HA_CONF, TARGETS_CONF } from "../config/import/old-files.ts";
 import { startDouble } from "./daemon-double.ts";
@@ -70,7 +71,10 @@ describe("check", () => {
     assert.match(ran.out, /FAILED {2}fence device: the BMC/);
     assert.match(ran.out, /Next: ha-cfg set FENCE_PASSWD/);
     assert.ok(ran.out.indexOf("FAILED") > ran.out.indexOf("warn"));
-    assert.match(ran.out, /^1 thing would stand in the way of a failover\.$/m);
+    assert.match(
+      ran.out,
+      /^1 thing would stand in the way of a failover\.\nNext: ha-cfg set FENCE_PASSWD \(fence device\)\n$/m,
+    );
   });
 
   test("ends with 0 when nothing failed; --json is what the daemon said", async () => {
@@ -79,6 +83,20 @@ describe("check", () => {
     assert.equal(ran.code, 0);
     assert.match(ran.out, /A failover finds everything it needs; 1 warning\./);
     assert.deepEqual(JSON.parse((await ha("check", "--json")).out), daemon.script.check[0]);
+  });
+});
+
+describe("check, at the end of the first hour", () => {
+  const ha: Check = { id: "ha", title: "high availability", outcome: "warning", found: "off", next: "ha-cfg enable" };
+  const last = (...all: readonly Check[]): string | undefined => checkLines(all).at(-1);
+
+  test("what fails comes before the switch, the first of it first", () => {
+    assert.equal(last(...checks, ha), "Next: ha-cfg set FENCE_PASSWD (fence device)");
+  });
+  test("when nothing fails the switch is next, and then nothing", () => {
+    const well = checks.filter((one) => one.outcome !== "failed");
+    assert.equal(last(...well, ha), "Next: ha-cfg enable (high availability)");
+    assert.equal(last(...well, { ...ha, outcome: "ok", next: "" }), "This pool is protected.");
   });
 });
 

@@ -48,7 +48,13 @@ export async function haCfg(argv: readonly string[], context: CliContext): Promi
       const { showHaStatus } = await import("./status.ts");
       tool.finish(await showHaStatus(context, { json: options.json === true, mayAsk: options.ask }));
     });
-  plain(EVERYDAY, "check", "try now everything that a failover will need", { kind: "check" });
+  tool
+    .command("check", "try now everything that a failover will need; names the next step")
+    .helpGroup(EVERYDAY)
+    .action(async ({ json }: CommonOptions) => {
+      const { checkAll } = await import("./check.ts");
+      tool.finish(await checkAll(context, json === true));
+    });
   addExplain(tool, context).helpGroup(EVERYDAY);
   tool
     .command("enable", "switch HA on for the pool")
