@@ -3,7 +3,7 @@
 //
 // Node has no datagram sockets of the unix kind, so the messages go through systemd-notify(1). Everything that is to be
 // said waits for one process (a call blocks this thread for 1-5 ms, 30 ms in a lab node): at most one at a time, and a
-// ping carries the status along. With WatchdogSec=10 that is one small process every 3.3 s.
+// ping carries the status along. With WatchdogSec=30 that is one small process every 10 s.
 //
 // `--pid` is needed: before version 227 (dom0 has 219) systemd-notify signs with its own pid otherwise, which is gone
 // before systemd has looked up its unit, and the message is lost (systemd issue 2737, change 1315).
