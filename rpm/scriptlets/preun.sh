@@ -6,6 +6,10 @@ if [ "$1" -eq 0 ] && systemctl is-active --quiet tandemd.service; then
     echo "tandem is not removed: HA is on. Switch it off first: ha-cfg disable" >&2
     exit 1
   fi
+  if [ "$TANDEM_PURGE" = 1 ] && ! timeout 120 ha-cfg remove --yes >&2; then
+    echo "tandem is not removed: its keys are still in the pool's database, for the reason above" >&2
+    exit 1
+  fi
   systemctl stop tandemd.service || {
     echo "tandem is not removed: its daemon does not stop; see 'journalctl -u tandemd'" >&2
     exit 1
