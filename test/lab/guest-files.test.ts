@@ -16,7 +16,7 @@ for (const node of NODES) {
 }
 
 test("DRBD asks the handler of the checkout before it goes on alone, and never merges by itself", () => {
-  const text = drbdConfig("/checkout")[`/etc/drbd.d/${RESOURCE}.res`] ?? "";
+  const text = drbdConfig("/checkout/agents")[`/etc/drbd.d/${RESOURCE}.res`] ?? "";
   for (const line of [
     "protocol C;",
     "fencing resource-and-stonith;",
@@ -33,7 +33,7 @@ test("DRBD asks the handler of the checkout before it goes on alone, and never m
 });
 
 test("a resource file holds no include, which DRBD would refuse", () => {
-  assert.doesNotMatch(drbdConfig("/checkout")[`/etc/drbd.d/${RESOURCE}.res`] ?? "include", /include/);
+  assert.doesNotMatch(drbdConfig("/checkout/agents")[`/etc/drbd.d/${RESOURCE}.res`] ?? "include", /include/);
 });
 
 test("no two VMs share a block, a name or a UUID", () => {

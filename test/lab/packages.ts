@@ -41,6 +41,8 @@ const HOST_TOOLS: readonly (readonly [tool: string, pkg: string])[] = [
 export interface Images {
   readonly uml: string;
   readonly layer: string;
+  /** A second layer over the first: systemd and rpm, for nodes on which the package is installed. */
+  readonly hostLayer?: string;
 }
 
 export const cacheRoot = (): string =>
@@ -65,16 +67,27 @@ export async function labUnavailable(): Promise<string | undefined> {
 export async function prepareImages(progress: (text: string) => void): Promise<Images> {
   await ensureHostTools(progress);
   // This file is the recipe: a changed step must not find an image that was made without it.
-  const steps = readFileSync(fileURLToPath(import.meta.url));
-  const recipe = createHash("sha256").update(steps).update(PREINIT).digest("hex").slice(0, 12);
-  const dir = join(cacheRoot(), recipe);
-  const images: Images = { uml: join(dir, "uml/usr/bin/linux.uml"), layer: join(dir, "layer") };
-  if (existsSync(join(dir, "complete"))) return images;
-  progress("Building the node image (once; about half a minute) …");
+  const recipe = [readFileSync(fileURLToPath(import.meta.url)), PREINIT];
+  const dir = await madeOnce(recipe, async (work) => {
+    progress("Building the node image (once; about half a minute) …");
+    await buildLayer(work, progress);
+  });
+  return { uml: join(dir, "uml/usr/bin/linux.uml"), layer: join(dir, "layer") };
+}
+
+/** The folder in the cache that `build` fills, made anew only when the recipe is another one. */
+export async function madeOnce(
+  recipe: readonly (string | Buffer)[],
+  build: (work: string) => Promise<void>,
+): Promise<string> {
+  const hash = createHash("sha256");
+  for (const part of recipe) hash.update(part);
+  const dir = join(cacheRoot(), hash.digest("hex").slice(0, 12));
+  if (existsSync(join(dir, "complete"))) return dir;
   const work = `${dir}.${process.pid}`;
   dropAbandoned();
-  mkdirSync(join(work, "debs"), { recursive: true });
-  await buildLayer(work, progress);
+  mkdirSync(work, { recursive: true });
+  await build(work);
   writeFileSync(join(work, "complete"), "");
   try {
     renameSync(work, dir);
@@ -83,7 +96,7 @@ export async function prepareImages(progress: (text: string) => void): Promise<I
     if (!existsSync(join(dir, "complete"))) throw error;
     rmSync(work, { recursive: true, force: true });
   }
-  return images;
+  return dir;
 }
 
 /** Half-made images whose maker is gone. */
@@ -112,23 +125,10 @@ async function ensureHostTools(progress: (text: string) => void): Promise<void> 
 }
 
 async function buildLayer(work: string, progress: (text: string) => void): Promise<void> {
-  const debs = join(work, "debs");
   const layer = join(work, "layer");
-  mkdirSync(layer);
-  await must("chmod", ["755", debs]);
-  progress("  fetching Debian packages …");
-  const download = ["download", "-qq", "user-mode-linux", ...LAYER_PACKAGES];
-  const first = await runCommand("apt-get", download, { cwd: debs, timeoutMs: 300_000 });
-  if (first.code !== 0) {
-    await must("apt-get", ["update", "-qq"], { timeoutMs: 300_000 });
-    await must("apt-get", download, { cwd: debs, timeoutMs: 300_000 });
-  }
-  progress("  unpacking …");
-  for (const file of readdirSync(debs).filter((name) => name.endsWith(".deb"))) {
-    const into = file.startsWith("user-mode-linux_") ? join(work, "uml") : layer;
-    await must("dpkg-deb", ["-x", join(debs, file), into]);
-  }
-  await mergeUsr(layer);
+  progress("  fetching and unpacking Debian packages …");
+  await unpackPackages(["user-mode-linux"], work, join(work, "uml"));
+  await unpackPackages(LAYER_PACKAGES, work, layer);
   progress("  kernel modules …");
   const modules = join(work, "uml/usr/lib/uml/modules");
   const [version] = readdirSync(modules);
@@ -146,7 +146,23 @@ async function buildLayer(work: string, progress: (text: string) => void): Promi
   // kmod is told by its name what to be.
   symlinkSync("../usr/bin/kmod", join(layer, "lab/insmod"));
   writeFileSync(join(layer, "lab/preinit"), PREINIT, { mode: 0o755 });
+}
+
+/** Fetches Debian packages and unpacks them into the folder `into`, laid out as Debian 12's own root. */
+export async function unpackPackages(names: readonly string[], work: string, into: string): Promise<void> {
+  const debs = join(work, "debs");
+  mkdirSync(debs, { mode: 0o755 });
+  mkdirSync(into);
+  const download = ["download", "-qq", ...names];
+  const first = await runCommand("apt-get", download, { cwd: debs, timeoutMs: 300_000 });
+  if (first.code !== 0) {
+    await must("apt-get", ["update", "-qq"], { timeoutMs: 300_000 });
+    await must("apt-get", download, { cwd: debs, timeoutMs: 300_000 });
+  }
+  for (const file of readdirSync(debs).filter((name) => name.endsWith(".deb")))
+    await must("dpkg-deb", ["-x", join(debs, file), into]);
   rmSync(debs, { recursive: true, force: true });
+  await mergeUsr(into);
 }
 
 const libraries = (layer: string): Record<string, string> => ({

@@ -6,6 +6,7 @@ import { join, relative } from "node:path";
 import type { Seed } from "../xapi-sim/seed.ts";
 import { compareAcked } from "../workload/compare.ts";
 import type { RegionReport } from "../workload/region.ts";
+import type { Packages } from "./installed/install.ts";
 import { bootLab, daemonLog, startLab, type Lab, type LabEvent } from "./lab.ts";
 import { NODES, otherNode, type NodeName } from "./names.ts";
 import { distDir, root } from "../build.ts";
@@ -23,6 +24,8 @@ export interface Order {
   readonly name: string;
   readonly dir: string;
   readonly images: Images;
+  /** To install on the nodes. */
+  readonly packages?: Packages;
   readonly scenario: string;
   readonly policy: PolicyName;
   readonly repeat: number;
@@ -67,6 +70,8 @@ export interface Scenario {
 export interface Expectation {
   /** The policy it is about; VOTE where it says nothing. */
   readonly policy?: PolicyName;
+  /** The scenario is about the package: its nodes have it installed; "upgraded": and a newer one is there to update to. */
+  readonly rpm?: "installed" | "upgraded";
   /** Where the storage serves at the end: the node that served before, or the other one. */
   readonly owner: "same" | "other";
   readonly stallMs: Readonly<Partial<Record<PolicyName | "any", number>>> | null;
@@ -170,6 +175,7 @@ async function runOnce(
     dir: join(order.dir, "nodes"),
     images: order.images,
     parameters: { ...policyParameters(order.policy), ...scenario.parameters },
+    ...(order.packages === undefined ? {} : { packages: order.packages }),
     ...(scenario.seed === undefined ? {} : { seed: scenario.seed }),
     kernelInitiator: scenario.kernelInitiator === true,
     progress,
@@ -254,7 +260,7 @@ async function keepLogs(lab: Lab, order: Order): Promise<void> {
   for (const node of NODES) {
     const { stdout } = await lab.exec(
       node,
-      'for f in /var/log/tandem/*.log /var/log/lab/*.log /var/log/lab-vms/* /var/log/iscsid.log; do echo "=== $f"; tail -n 400 $f; done; cat /proc/drbd; dmesg | tail -80; ip addr; ps ax',
+      'for f in /var/log/tandem/*.log /var/log/lab/*.log /var/log/lab-vms/* /var/log/iscsid.log; do echo "=== $f"; tail -n 400 $f; done; cat /proc/drbd; dmesg | tail -80; ip addr; ps ax; [ ! -d /run/systemd/system ] || journalctl -b --no-pager -n 400',
       20_000,
     );
     writeFileSync(join(dir, `${node}.txt`), stdout);

@@ -105,6 +105,7 @@ export function createUmlNode(options: UmlNodeOptions): UmlNode {
           "ro",
           `init=${images.layer}/lab/preinit`,
           `LABLAYER=${images.layer}`,
+          ...(images.hostLayer === undefined ? [] : [`LABHOST=${images.hostLayer}`]),
           `ubda=${upperImage}`,
           `ubdb=${dataImage}`,
           ...vectors,

@@ -1,5 +1,5 @@
-// Runs in a lab node as its init: answers commands on the control network, starts the services as systemd would
-// (Restart=always), reaps orphans by being PID 1's child reaper. One JSON object per line in, one out.
+// Runs in a lab node: answers commands on the control network, and starts the services as systemd would (Restart=always), or
+// has systemd do it where that is PID 1. One JSON object per line in, one out.
 
 import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
@@ -7,13 +7,17 @@ import { request } from "node:http";
 import { createServer, type Socket } from "node:net";
 import { dirname } from "node:path";
 
-interface Service {
+interface OwnService {
   readonly name: string;
   readonly argv: readonly string[];
   readonly restartMs: number;
-  /** Wait for this path before the first start. */
-  readonly after?: string;
 }
+/** systemd's. */
+interface UnitService {
+  readonly name: string;
+  readonly unit: string;
+}
+type Service = OwnService | UnitService;
 
 type Ask =
   | { readonly op: "exec"; readonly command: string; readonly timeoutMs: number }
@@ -28,9 +32,10 @@ type Ask =
 const [address = "127.0.0.1"] = process.argv.slice(2);
 const services = JSON.parse(readFileSync("/lab/services.json", "utf8")) as readonly Service[];
 const AUTOSTART = "/lab/autostart";
+const SYSTEMCTL_MS = 10_000;
 const running = new Map<string, { pid: number | undefined; wanted: boolean }>();
 
-function start(service: Service): void {
+function start(service: OwnService): void {
   const state = running.get(service.name) ?? { pid: undefined, wanted: true };
   running.set(service.name, state);
   if (!state.wanted) return;
@@ -170,6 +175,8 @@ async function answer(ask: Exclude<Ask, { op: "shell" }>): Promise<unknown> {
     case "service": {
       const service = services.find((s) => s.name === ask.name);
       if (service === undefined) return { code: 1, stdout: "", stderr: `no service ${ask.name}` };
+      if ("unit" in service)
+        return exec(`systemctl --no-block ${ask.run ? "start" : "stop"} ${service.unit}`, SYSTEMCTL_MS);
       const state = running.get(ask.name) ?? { pid: undefined, wanted: false };
       state.wanted = ask.run;
       running.set(ask.name, state);
@@ -220,5 +227,5 @@ createServer({ allowHalfOpen: true }, (socket) => {
   });
 }).listen(7000, address, () => {
   writeFileSync("/dev/console", "LABREADY\n");
-  if (existsSync(AUTOSTART)) for (const service of services) start(service);
+  if (existsSync(AUTOSTART)) for (const service of services) if ("argv" in service) start(service);
 });
