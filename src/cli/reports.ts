@@ -88,7 +88,7 @@ export function historyLines(failovers: readonly Failover[]): string[] {
 }
 
 export function explanationLines(report: ExplanationReport): string[] {
-  const { host, state, outcome, policyNote, waits, ifPeerDied } = report;
+  const { host, state, outcome, policyNote, waits, ifPeerDied, elsewhere } = report;
   return [
     ...folded("", `${host} is ${state}: ${outcome}.`),
     ...folded("", `Policy: ${policyNote}`),
@@ -100,7 +100,7 @@ export function explanationLines(report: ExplanationReport): string[] {
     }),
     "",
     ...(ifPeerDied === null
-      ? ["The other host is silent already: the lines above say what happens."]
+      ? folded("", elsewhere ?? "The other host is silent already: the lines above say what happens.")
       : forecastLines(ifPeerDied)),
   ];
 }

@@ -53,15 +53,16 @@ const LEAST_FREE = 50 * 1024 * 1024;
 /** A durable write longer than this delays every takeover. */
 const SLOW_WRITE_MS: Millis = 500;
 
-type Said = Pick<Check, "outcome" | "found" | "next">;
-const fine = (found: string): Said => ({ outcome: "ok", found, next: "" });
-const bad = (found: string, next: string): Said => ({ outcome: "failed", found, next });
-const warn = (found: string, next: string): Said => ({ outcome: "warning", found, next });
-const skip = (found: string): Said => ({ outcome: "skipped", found, next: "" });
+export type Said = Pick<Check, "outcome" | "found" | "next">;
+export const fine = (found: string): Said => ({ outcome: "ok", found, next: "" });
+export const bad = (found: string, next: string): Said => ({ outcome: "failed", found, next });
+export const warn = (found: string, next: string): Said => ({ outcome: "warning", found, next });
+export const skip = (found: string): Said => ({ outcome: "skipped", found, next: "" });
 
-/** Each on its own; one that throws has failed and harms no other. */
-export async function runChecks(parts: CheckParts): Promise<readonly Check[]> {
-  const checks: readonly (readonly [id: string, title: string, look: () => Said | Promise<Said>])[] = [
+export type Trial = readonly [id: string, title: string, look: () => Said | Promise<Said>];
+
+export const runChecks = (parts: CheckParts): Promise<readonly Check[]> =>
+  tryAll([
     ["configuration", "configuration and timers", () => configuration(parts)],
     ["peer", "contact with the other host", () => contact(parts)],
     ["same-configuration", "same configuration on both hosts", () => sameConfiguration(parts)],
@@ -69,7 +70,7 @@ export async function runChecks(parts: CheckParts): Promise<readonly Check[]> {
     ["fencing", "fence device", () => fencing(parts)],
     ["heuristics", "heuristic addresses", () => heuristics(parts)],
     ["witness", "witness", () => witness(parts)],
-    ["watchdog", "watchdog", () => watchdog(parts)],
+    ["watchdog", "watchdog", () => watchdog({ ...parts, ...guarded(parts.snapshot()) })],
     ["drbd", "DRBD resources", () => drbd(parts)],
     ["drbd-options", "DRBD's configuration", () => drbdOptions(parts)],
     ["target", "iSCSI target", () => target(parts)],
@@ -86,9 +87,17 @@ export async function runChecks(parts: CheckParts): Promise<readonly Check[]> {
     ["clock", "clock", () => clock(parts)],
     ["disk", "disk of the durable record", () => disk(parts)],
     ["ha", "high availability", () => ha(parts)],
-  ];
+  ]);
+
+const guarded = (now: Snapshot | null) => ({
+  armed: now?.state.watchdogArmed === true,
+  haIsOn: now?.state.durable.ha === "on",
+});
+
+/** Each on its own; one that throws has failed and harms no other. */
+export function tryAll(trials: readonly Trial[]): Promise<readonly Check[]> {
   return Promise.all(
-    checks.map(async ([id, title, look]): Promise<Check> => {
+    trials.map(async ([id, title, look]): Promise<Check> => {
       try {
         return { id, title, ...(await look()) };
       } catch (error) {
@@ -99,7 +108,7 @@ export async function runChecks(parts: CheckParts): Promise<readonly Check[]> {
   );
 }
 
-function configuration({ config, facts }: CheckParts): Said {
+export function configuration({ config, facts }: Pick<CheckParts, "config" | "facts">): Said {
   const refusals = [...new Set(facts().flatMap((one) => enableRefusals(config(), one)))];
   if (refusals.length > 0) return bad(refusals.join("; "), "mend this: ha-cfg set, or /etc/tandem/tandem.yaml");
   const advice = [...config().problems.map(describeProblem), ...policyWarnings(config())];
@@ -147,7 +156,7 @@ function versions({ view, config }: CheckParts): Said {
 
 const NOTHING_PROVEN = "FENCE_ENABLED is 0: nothing is taken over, no proof is needed";
 
-async function fencing({ config, fencePath }: CheckParts): Promise<Said> {
+export async function fencing({ config, fencePath }: Pick<CheckParts, "config" | "fencePath">): Promise<Said> {
   const { method } = config().fence;
   const { ready, detail } = await fencePath();
   if (ready === true) return fine(detail);
@@ -180,14 +189,18 @@ function witness({ config, snapshot }: CheckParts): Said {
   return bad(`no answer from ${silent.join(", ")}`, "there: systemctl status tandem-witness; is the key the same?");
 }
 
-function watchdog({ config, snapshot, deviceExists }: CheckParts): Said {
+export interface WatchdogParts extends Pick<CheckParts, "config" | "deviceExists"> {
+  readonly armed: boolean;
+  readonly haIsOn: boolean;
+}
+
+export function watchdog({ config, deviceExists, armed, haIsOn }: WatchdogParts): Said {
   const { watchdogDevice } = config();
   if (watchdogDevice === null) return bad("none is configured", "set WATCHDOG_DEVICE in tandem.yaml");
-  const state = snapshot()?.state;
-  if (state?.watchdogArmed === true) return fine(`${watchdogDevice} is armed`);
+  if (armed) return fine(`${watchdogDevice} is armed`);
   if (!deviceExists(watchdogDevice))
     return bad(`there is no ${watchdogDevice}`, "modprobe xen_wdt, and load it at boot");
-  if (state?.durable.ha === "on") return bad(`${watchdogDevice} is not armed although HA is on`, "see 'ha-cfg log'");
+  if (haIsOn) return bad(`${watchdogDevice} is not armed although HA is on`, "see 'ha-cfg log'");
   return fine(`${watchdogDevice} is there; it is armed when HA is enabled`);
 }
 
@@ -281,7 +294,7 @@ async function tool({ exec }: CheckParts, file: string, args: readonly string[],
   }
 }
 
-async function toolstack({ login, view, config }: CheckParts): Promise<Said> {
+export async function toolstack({ login, view, config }: Pick<CheckParts, "login" | "view" | "config">): Promise<Said> {
   const done = await login();
   if (!done.ok) return bad(done.error, "systemctl status xapi; xe-toolstack-restart");
   const pool = valueOf(view());
@@ -300,7 +313,7 @@ async function toolstack({ login, view, config }: CheckParts): Promise<Said> {
   return fine(`${done.value}; every host is live and enabled`);
 }
 
-function attached({ view, config }: CheckParts): Said {
+export function attached({ view, config }: Pick<CheckParts, "view" | "config">): Said {
   const pool = valueOf(view());
   if (pool === undefined) return bad("the pool database is not readable", "see the toolstack");
   const hosts = new Map(
@@ -314,7 +327,7 @@ function attached({ view, config }: CheckParts): Said {
   return bad(`not plugged: ${names.join(", ")}`, "xe pbd-plug; VMs cannot start there without it");
 }
 
-function room({ vms }: CheckParts): Said {
+export function room({ vms }: Pick<CheckParts, "vms">): Said {
   const found = vms();
   if (found === null || found.survivorHasRoom === null)
     return bad("not known: the pool database is not readable", "see the toolstack");
@@ -325,17 +338,17 @@ function room({ vms }: CheckParts): Said {
   );
 }
 
-function autoPowerOn({ selfStarting, view, config }: CheckParts): Said {
+export function autoPowerOn({ selfStarting, view }: Pick<CheckParts, "selfStarting" | "view">): Said {
   if (valueOf(view()) === undefined) return bad("the pool database is not readable", "see the toolstack");
   const wrong = selfStarting();
   if (wrong.length === 0) return fine("no protected VM has auto_poweron");
   return bad(
-    `auto_poweron is set on ${wrong.slice(0, 8).join(", ")}: XAPI would start VMs that ${config().peer.name} may run already (A10)`,
+    `auto_poweron is set on ${wrong.slice(0, 8).join(", ")}: XAPI would start VMs that another host may run already (A10)`,
     "xe vm-param-remove uuid=… param-name=other-config param-key=auto_poweron",
   );
 }
 
-async function mail({ config, mailServer }: CheckParts): Promise<Said> {
+export async function mail({ config, mailServer }: Pick<CheckParts, "config" | "mailServer">): Promise<Said> {
   const { mail: to, smtp } = config().alerts;
   if (!to.on) return skip("MAIL_ON is 0");
   const greeting = await mailServer(smtp.server, smtp.port, TRY_MS);
@@ -347,7 +360,7 @@ async function mail({ config, mailServer }: CheckParts): Promise<Said> {
 }
 
 /** Nothing is decided by it, but the timelines of two hosts are only readable together when their clocks agree. */
-async function clock({ exec }: CheckParts): Promise<Said> {
+export async function clock({ exec }: Pick<CheckParts, "exec">): Promise<Said> {
   const asks = [
     { file: "timedatectl", args: ["show", "-p", "NTPSynchronized", "--value"], yes: /^yes/m },
     { file: "timedatectl", args: ["status"], yes: /synchronized: yes/i },
@@ -366,7 +379,7 @@ async function clock({ exec }: CheckParts): Promise<Said> {
     : warn("it cannot be asked (no timedatectl, chronyc or ntpstat)", "install chrony");
 }
 
-async function disk({ disk: look }: CheckParts): Promise<Said> {
+export async function disk({ disk: look }: Pick<CheckParts, "disk">): Promise<Said> {
   const found = await look();
   if (!found.ok) return bad(found.error, "without it no takeover can be made durable: free the disk of dom0");
   const { freeBytes, writeMs } = found.value;

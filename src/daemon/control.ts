@@ -8,6 +8,7 @@ import type { Command } from "../core/model/event.ts";
 import type { StatusDocument } from "../core/model/status.ts";
 import type { Check } from "../drivers/control/answers.ts";
 import type { ControlHandler, ControlReply, ControlRequest, ParameterValue } from "../drivers/control/port.ts";
+import { createAlertRequests } from "./alert-requests.ts";
 import type { Alerts } from "./alerts.ts";
 import type { FenceReadiness } from "./fence-watch.ts";
 import { FIELD_ALERT } from "./field-switch.ts";
@@ -56,13 +57,11 @@ export interface Control {
 }
 
 const COMMAND_MS = 60_000;
-const OPERATOR_ALERT = "operator";
-/** Alerts about something that happened, not about something that is. */
-const TOLD_ALERTS = /^(operator:|custom-field$|secret-)/;
 
 export function createControl(parts: ControlParts): Control {
   const waiting = new Map<number, (reply: ControlReply) => void>();
   let nextId = 1;
+  const alertRequest = createAlertRequests(parts.alerts, parts.config);
 
   function ask(send: (id: number) => void): Promise<ControlReply> {
     const id = nextId++;
@@ -153,12 +152,9 @@ export function createControl(parts: ControlParts): Control {
         await parts.settings.reconsider();
         return { kind: "checks", checks: await parts.checks() };
       case "email":
-        return testMail();
       case "raise-alert":
-        parts.alerts.raise(`${OPERATOR_ALERT}:${nextId++}`, request.text);
-        return { kind: "done", text: "the alert is raised" };
       case "clear-alerts":
-        return clearAlerts();
+        return alertRequest(request);
       case "explain":
         return parts.explain();
       case "metrics":
@@ -196,28 +192,6 @@ export function createControl(parts: ControlParts): Control {
       ...parts.selfStarting().map((name) => `${name} has auto_poweron: XAPI would start it beside tandem (A10)`),
       ...(path.ready === false ? [`the other host could not be fenced: ${path.detail}`] : []),
     ];
-  }
-
-  async function testMail(): Promise<ControlReply> {
-    const { mail, smtp } = parts.config().alerts;
-    const sent = await parts.alerts.test();
-    const at = `${smtp.server}:${smtp.port}`;
-    if (sent.ok) return { kind: "done", text: `${at} accepted a test mail to ${mail.to.join(", ")}` };
-    return {
-      kind: "failed",
-      reason: `Cannot send a test mail to ${mail.to.join(", ")} by ${at}: ${sent.error}`,
-      next: "ha-cfg set SMTP_SERVER, SMTP_PORT, SMTP_USER, SMTP_PASS or MAIL_TO",
-    };
-  }
-
-  /** Conditions that still hold stay: forgetting one would not end it. */
-  function clearAlerts(): ControlReply {
-    const all = parts.alerts.list();
-    const told = all.filter(({ id }) => TOLD_ALERTS.test(id));
-    for (const { id } of told) parts.alerts.clear(id);
-    const rest = all.length - told.length;
-    const stays = rest === 0 ? "" : `; ${rest} stay, because what they say still holds (ha-cfg show-alerts)`;
-    return { kind: "done", text: `${told.length} alerts cleared${stays}` };
   }
 }
 

@@ -11,7 +11,10 @@ export interface ExplainParts {
   readonly snapshot: () => Snapshot | null;
   readonly config: () => Pick<Config, "self" | "policyNote" | "core">;
   readonly answering: (address: string) => boolean | null;
+  /** Of the other storage host's device. */
   readonly readiness: () => FenceReadiness;
+  /** What holds this host back in a pool beyond the pair. */
+  readonly poolWaits: () => ExplanationReport["waits"];
   readonly worstFenceMs: () => number | null;
 }
 
@@ -25,7 +28,7 @@ export function explainReply(parts: ExplainParts): ControlReply {
     state: now.hostState,
     outcome: now.outcome,
     policyNote,
-    waits: now.explanations,
+    waits: [...now.explanations, ...parts.poolWaits()],
     ifPeerDied: foresee(now, parts),
   };
   return { kind: "explanation", explanation };

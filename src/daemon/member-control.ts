@@ -5,8 +5,14 @@ import { parameterValues } from "./control.ts";
 import type { Config } from "../config/config.ts";
 import type { StatusDocument } from "../core/model/status.ts";
 import type { PoolCommand } from "../core/pool/model.ts";
+import { enableRefusals } from "../config/policy.ts";
+import type { Check } from "../drivers/control/answers.ts";
 import type { ControlHandler, ControlReply, ControlRequest } from "../drivers/control/port.ts";
+import type { AlertRequest } from "./alert-requests.ts";
+import type { History } from "./history.ts";
+import type { MemberMaintenance } from "./member-maintenance.ts";
 import type { PoolOuterAction, PoolOutsideEvent, PoolSnapshot } from "./pool-brain.ts";
+import type { PoolRequest } from "./pool-requests.ts";
 
 export interface MemberControlParts {
   readonly feed: (event: PoolOutsideEvent) => void;
@@ -14,6 +20,15 @@ export interface MemberControlParts {
   readonly snapshot: () => PoolSnapshot | null;
   readonly config: () => Config;
   readonly metrics: () => ControlReply;
+  /** Parameters and flags in the pool's database. */
+  readonly poolRequest: (request: PoolRequest) => Promise<ControlReply>;
+  readonly alertRequest: (request: AlertRequest) => Promise<ControlReply>;
+  readonly maintenance: MemberMaintenance;
+  readonly checks: () => Promise<readonly Check[]>;
+  readonly explain: () => ControlReply;
+  readonly history: Pick<History, "list">;
+  /** What stands against HA beside the configuration and the other hosts; empty: nothing. */
+  readonly enableRefusals: () => Promise<readonly string[]>;
 }
 
 export interface MemberControl {
@@ -60,7 +75,20 @@ export function createMemberControl(parts: MemberControlParts): MemberControl {
     };
   }
 
-  async function answer(request: ControlRequest): Promise<ControlReply> {
+  /** Only the leader of a pool without storage of ours gets as far as the command. */
+  async function enable(force: boolean): Promise<ControlReply> {
+    if (force || parts.snapshot()?.leads !== true) return command({ kind: "enable", force });
+    const against = [...enableRefusals(parts.config()), ...(await parts.enableRefusals())];
+    if (against.length === 0) return command({ kind: "enable", force });
+    return {
+      kind: "refused",
+      rule: "D1",
+      reason: against.join("\n"),
+      next: "mend this, then run 'ha-cfg enable' again",
+    };
+  }
+
+  async function answer(request: ControlRequest, tell: (text: string) => void): Promise<ControlReply> {
     switch (request.kind) {
       case "status":
       case "watch": {
@@ -71,10 +99,11 @@ export function createMemberControl(parts: MemberControlParts): MemberControl {
       case "metrics":
         return parts.metrics();
       case "enable":
+        return enable(request.force);
       case "disable":
-        return command({ kind: request.kind });
+        return command({ kind: "disable" });
       case "maintenance":
-        return command({ kind: "maintenance", on: request.on });
+        return request.on ? parts.maintenance.begin(tell) : parts.maintenance.end(request.returnVms, tell);
       case "confirm-peer-off": {
         const host = parts.config().hosts.find((one) => one.name === request.peerName);
         if (host !== undefined) return command({ kind: "confirm-off", hostId: host.uuid });
@@ -83,6 +112,26 @@ export function createMemberControl(parts: MemberControlParts): MemberControl {
       }
       case "get":
         return { kind: "parameters", parameters: parameterValues(parts.config(), request.scope) };
+      case "set":
+      case "insert":
+      case "remove":
+      case "restore-default":
+      case "backup":
+      case "restore":
+      case "import":
+      case "vms":
+      case "set-vm-ha":
+        return parts.poolRequest(request);
+      case "email":
+      case "raise-alert":
+      case "clear-alerts":
+        return parts.alertRequest(request);
+      case "check":
+        return { kind: "checks", checks: await parts.checks() };
+      case "explain":
+        return parts.explain();
+      case "history":
+        return { kind: "history", failovers: parts.history.list(request.limit) };
       default:
         return elsewhere();
     }
@@ -99,7 +148,7 @@ export function createMemberControl(parts: MemberControlParts): MemberControl {
       else resolve?.({ kind: "failed", reason: text, next });
     },
     async handler(request, reply) {
-      reply(await answer(request));
+      reply(await answer(request, (text) => reply({ kind: "progress", text })));
     },
   };
 }

@@ -5,7 +5,10 @@ import type { HostState, StatusDocument, StatusEvent } from "../core/model/statu
 import { inContact, majorityOf, others } from "../core/pool/facts.ts";
 import type { Config } from "../config/config.ts";
 import type { PoolView } from "../drivers/xapi/port.ts";
+import type { FenceReadiness } from "./fence-watch.ts";
 import type { PoolSnapshot } from "./pool-brain.ts";
+import { vmsStatus } from "./status.ts";
+import type { VmReport } from "./vm-watch.ts";
 
 export interface MemberStatusInput {
   readonly snapshot: PoolSnapshot;
@@ -15,6 +18,9 @@ export interface MemberStatusInput {
   readonly version: string;
   readonly pid: number;
   readonly pool: Observation<PoolView>;
+  /** Null before the first pass. */
+  readonly vmReport: VmReport | null;
+  readonly fenceReady: FenceReadiness;
   readonly alerts: StatusDocument["alerts"];
   readonly events: readonly StatusEvent[];
 }
@@ -59,12 +65,7 @@ export function memberStatus(input: MemberStatusInput): StatusDocument {
     episode: null,
     heuristics: [],
     witnesses: [],
-    fencing: {
-      method: config.fence.method,
-      enabled: config.fence.enabled,
-      ready: null,
-      detail: "the host that leads the pool fences",
-    },
+    fencing: { method: config.fence.method, enabled: config.fence.enabled, ...input.fenceReady },
     alerts: input.alerts,
     events: input.events,
     hosts: config.hosts.map((host) => {
@@ -78,15 +79,7 @@ export function memberStatus(input: MemberStatusInput): StatusDocument {
         master: known !== undefined && known.ref === view?.masterRef,
       };
     }),
-    vms: {
-      total: view?.vms.length ?? 0,
-      protected: 0,
-      running: view?.vms.filter((vm) => vm.powerState === "Running").length ?? 0,
-      survivorHasRoom: null,
-      failuresTolerated: null,
-      down: [],
-      detail: "the host that leads the pool counts them",
-    },
+    vms: vmsStatus(input.pool, input.vmReport),
   };
 }
 

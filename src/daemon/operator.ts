@@ -20,7 +20,7 @@ import type { Alerts } from "./alerts.ts";
 import { runChecks, versionKey, type CheckParts } from "./check.ts";
 import { createControl, type Control, type ControlParts } from "./control.ts";
 import type { Drivers } from "./drivers.ts";
-import { explainReply } from "./explain-request.ts";
+import { explainReply, type ExplainParts } from "./explain-request.ts";
 import type { FenceWatch } from "./fence-watch.ts";
 import { createFieldSwitch, ENABLED_KEY } from "./field-switch.ts";
 import { forgetReply } from "./forget-request.ts";
@@ -51,6 +51,8 @@ export interface OperatorParts {
   readonly metrics: ControlParts["metrics"];
   readonly feed: (event: OutsideEvent) => void;
   readonly feedPool: ControlParts["feedPool"];
+  /** What holds this host back in a pool beyond the pair. */
+  readonly poolWaits: ExplainParts["poolWaits"];
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
 }
 
@@ -136,7 +138,8 @@ export function createOperator(parts: OperatorParts): Operator {
         snapshot,
         config,
         answering: votes.answering,
-        readiness: fenceWatch.readiness,
+        readiness: () => fenceWatch.readiness(config().peer.uuid),
+        poolWaits: parts.poolWaits,
         worstFenceMs: fence.worstAnswerMs,
       }),
     metrics: parts.metrics,

@@ -2,10 +2,13 @@
 // runs beside the pair's decision; on every other host it is the whole brain.
 
 import { performance } from "node:perf_hooks";
+import type { Explanation } from "../core/explain.ts";
 import { beatFor } from "../core/pool/beats.ts";
+import { explainPool } from "../core/pool/explain.ts";
 import { leaderOf, leads, restartRefusal } from "../core/pool/facts.ts";
 import { initialPoolState, type PoolStart } from "../core/pool/initial.ts";
 import type { PairFacts, PoolAction, PoolEvent, PoolState } from "../core/pool/model.ts";
+import { ownVmsRefusal } from "../core/pool/own-vms.ts";
 import { poolStep } from "../core/pool/step.ts";
 import type { MemberLink, MemberLinkOptions } from "../drivers/peer/member-link.ts";
 import type { PeerKeys } from "../drivers/peer/port.ts";
@@ -18,6 +21,8 @@ type PoolInnerAction = PoolAction & { readonly kind: "beat" | "token" | "watchdo
 export type PoolOuterAction = Exclude<PoolAction, PoolInnerAction>;
 
 export interface PoolBrainStart extends PoolStart {
+  /** Of the pool's hosts, by UUID. */
+  readonly names: Readonly<Record<string, string>>;
   readonly link: Omit<MemberLinkOptions, "now" | "onBeat" | "onDropped">;
 }
 
@@ -28,6 +33,9 @@ export interface PoolSnapshot {
   readonly leader: string | null;
   /** D7 per host at this moment: null means that its VMs may be started elsewhere. */
   readonly restartRefusals: Readonly<Record<string, string | null>>;
+  /** May it start VMs that ought to run? Null: it may. */
+  readonly ownVmsRefusal: string | null;
+  readonly explanations: readonly Explanation[];
 }
 
 export type FromPoolBrain =
@@ -138,6 +146,8 @@ export async function startPoolBrain(start: PoolBrainStart, parts: PoolBrainPart
         leads: isLeader,
         leader: isLeader ? state.config.hostId : (leaderOf(state, at)?.body?.hostId ?? null),
         restartRefusals: Object.fromEntries(refusals),
+        ownVmsRefusal: ownVmsRefusal(state, at) ?? null,
+        explanations: explainPool(state, at, (id) => start.names[id] ?? id),
       },
     });
   }

@@ -45,6 +45,7 @@ export interface PoolHands {
   readonly survivors: (lostHost: string) => readonly Survivor[] | null;
   /** What runs on each other host, by its newest beat; null: it does not answer now. */
   readonly domains: () => ReadonlyMap<string, ReadonlySet<string> | null>;
+  readonly hears: (hostId: string) => boolean;
 }
 
 type Effect = Extract<PoolOuterAction, { readonly id: number }> & {
@@ -178,6 +179,7 @@ export function createPoolHands(parts: PoolHandsParts): PoolHands {
   }
 
   return {
+    hears: (hostId) => answering().includes(hostId),
     perform(actions) {
       for (const action of actions) perform(action);
     },

@@ -52,6 +52,7 @@ export function poolStart(config: Config, parts: PoolStartParts): PoolBrainStart
     durable: parts.durable,
     bootId,
     incarnation,
+    names: Object.fromEntries(config.hosts.map((host) => [host.uuid, host.name])),
     link: {
       poolId: config.poolId,
       hostId: config.self.uuid,

@@ -25,11 +25,13 @@ import { loadRecord } from "./durable-record.ts";
 import { emptiedWords } from "./empty-for-shutdown.ts";
 import { createEventsLog } from "./events-log.ts";
 import { switchedLogger } from "./log-switches.ts";
-import { createMemberControl } from "./member-control.ts";
+import { fenceTargets, startFenceWatch, tellFencePath } from "./fence-watch.ts";
+import { openHistory } from "./history.ts";
+import { createMemberOperator } from "./member-operator.ts";
 import { memberStatus } from "./member-status.ts";
 import { createMetricsPart } from "./metrics-part.ts";
 import { stopOnSignal } from "./orderly-stop.ts";
-import { ALERTS_PATH, XAPI } from "./paths.ts";
+import { ALERTS_PATH, HISTORY_PATH, VMS_PATH, XAPI } from "./paths.ts";
 import type { PoolOutsideEvent } from "./pool-brain.ts";
 import { createPoolHands } from "./pool-hands.ts";
 import { followPoolKey } from "./pool-key.ts";
@@ -39,7 +41,9 @@ import { createPulses } from "./pulse.ts";
 import { startRound } from "./round.ts";
 import { createSecrets } from "./secrets.ts";
 import { NOTHING_FOUND } from "./storage-facts.ts";
-import { policyOf } from "./vm-watch.ts";
+import { vmMemoryCache } from "./vm-memory.ts";
+import { vmsOfPool } from "./vm-snapshots.ts";
+import { policyOf, startVmWatch } from "./vm-watch.ts";
 
 const EVENTS_SHOWN = 50;
 
@@ -52,12 +56,19 @@ export async function startMember({ settings, identity, secret, logger: plain }:
     const name: EventName = isEventName(event) ? event : "state.changed";
     logger.event(name, { detail, ...(name === event ? {} : { was: event }) }, level);
     events.add(event, detail);
+    history.add(event, detail);
   };
   const drivers = createDrivers(
     () => config,
     (problem) => log("action.failed", problem, "warn"),
   );
   const { clock, exec, domains, fence } = drivers;
+  const history = openHistory({
+    path: HISTORY_PATH,
+    node: config.self.name,
+    wallMs: clock.wallMs,
+    onTrouble: (reason) => log("action.failed", reason ?? "the history is written again", "warn"),
+  });
   const store = createFileStore({ path: statePath, belongsTo: { poolId: config.poolId, hostId: config.self.uuid } });
   const durable = await loadRecord(store, config);
   if (typeof durable === "string") return durable;
@@ -122,12 +133,39 @@ export async function startMember({ settings, identity, secret, logger: plain }:
     },
     onView(view) {
       if (view.kind !== "known") return;
+      vmWatch.wake();
       settings.poolChanged(view.value.otherConfig);
       secrets.poolChanged(view.value.otherConfig);
     },
     log,
     onCall: drivers.tally.xapiCalled,
     paths: XAPI,
+  });
+  /** The host that leads the pool starts VMs; with SLAVE_VM_STAT every other one too. */
+  const vmWatch = startVmWatch({
+    config: () => config,
+    clock,
+    domains,
+    snapshot: () => vmsOfPool(hands.snapshot(), hands.domains()),
+    view: pool.view,
+    perform: pool.perform,
+    feed(event) {
+      if (event.kind === "domains") feed(event);
+    },
+    cache: vmMemoryCache(VMS_PATH),
+    alerts: {
+      ...alerts,
+      // What concerns the whole pool one host tells.
+      raise: (id, text) => (id === "overcommit" && hands.snapshot()?.leads !== true ? undefined : alerts.raise(id, text)),
+    },
+    log,
+  });
+  const fenceWatch = startFenceWatch({
+    fence,
+    // In a pool with storage of ours the two hosts that hold it fence.
+    target: () => (config.storage === null ? fenceTargets(config) : { ...fenceTargets(config), hosts: [] }),
+    inContact: (host) => hands.hears(host),
+    onChange: (found) => tellFencePath(alerts, found),
   });
   const status = () => {
     const snapshot = hands.snapshot();
@@ -140,17 +178,28 @@ export async function startMember({ settings, identity, secret, logger: plain }:
       version: VERSION,
       pid: process.pid,
       pool: pool.view(),
+      vmReport: vmWatch.report(),
+      fenceReady: fenceWatch.readiness(),
       alerts: alerts.list(),
       events: events.recent(EVENTS_SHOWN),
     });
   };
   const metrics = createMetricsPart({ ...drivers, status, wallMs: clock.wallMs });
-  const control = createMemberControl({
-    feed,
+  const control = createMemberOperator({
+    drivers,
+    config: () => config,
+    settings,
+    secrets,
+    pool,
+    fenceWatch,
+    vmWatch,
+    alerts,
+    history,
+    snapshot: () => hands.snapshot(),
     status,
     metrics: metrics.reply,
-    snapshot: () => hands.snapshot(),
-    config: () => config,
+    feed,
+    log,
   });
   const hands = createPoolHands({
     drivers,
@@ -216,6 +265,7 @@ export async function startMember({ settings, identity, secret, logger: plain }:
   logger.event("daemon.started", { version: VERSION, policy: config.core.policy, policyNote: config.policyNote });
   notify.ready();
   alerts.start();
+  void fenceWatch.check();
   /** LEAVE_POLICY: to the hosts that answer, or shut down until this one is back. */
   async function empty(): Promise<Result<string, string>> {
     const haIsOn = (): boolean => hands.snapshot()?.state.durable.ha === "on";
@@ -239,9 +289,10 @@ export async function startMember({ settings, identity, secret, logger: plain }:
   logger.event("daemon.stopping", { code });
   notify.stopping();
   round.stop();
+  fenceWatch.stop();
   fence.stop();
   brain.send({ kind: "stop" });
-  await Promise.race([Promise.all([server.value.stop(), pool.stop(), alerts.stop()]), clock.sleep(2_000)]);
+  await Promise.race([Promise.all([server.value.stop(), vmWatch.stop(), pool.stop(), alerts.stop(), history.settled()]), clock.sleep(2_000)]);
   await Promise.race([Promise.all([settings.stop(), poolKey.stop()]), clock.sleep(1_000)]);
   logger.close();
   process.exit(code);

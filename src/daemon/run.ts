@@ -20,7 +20,7 @@ import { openControlDoor } from "./control-door.ts";
 import { createDrivers } from "./drivers.ts";
 import { loadRecord } from "./durable-record.ts";
 import { createEventsLog } from "./events-log.ts";
-import { startFenceWatch } from "./fence-watch.ts";
+import { fenceTargets, startFenceWatch, tellFencePath } from "./fence-watch.ts";
 import { createHear } from "./hear.ts";
 import { openHistory } from "./history.ts";
 import { switchedLogger } from "./log-switches.ts";
@@ -46,6 +46,7 @@ import { lookAtStorage } from "./storage-facts.ts";
 import { startStoragePart } from "./storage-part.ts";
 import { toolstackIsOthers, watchToolstack } from "./toolstack-watch.ts";
 import { vmMemoryCache } from "./vm-memory.ts";
+import { vmsOfPair } from "./vm-snapshots.ts";
 import { startVmWatch } from "./vm-watch.ts";
 import { startWitnessPart } from "./witness-part.ts";
 
@@ -81,12 +82,9 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
   quickRetransmits(log);
   const fenceWatch = startFenceWatch({
     fence,
-    target: () => ({ ...config.fence, peerId: config.peer.uuid, peerName: config.peer.name }),
-    inContact: () => snapshot?.inContact === true,
-    onChange({ ready, detail }) {
-      if (ready !== false) alerts.clear("fence-path");
-      else alerts.raise("fence-path", `${config.peer.name} could not be fenced now: ${detail}`);
-    },
+    target: () => fenceTargets(config),
+    inContact: (host) => (host === config.peer.uuid ? snapshot?.inContact === true : poolHands.hears(host)),
+    onChange: (found) => tellFencePath(alerts, found),
   });
   const notify = createNotifier({
     exec,
@@ -182,8 +180,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     config: () => config,
     clock,
     domains: drivers.domains,
-    snapshot: () => snapshot,
-    members: () => poolHands.domains(),
+    snapshot: () => vmsOfPair(snapshot, config.peer.uuid, poolHands.domains()),
     view: pool.view,
     perform: pool.perform,
     feed,
@@ -264,6 +261,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     metrics: metrics.reply,
     feed,
     feedPool,
+    poolWaits: () => poolHands.snapshot()?.explanations ?? [],
     log,
   });
   const { control } = operator;

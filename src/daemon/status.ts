@@ -53,7 +53,7 @@ export function statusDocument(input: StatusInput): StatusDocument {
     alerts: input.alerts,
     events: input.events,
     hosts: poolHosts(input),
-    vms: vms(input),
+    vms: vmsStatus(input.pool, input.vmReport),
   };
 }
 
@@ -253,7 +253,7 @@ function poolHosts(input: StatusInput): StatusDocument["hosts"] {
   }));
 }
 
-function vms({ pool, vmReport: found }: StatusInput): StatusDocument["vms"] {
+export function vmsStatus(pool: StatusInput["pool"], found: StatusInput["vmReport"]): StatusDocument["vms"] {
   if (pool.kind === "unknown" || found === null) {
     const reason = pool.kind === "unknown" ? pool.reason : "not looked at yet";
     const nothing = { total: 0, protected: 0, running: 0, survivorHasRoom: null, failuresTolerated: null, down: [] };

@@ -10,6 +10,8 @@ import type { Config } from "../config/config.ts";
 import { capacityOf, type Capacity, type HostRoom } from "../core/decide/vms/capacity.ts";
 import { guardPass, LEFT_KEY, noteStart, type GuardMemory, type GuardPlan } from "../core/decide/vms/guard.ts";
 import { isProtected, selfStarting, type VmFacts, type VmPolicy } from "../core/decide/vms/protection.ts";
+import type { HaMode } from "../core/model/durable.ts";
+import type { DomainFact } from "../core/model/event.ts";
 import { known, valueOf, type Observation } from "../core/model/observation.ts";
 import type { Millis } from "../core/model/time.ts";
 import type { ClockPort } from "../drivers/clock/port.ts";
@@ -18,7 +20,7 @@ import type { JsonCache } from "../drivers/store/json-cache.ts";
 import type { PoolView } from "../drivers/xapi/port.ts";
 import type { Result } from "../util/result.ts";
 import type { Alerts } from "./alerts.ts";
-import type { OutsideEvent, Snapshot } from "./messages.ts";
+import type { OutsideEvent } from "./messages.ts";
 import { keptOf, memoryOf, sameKept, type KeptVms } from "./vm-memory.ts";
 
 export interface VmWatch {
@@ -40,22 +42,30 @@ export interface VmReport {
   readonly down: readonly { readonly name: string; readonly because: string }[];
 }
 
-/** What the passes need of the brain. */
-export type VmSnapshot = Pick<Snapshot, "state" | "inContact" | "ownVmsRefusal">;
+/** What the passes need of the brain, that of the pair or that of a larger pool. */
+export interface VmSnapshot {
+  readonly ha: HaMode;
+  /** Null: not known. */
+  readonly role: "master" | "supporter" | null;
+  readonly ownDomains: readonly DomainFact[] | null;
+  /** What each other host's daemon says runs there; null: it does not say so now. */
+  readonly others: ReadonlyMap<string, ReadonlySet<string> | null>;
+  /** Other hosts without whose word nothing is started. */
+  readonly needed: readonly string[];
+  readonly ownVmsRefusal: string | null;
+}
 
 export interface VmWatchParts {
-  readonly config: () => Pick<Config, "self" | "peer" | "vm" | "pass">;
+  readonly config: () => Pick<Config, "self" | "vm" | "pass">;
   readonly clock: Pick<ClockPort, "now" | "wallMs">;
   readonly domains: Pick<DomainsPort, "list">;
   readonly snapshot: () => VmSnapshot | null;
-  /** What runs on the pool's hosts beyond the pair, by their own word; null: not known now. */
-  readonly members: () => ReadonlyMap<string, ReadonlySet<string> | null>;
   readonly view: () => Observation<PoolView>;
   readonly perform: <T>(
     work: (context: NodeContext) => Promise<Done<T>>,
     permitted: () => boolean,
   ) => Promise<Result<T, string>>;
-  readonly feed: (event: OutsideEvent) => void;
+  readonly feed: (event: Extract<OutsideEvent, { readonly kind: "domains" | "protection" }>) => void;
   readonly cache: JsonCache<KeptVms>;
   readonly alerts: Pick<Alerts, "raise" | "clear">;
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
@@ -129,7 +139,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
       lookedAt = clock.now();
       void lookAtDomains();
     }
-    const role = valueOf(now.state.xapi)?.role;
+    const { role } = now;
     const refusal = refusalOf(pool, now, role);
     // A supporter learns from the master's database what runs; what it remembers from before it was one may be long past.
     if (role === "supporter" && lastRole !== role) memory = onlyRunning(memory, vms);
@@ -141,7 +151,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
       hosts,
       policy,
       domains: domainsOf(now),
-      active: now.state.durable.ha === "on",
+      active: now.ha === "on",
       refusal,
       xapiChooses: config().vm.anyHostByXapi,
       answers,
@@ -158,7 +168,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     for (const uuid of plan.unmark) unmark(pool, uuid);
   }
 
-  function refusalOf(pool: PoolView, now: VmSnapshot, role: "master" | "supporter" | undefined): string | null {
+  function refusalOf(pool: PoolView, now: VmSnapshot, role: VmSnapshot["role"]): string | null {
     if (pool.haEnabled) return "XAPI's own HA is enabled on this pool";
     if (now.ownVmsRefusal !== null) return now.ownVmsRefusal;
     if (role !== "master" && !config().vm.checkOnEveryHost)
@@ -173,22 +183,16 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
   }
 
   /** xapi and the last list of this host's domains do not say the same. */
-  function differs(vms: readonly VmFacts[], { state }: VmSnapshot): boolean {
+  function differs(vms: readonly VmFacts[], { ownDomains }: VmSnapshot): boolean {
     const self = config().self.uuid;
-    const listed = new Set((valueOf(state.domains) ?? []).map((domain) => domain.uuid));
+    const listed = new Set((ownDomains ?? []).map((domain) => domain.uuid));
     const here = vms.filter((vm) => vm.residentOn === self && vm.powerState !== "Halted");
     return here.length !== listed.size || here.some((vm) => !listed.has(vm.uuid));
   }
 
-  /** What each host's daemon says runs there; null: it does not say so now. */
-  function domainsOf({ state, inContact }: VmSnapshot): ReadonlyMap<string, ReadonlySet<string> | null> {
-    const { self, peer } = config();
-    const own = valueOf(state.domains);
-    return new Map([
-      ...parts.members(),
-      [self.uuid, own === undefined ? null : new Set(own.map((domain) => domain.uuid))],
-      [peer.uuid, inContact && state.peer.body !== null ? new Set(state.peer.body.domains) : null],
-    ]);
+  function domainsOf({ ownDomains, others }: VmSnapshot): ReadonlyMap<string, ReadonlySet<string> | null> {
+    const own = ownDomains === null ? null : new Set(ownDomains.map((domain) => domain.uuid));
+    return new Map([...others, [config().self.uuid, own]]);
   }
 
   function tellProtection(vms: readonly VmFacts[], policy: VmPolicy): void {
@@ -294,15 +298,12 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     wake();
   }
 
-  /** This host's domains asked anew, the other's by its newest heartbeat; null: one of them is not known. */
+  /** This host's domains asked anew, the others' by their newest beats; null: what has to be known is not. */
   async function allDomains(): Promise<ReadonlySet<string> | null> {
     const own = await parts.domains.list();
     const now = snapshot();
-    if (!own.ok || now === null) return null;
-    const peer = domainsOf(now).get(config().peer.uuid) ?? null;
-    // Out of contact only VMs that ran here last are started, and only by a host that nobody can have replaced.
-    if (peer === null && now.inContact) return null;
-    return new Set([...own.value.map((domain) => domain.uuid), ...(peer ?? [])]);
+    if (!own.ok || now === null || now.needed.some((host) => (now.others.get(host) ?? null) === null)) return null;
+    return new Set([...own.value.map((domain) => domain.uuid), ...[...now.others.values()].flatMap((its) => [...(its ?? [])])]);
   }
 
   function unmark(pool: PoolView, uuid: string): void {

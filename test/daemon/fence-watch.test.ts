@@ -8,19 +8,25 @@ import type { StatusResult } from "../../src/drivers/fence/port.ts";
 
 const PEER = "22222222-2222-4222-8222-222222222222";
 
-function setUp(answer: () => StatusResult | Promise<StatusResult>, bend: { method?: string; enabled?: boolean } = {}) {
+interface Bend {
+  readonly method?: string;
+  readonly enabled?: boolean;
+  readonly hosts?: readonly { readonly uuid: string; readonly name: string }[];
+}
+
+function setUp(answer: (hostId: string) => StatusResult | Promise<StatusResult>, bend: Bend = {}) {
   const asked: string[] = [];
   const news: FenceReadiness[] = [];
-  const world = { contact: true };
+  const world = { contact: true, silent: "" };
   const watch = startFenceWatch({
     fence: {
       async check(hostId) {
         asked.push(hostId);
-        return answer();
+        return answer(hostId);
       },
     },
-    target: () => ({ method: "ILO", enabled: true, peerId: PEER, peerName: "xcp2", ...bend }),
-    inContact: () => world.contact,
+    target: () => ({ method: "ILO", enabled: true, hosts: [{ uuid: PEER, name: "xcp2" }], ...bend }),
+    inContact: (hostId) => world.contact && hostId !== world.silent,
     onChange: (readiness) => news.push(readiness),
     periodMs: 40,
     retryMs: 20,
@@ -89,5 +95,23 @@ test("two who ask at once share one try", async () => {
   });
   await Promise.all([watch.check(), watch.check()]);
   assert.equal(asked.length, 1);
+  watch.stop();
+});
+
+test("in a larger pool every host's device is tried, and the one that fails is named", async () => {
+  const hosts = ["xcp2", "xcp3", "xcp4"].map((name) => ({ uuid: name, name }));
+  let broken = "xcp3";
+  const { watch, asked, world } = setUp(
+    (hostId) => (hostId === broken ? { kind: "failed", reason: "wrong password" } : { kind: "power", state: "on" }),
+    { hosts },
+  );
+  world.silent = "xcp4";
+  assert.deepEqual(await watch.check(), { ready: false, detail: "xcp3: wrong password" });
+  assert.deepEqual(asked.toSorted(), ["xcp2", "xcp3"]);
+  assert.equal(watch.readiness("xcp2").ready, true);
+  broken = "";
+  assert.deepEqual(await watch.check(), { ready: null, detail: "not tried yet: xcp4" });
+  world.silent = "";
+  assert.deepEqual(await watch.check(), { ready: true, detail: "ILO answers for 3 hosts" });
   watch.stop();
 });

@@ -82,6 +82,7 @@ async function start(t: TestContext, hostId: string, port: number, facts: (() =>
       durable,
       bootId,
       incarnation: 1,
+      names: { a: "xcp1", b: "xcp2", c: "xcp3" },
       link: {
         poolId,
         hostId,

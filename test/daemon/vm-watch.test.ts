@@ -4,13 +4,12 @@ import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { describePoolFailure } from "../../src/act/pool/procedure.ts";
 import { LEFT_KEY } from "../../src/core/decide/vms/guard.ts";
-import { known, unknown, type Observation } from "../../src/core/model/observation.ts";
+import { unknown, type Observation } from "../../src/core/model/observation.ts";
 import { keptOf, memoryOf, type KeptVms } from "../../src/daemon/vm-memory.ts";
 import { startVmWatch, type VmSnapshot, type VmWatch } from "../../src/daemon/vm-watch.ts";
 import { systemClock } from "../../src/drivers/clock/system.ts";
 import { startPoolCache } from "../../src/drivers/xapi/cache.ts";
 import type { PoolView } from "../../src/drivers/xapi/port.ts";
-import { servingWorld } from "../sim/world.ts";
 import {
   eventually,
   GIB,
@@ -46,9 +45,6 @@ interface Watching {
 
 /** The watch of the master's daemon, with the digests of both hypervisors as heartbeats would carry them. */
 function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms | null = null): Watching {
-  const base = servingWorld().state("a");
-  const { body } = base.peer;
-  assert.ok(body !== null);
   const world: Watching["world"] = { ha: "on", refusal: null, masterOnly: false, xapiHangs: false };
   const domains = { own: [] as string[], peer: [] as string[] };
   const look = async (): Promise<void> => {
@@ -57,18 +53,12 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
   };
   const looking = setInterval(() => void look(), 20);
   const snapshot = (): VmSnapshot => ({
-    inContact: true,
+    ha: world.ha,
+    role: "master",
+    ownDomains: domains.own.map((uuid, i) => ({ uuid, domId: i + 1, name: uuid, paused: false })),
+    others: new Map([[XCP2, new Set(domains.peer)]]),
+    needed: [XCP2],
     ownVmsRefusal: world.refusal,
-    state: {
-      ...base,
-      durable: { ...base.durable, ha: world.ha },
-      xapi: known({ role: "master", masterId: XCP1 }, 0),
-      domains: known(
-        domains.own.map((uuid, i) => ({ uuid, domId: i + 1, name: uuid, paused: false })),
-        0,
-      ),
-      peer: { ...base.peer, body: { ...body, xapi: "supporter", domains: domains.peer } },
-    },
   });
   const logged: string[] = [];
   const alerts = new Map<string, string>();
@@ -84,10 +74,8 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
     },
   });
   const watch = startVmWatch({
-    members: () => new Map(),
     config: () => ({
       self: entry(XCP1, "xcp1"),
-      peer: entry(XCP2, "xcp2"),
       pass: { delayMs: 500, scanRateMs: 100, maxStarts: world.xapiHangs ? 3 : 200, killAll: true },
       vm: {
         masterOnly: world.masterOnly,

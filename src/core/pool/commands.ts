@@ -2,8 +2,9 @@
 
 import { assertNever } from "../../util/assert.ts";
 import { valueOf } from "../model/observation.ts";
+import type { Instant } from "../model/time.ts";
 import { elects, inContact, isStorageHost, leaderOf, leads, majorityOf, others } from "./facts.ts";
-import type { PoolCommand } from "./model.ts";
+import type { PoolCommand, PoolState } from "./model.ts";
 import { change, changeHost, log, type PoolTurn } from "./turn.ts";
 
 export function takeCommand(turn: PoolTurn, id: number, command: PoolCommand): void {
@@ -16,6 +17,9 @@ export function takeCommand(turn: PoolTurn, id: number, command: PoolCommand): v
         const where = leader === undefined ? "the host that leads the pool; none answers now" : leader;
         return reply(turn, id, "refused", "D1", "only the leader of the pool switches HA", `say it on ${where}`);
       }
+      const against = command.kind === "enable" && !command.force ? enableRefusals(state, now) : [];
+      if (against.length > 0)
+        return reply(turn, id, "refused", "D1", against.join("; "), "mend this, then run 'ha-cfg enable' again");
       const { epoch, owner } = state.durable;
       change(turn, { follow: { epoch, owner, ha: command.kind === "enable" ? "on" : "off" }, urgent: true });
       return reply(turn, id, "done", null, `HA is ${command.kind}d; every host follows with its next report`, "");
@@ -51,6 +55,17 @@ export function takeCommand(turn: PoolTurn, id: number, command: PoolCommand): v
     default:
       return assertNever(command);
   }
+}
+
+/** What stands against HA on this pool; empty = nothing (I-f, D1). */
+function enableRefusals(state: PoolState, now: Instant): readonly string[] {
+  const silent = others(state).filter(([, one]) => !inContact(state, one, now)).length;
+  const unlike = others(state).filter(([, { body }]) => body !== null && body.cfgHash !== state.config.cfgHash).length;
+  return [
+    ...(silent > 0 ? [`${silent} of ${state.config.hosts.length} hosts do not answer`] : []),
+    ...(unlike > 0 ? [`${unlike} hosts have other timers, policy or hosts (I-f)`] : []),
+    ...(state.config.disarmed === undefined ? [] : [state.config.disarmed]),
+  ];
 }
 
 /** A stop is agreed when a majority knows of it: too few are left to bar this host (A7). */

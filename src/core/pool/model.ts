@@ -93,7 +93,8 @@ export interface PairFacts {
 }
 
 export type PoolCommand =
-  | { readonly kind: "enable" | "disable" | "pause" | "leave" }
+  | { readonly kind: "disable" | "pause" | "leave" }
+  | { readonly kind: "enable"; readonly force: boolean }
   | { readonly kind: "maintenance"; readonly on: boolean }
   /** A person says that this host has no power (A19). */
   | { readonly kind: "confirm-off"; readonly hostId: string };

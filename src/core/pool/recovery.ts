@@ -87,7 +87,8 @@ function recoverHost(turn: PoolTurn, hostId: string): void {
   log(turn, "vm.starting", `${hostId} is dead: its VMs start on ${survivors.length} hosts (D7)`);
 }
 
-function known(state: PoolState, hostId: string): boolean {
+/** Do enough hosts know of this death that every later leader hears of it? */
+export function known(state: PoolState, hostId: string): boolean {
   const { config } = state;
   if (!provesByTime(config) && !config.quorumRequired) return true;
   const voters = others(state).filter(

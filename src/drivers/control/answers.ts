@@ -81,4 +81,6 @@ export interface ExplanationReport {
   readonly waits: readonly ExplanationLine[];
   /** Null while the other host is silent already: then `waits` says what happens. */
   readonly ifPeerDied: Forecast | null;
+  /** A host that holds no copy of the storage: who decides about lost hosts; a whole sentence. */
+  readonly elsewhere?: string;
 }

@@ -22,6 +22,7 @@ export interface WorldOptions {
   readonly removedRules?: readonly string[];
   readonly seed?: number;
   readonly vmsPerHost?: number;
+  readonly config?: Partial<PoolConfig>;
 }
 
 export interface Host {
@@ -86,6 +87,7 @@ export class World {
       rebootLoneHost: false,
       watchdogUsed: true,
       removedRules: options.removedRules ?? [],
+      ...options.config,
     });
     for (const [index, id] of ids.entries()) {
       const durable: DurableRecord = {
