@@ -46,6 +46,7 @@ import { vmsOfPool } from "./vm-snapshots.ts";
 import { policyOf, startVmWatch } from "./vm-watch.ts";
 
 const EVENTS_SHOWN = 50;
+const OTHERS_FENCE = { ready: null, detail: "the host that serves the storage fences" } as const;
 
 /** Runs until a signal; resolves with the exit code, or with the reason why it cannot start. */
 export async function startMember({ settings, identity, secret, logger: plain }: Beginning): Promise<number | string> {
@@ -156,7 +157,8 @@ export async function startMember({ settings, identity, secret, logger: plain }:
     alerts: {
       ...alerts,
       // What concerns the whole pool one host tells.
-      raise: (id, text) => (id === "overcommit" && hands.snapshot()?.leads !== true ? undefined : alerts.raise(id, text)),
+      raise: (id, text) =>
+        id === "overcommit" && hands.snapshot()?.leads !== true ? undefined : alerts.raise(id, text),
     },
     log,
   });
@@ -179,7 +181,7 @@ export async function startMember({ settings, identity, secret, logger: plain }:
       pid: process.pid,
       pool: pool.view(),
       vmReport: vmWatch.report(),
-      fenceReady: fenceWatch.readiness(),
+      fenceReady: config.storage === null ? fenceWatch.readiness() : OTHERS_FENCE,
       alerts: alerts.list(),
       events: events.recent(EVENTS_SHOWN),
     });
@@ -292,7 +294,10 @@ export async function startMember({ settings, identity, secret, logger: plain }:
   fenceWatch.stop();
   fence.stop();
   brain.send({ kind: "stop" });
-  await Promise.race([Promise.all([server.value.stop(), vmWatch.stop(), pool.stop(), alerts.stop(), history.settled()]), clock.sleep(2_000)]);
+  await Promise.race([
+    Promise.all([server.value.stop(), vmWatch.stop(), pool.stop(), alerts.stop(), history.settled()]),
+    clock.sleep(2_000),
+  ]);
   await Promise.race([Promise.all([settings.stop(), poolKey.stop()]), clock.sleep(1_000)]);
   logger.close();
   process.exit(code);

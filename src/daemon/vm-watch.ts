@@ -303,7 +303,10 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     const own = await parts.domains.list();
     const now = snapshot();
     if (!own.ok || now === null || now.needed.some((host) => (now.others.get(host) ?? null) === null)) return null;
-    return new Set([...own.value.map((domain) => domain.uuid), ...[...now.others.values()].flatMap((its) => [...(its ?? [])])]);
+    return new Set([
+      ...own.value.map((domain) => domain.uuid),
+      ...[...now.others.values()].flatMap((its) => [...(its ?? [])]),
+    ]);
   }
 
   function unmark(pool: PoolView, uuid: string): void {

@@ -50,7 +50,9 @@ function ofItself(state: PoolState, now: Instant, nameOf: NameOf): readonly Expl
   if (isStorageHost(config)) return [];
   const found: Explanation[] = [];
   if (state.dead.includes(config.hostId))
-    found.push(because("D16", "the pool declared this host dead: what still runs here is destroyed, then it comes back"));
+    found.push(
+      because("D16", "the pool declared this host dead: what still runs here is destroyed, then it comes back"),
+    );
   if (state.softFenced)
     found.push(
       because("D8", "this host paused its VMs, which may have been started elsewhere; only a leader's word ends that"),

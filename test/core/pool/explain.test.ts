@@ -50,7 +50,10 @@ describe("explain in a pool of five", () => {
     world.host(4).fenceWorks = false;
     world.powerOff(4);
     world.run(120_000);
-    assert.match(lines(world, 1), /^D14 xcp4 is silent for 120 s: it is not powered off: fencing failed 3 times: failed$/);
+    assert.match(
+      lines(world, 1),
+      /^D14 xcp4 is silent for 120 s: it is not powered off: fencing failed 3 times: failed$/,
+    );
   });
 
   test("a host that is cut off says how long its VMs run on, then that they stand still, then why it comes back empty", () => {
