@@ -29,6 +29,7 @@ const BUNDLES = [
   "ha-cfg",
   "iscsi-cfg",
   "dashboard",
+  "xapi-plugin",
   "tandem",
 ] as const;
 const METHODS = ["ILO", "IPMI", "IRMC", "REDFISH", "XVM"] as const;
@@ -62,6 +63,8 @@ export async function fillStage(stage: string, { version, epoch }: StageOptions)
   // Under its older name the tool says once what it is called now; the name must reach the program.
   symlinkSync("iscsi-cfg.mjs", join(opt, "lib/iscsi-ha"));
   writeTool(at("usr/sbin/iscsi-ha"), "iscsi-ha");
+  // By this name xapi finds it (host.call_plugin).
+  writeTool(at("etc/xapi.d/plugins/tandem"), "xapi-plugin.mjs");
 
   for (const tool of ["ha-cfg", "iscsi-cfg"]) {
     write(at("usr/share/bash-completion/completions", tool), `${helpOf(tool, ["completion", "bash"])}\n`, 0o644);

@@ -7,6 +7,7 @@ import { note, run } from "../request.ts";
 import type { ExitCode } from "../request.ts";
 import { addCompletion, addExplain, addHistory, addLog, addVersion, parseCount } from "../shared-commands.ts";
 import { version } from "../version.ts";
+import { addSetupCommands } from "./setup-commands.ts";
 
 const description = "The replicated storage of a two-node pool: DRBD, iSCSI target, floating IP";
 
@@ -70,6 +71,7 @@ export async function iscsiCfg(argv: readonly string[], context: CliContext): Pr
       const { confirmPeerOff } = await import("./dangerous.ts");
       tool.finish(await confirmPeerOff(context, peer ?? null, json === true));
     });
+  addSetupCommands(tool, context);
   addExplain(tool, context);
   addHistory(tool, context);
   addVersion(tool, context);
