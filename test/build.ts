@@ -13,11 +13,8 @@ const entries: Readonly<Record<string, string>> = {
   tandemd: "src/bin/tandemd.ts",
   "ha-cfg": "src/bin/ha-cfg.ts",
   "iscsi-cfg": "src/bin/iscsi-cfg.ts",
-<<<<<<< HEAD
   dashboard: "src/cli/iscsi-cfg/status/live/run.ts",
-=======
   "xapi-plugin": "src/bin/xapi-plugin.ts",
->>>>>>> 15230c2 (feat(setup): a planner for the storage of both hosts, its commands, and a XAPI plugin for the other host's part)
   "fence-agent": "src/bin/fence-agent.ts",
   tandem: "src/bin/tandem.ts",
   "watchdog-holder": "src/bin/watchdog-holder.ts",

@@ -1,8 +1,19 @@
 // The text files of a lab node: how it starts, and its configuration as an installed host would have it.
 
+import type { SetupAnswers } from "../../src/setup/answers.ts";
+import {
+  DRBD_CONF,
+  DRBD_CONF_TEXT,
+  DRBD_GLOBAL,
+  DRBD_GLOBAL_TEXT,
+  drbdResourcePath,
+  drbdResourceText,
+} from "../../src/setup/texts/drbd.ts";
 import type { Seed } from "../xapi-sim/seed.ts";
 import {
+  AGENT_PORT,
   COLLECTOR_PORT,
+  DATA_DISK,
   FACTS,
   GATEWAY,
   IQN,
@@ -66,42 +77,40 @@ while :; do wait -n 2>/dev/null || sleep 1; done
 `;
 }
 
+/** What the pool's administrator would have answered: the lab is set up by the product's own recipe. */
+export const ANSWERS: SetupAnswers = {
+  poolUuid: POOL_UUID,
+  hosts: [setupHost("xcp1"), setupHost("xcp2")],
+  resource: RESOURCE,
+  device: "/dev/drbd1",
+  drbdPort: 7789,
+  vip: VIP,
+  prefix: 24,
+  interface: "repl",
+  iqn: IQN,
+  lun: LUN,
+  scsiId: "0000000010",
+  scsiSn: "0000000011",
+  linkMbit: 10_000,
+  firstSync: "skip",
+  srName: "tandem",
+};
+
+function setupHost(node: NodeName): SetupAnswers["hosts"][0] {
+  const { uuid, management, replication } = FACTS[node];
+  return { uuid, name: node, management, replication, disk: DATA_DISK };
+}
+
 /** `agents` is the folder of the fence-peer handler, as the guest sees it. */
 export function drbdConfig(agents: string): Readonly<Record<string, string>> {
-  const hosts = NODES.map((node) => `  on ${node} { address ${FACTS[node].replication}:7789; }`).join("\n");
+  const record = { answers: ANSWERS, drbdSecret: "2f6c0b8e1d4a49c7a3" };
   return {
-    "/etc/drbd.conf": 'include "drbd.d/global_common.conf";\ninclude "drbd.d/*.res";\n',
-    "/etc/drbd.d/global_common.conf": "global { usage-count no; }\n",
-    [`/etc/drbd.d/${RESOURCE}.res`]: `resource ${RESOURCE} {
-  device /dev/drbd1;
-  disk /dev/ubdb;
-  meta-disk internal;
-  protocol C;
-  handlers {
-    fence-peer "${agents}/drbd/fence-peer";
-  }
-  disk {
-    fencing resource-and-stonith;
-    on-io-error detach;
-    c-plan-ahead 0;
-    resync-rate 300M;
-  }
-  net {
-    allow-two-primaries no;
-    after-sb-0pri disconnect;
-    after-sb-1pri disconnect;
-    after-sb-2pri disconnect;
-    rr-conflict disconnect;
-    cram-hmac-alg sha256;
-    shared-secret "2f6c0b8e1d4a49c7a3";
-    ping-int 1;
-    ping-timeout 5;
-    timeout 9;
-    connect-int 1;
-  }
-${hosts}
-}
-`,
+    [DRBD_CONF]: DRBD_CONF_TEXT,
+    [DRBD_GLOBAL]: DRBD_GLOBAL_TEXT,
+    [drbdResourcePath(RESOURCE)]: drbdResourceText(record, {
+      major: 8,
+      handler: `${agents}/drbd/fence-peer`,
+    }),
   };
 }
 
@@ -127,14 +136,48 @@ storage:
 `;
 }
 
-/**
- * systemd's answer while a host goes down, as tandemd asks for it; there is no systemd in a node. The flag is set by
- * announceShutdown.
- */
 export const GOING_DOWN = "/run/lab-going-down";
-export const SYSTEMCTL = `#!/bin/sh
+/**
+ * There is no systemd in a node: this answers as it would while a host goes down (the flag is set by announceShutdown), and
+ * hands tandemd's start and stop to the node's agent. What is enabled at boot the real program tells from the files.
+ */
+export const systemctl = (node: NodeName): string => `#!/bin/bash
 [ -e ${GOING_DOWN} ] && [ "$1" = list-jobs ] && echo "1 shutdown.target start waiting" && exit 0
-exec /usr/bin/systemctl "$@"
+case "$1 $2" in
+  "enable tandemd" | "disable tandemd") exit 0 ;;
+  "start tandemd") run=true ;;
+  "stop tandemd") run=false ;;
+  *) exec /usr/bin/systemctl "$@" ;;
+esac
+exec 3<>/dev/tcp/${FACTS[node].control}/${AGENT_PORT} || exit 1
+printf '{"op":"service","name":"tandemd","run":%s}\\n' $run >&3
+read -r -t 5 answer <&3
+`;
+
+/** A dom0's firewall as its installer leaves it, with the lab's own network let in. */
+export const FIREWALL = `*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:RH-Firewall-1-INPUT - [0:0]
+-A INPUT -j RH-Firewall-1-INPUT
+-A RH-Firewall-1-INPUT -i lo -j ACCEPT
+-A RH-Firewall-1-INPUT -i ctl -j ACCEPT
+-A RH-Firewall-1-INPUT -p icmp --icmp-type any -j ACCEPT
+-A RH-Firewall-1-INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A RH-Firewall-1-INPUT -m conntrack --ctstate NEW -m tcp -p tcp --dport 22 -j ACCEPT
+-A RH-Firewall-1-INPUT -m conntrack --ctstate NEW -m tcp -p tcp --dport 443 -j ACCEPT
+-A RH-Firewall-1-INPUT -j REJECT --reject-with icmp-host-prohibited
+COMMIT
+`;
+export const FIREWALL_FILE = "/etc/sysconfig/iptables";
+
+/** The part of a dom0's lvm.conf that counts. */
+export const LVM_CONF = `devices {
+    dir = "/dev"
+    filter = [ "r|/dev/xvd.|", "r|/dev/VG_Xen.*/*|" ]
+    write_cache_state = 1
+}
 `;
 
 export const inventory = (node: NodeName): string =>

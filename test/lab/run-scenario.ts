@@ -7,7 +7,7 @@ import type { Seed } from "../xapi-sim/seed.ts";
 import { compareAcked } from "../workload/compare.ts";
 import type { RegionReport } from "../workload/region.ts";
 import type { Packages } from "./installed/install.ts";
-import { bootLab, daemonLog, startLab, type Lab, type LabEvent } from "./lab.ts";
+import { bootBlankLab, bootLab, daemonLog, startLab, type Lab, type LabEvent } from "./lab.ts";
 import { NODES, otherNode, type NodeName } from "./names.ts";
 import { distDir, root } from "../build.ts";
 import type { Images } from "./packages.ts";
@@ -55,6 +55,8 @@ export interface Context {
 export interface Scenario {
   readonly kernelInitiator?: boolean;
   readonly ha?: boolean;
+  /** On hosts where nothing is configured yet: `setUp` does that, until the storage can serve. */
+  readonly blank?: { setUp(lab: Lab, progress: (text: string) => void): Promise<void> };
   /** Pool parameters besides those of the policy. */
   readonly parameters?: Readonly<Record<string, string>>;
   /** Changes the pool database that an installation would have. */
@@ -178,6 +180,7 @@ async function runOnce(
     ...(order.packages === undefined ? {} : { packages: order.packages }),
     ...(scenario.seed === undefined ? {} : { seed: scenario.seed }),
     kernelInitiator: scenario.kernelInitiator === true,
+    blank: scenario.blank !== undefined,
     progress,
   });
   made(lab);
@@ -185,7 +188,11 @@ async function runOnce(
   const problems: string[] = [];
   let result: ScenarioResult | null = null;
   try {
-    await bootLab(lab, progress);
+    if (scenario.blank === undefined) await bootLab(lab, progress);
+    else {
+      await bootBlankLab(lab, progress);
+      await scenario.blank.setUp(lab, progress);
+    }
     const owner = await servingPool(lab, progress, scenario.ha === undefined ? {} : { ha: scenario.ha });
     progress(`The pool serves ${((Date.now() - begun) / 1000).toFixed(1)} s after the start.`);
     const context: Context = {

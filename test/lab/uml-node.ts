@@ -22,6 +22,8 @@ export interface UmlNode {
   powerOff(why: string): Promise<void>;
   freeze(): void;
   thaw(): void;
+  /** A new disk under DRBD, all zero; only while off. */
+  replaceDataDisk(): Promise<void>;
   /** Fresh disks with these files; only while off. */
   format(files: ReadonlyMap<string, { readonly content: string; readonly mode: number }>): Promise<void>;
   readonly upperImage: string;
@@ -149,7 +151,7 @@ export function createUmlNode(options: UmlNodeOptions): UmlNode {
     },
     async format(files) {
       const seed = join(dir, "seed");
-      await must("rm", ["-rf", seed, upperImage, dataImage]);
+      await must("rm", ["-rf", seed, upperImage]);
       for (const [path, { content, mode }] of files) {
         const at = join(seed, "upper", path);
         mkdirSync(dirname(at), { recursive: true });
@@ -158,8 +160,12 @@ export function createUmlNode(options: UmlNodeOptions): UmlNode {
       mkdirSync(join(seed, "work"), { recursive: true });
       await must("truncate", ["-s", UPPER_BYTES, upperImage]);
       await must("mkfs.ext4", ["-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", "-d", seed, upperImage]);
-      await must("truncate", ["-s", DATA_BYTES, dataImage]);
+      await node.replaceDataDisk();
       await must("rm", ["-rf", seed]);
+    },
+    async replaceDataDisk() {
+      await must("rm", ["-f", dataImage]);
+      await must("truncate", ["-s", DATA_BYTES, dataImage]);
     },
   };
   return node;

@@ -4,6 +4,7 @@
  */
 import type { DomainSpec } from "./hypervisor.ts";
 import { asRec, asText, asNumber, asTexts, fail, type Json, type Rec, sleep, toAnswer } from "./types.ts";
+import { PLUGIN_MS, runPlugin } from "./plugins.ts";
 import type { Xapi } from "./xapi.ts";
 
 const specOf = (args: Rec): DomainSpec => ({
@@ -56,6 +57,10 @@ export const execHere = async (xapi: Xapi, op: string, args: Rec): Promise<Json>
     case "storage.scan":
       await storage.scan(storageTarget(args));
       return "";
+    case "storage.probe":
+      return storage.probe(storageTarget(args));
+    case "plugin":
+      return runPlugin(asText(args["plugin"]), asText(args["fn"]), asText(args["session"]), asRec(args["args"]));
     case "power":
       power?.(args["kind"] === "reboot" ? "reboot" : "shutdown");
       return "";
@@ -82,9 +87,8 @@ export const execOn = async (xapi: Xapi, host: string, op: string, args: Rec): P
   const address = xapi.db.text("host", host, "address");
   const deadline = performance.now() + xapi.timings.contactMs;
   for (;;) {
-    const timeoutMs = op.startsWith("domain.")
-      ? xapi.timings.contactMs + xapi.timings.shutdownMs
-      : xapi.timings.contactMs;
+    const moreMs = op.startsWith("domain.") ? xapi.timings.shutdownMs : op === "plugin" ? PLUGIN_MS : 0;
+    const timeoutMs = xapi.timings.contactMs + moreMs;
     const reply = await xapi.peers.call(address, "exec", { op, args }, { timeoutMs, signal: xapi.life.signal });
     if (reply.kind === "ok") return reply.value;
     if (reply.kind === "failure") return fail(reply.error[0] ?? "INTERNAL_ERROR", ...reply.error.slice(1));

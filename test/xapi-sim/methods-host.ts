@@ -66,8 +66,10 @@ export const hostMethods: MethodTable = {
     asNumber(xapi.db.get("host", asText(host), "memory_overhead")),
   ),
   "host.get_uncooperative_resident_VMs": query(["@host"], () => []),
-  "host.call_plugin": query(["@host", "s", "s", "{s,s}"], (_context, [, plugin]) =>
-    fail("XENAPI_MISSING_PLUGIN", asText(plugin)),
+  "host.call_plugin": query(
+    ["@host", "s", "s", "{s,s}"],
+    ({ xapi, session }, [host, plugin = "", fn = "", args = {}]) =>
+      execOn(xapi, asText(host), "plugin", { plugin, fn, session, args }),
   ),
   "host.is_in_emergency_mode": query([], ({ xapi }) => xapi.phase.kind === "emergency", { local: true }),
   "host.local_assert_healthy": query([], ({ xapi }) => assertHealthy(xapi), { local: true }),

@@ -65,6 +65,17 @@ const scan = async (xapi: Xapi, sr: string): Promise<void> => {
 
 const recordOf = (value: Json | undefined): Rec => (isRec(value) ? value : {});
 
+/** A shared SR is made and plugged on the host that was asked first, then on the others. */
+const createSr = async (xapi: Xapi, host: string, deviceConfig: Rec, fields: Rec): Promise<string> => {
+  const sr = xapi.db.create("SR", fields);
+  const others = fields["shared"] === true ? xapi.db.refs("host").filter((ref) => ref !== host) : [];
+  for (const ref of [host, ...others]) {
+    const record = { host: ref, SR: sr, device_config: deviceConfig, currently_attached: false };
+    await plugPbd(xapi, xapi.db.create("PBD", record));
+  }
+  return sr;
+};
+
 const setVbd = (currently: boolean, refusal: string) =>
   action(["@VBD"], ({ xapi }, [given]) => {
     const vbd = asText(given);
@@ -76,6 +87,24 @@ const setVbd = (currently: boolean, refusal: string) =>
   });
 
 export const storageMethods: MethodTable = {
+  "SR.probe": query(["@host", "{s,s}", "s", "{s,s}"], ({ xapi }, [host, deviceConfig, type]) =>
+    execOn(xapi, asText(host), "storage.probe", {
+      srUuid: "",
+      srType: asText(type),
+      deviceConfig: recordOf(deviceConfig),
+    }),
+  ),
+  "SR.create": query(
+    ["@host", "{s,s}", "i", "s", "s", "s", "s", "b", "{s,s}"],
+    ({ xapi }, [host, deviceConfig, , name = "", description = "", type = "", content = "", shared = false]) =>
+      createSr(xapi, asText(host), recordOf(deviceConfig), {
+        name_label: name,
+        name_description: description,
+        type,
+        content_type: content,
+        shared,
+      }),
+  ),
   "SR.scan": action(["@SR"], ({ xapi }, [sr]) => scan(xapi, asText(sr))),
   "SR.forget": action(["@SR"], ({ xapi }, [given]) => {
     const sr = asText(given);

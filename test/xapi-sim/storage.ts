@@ -13,6 +13,8 @@ export interface Storage {
   attach(target: StorageTarget): Promise<void>;
   detach(target: StorageTarget): Promise<void>;
   scan(target: StorageTarget): Promise<void>;
+  /** What SM's plugin lists: throws SR_BACKEND_FAILURE_107 with the LUNs while no SCSIid is given, as SM does. */
+  probe(target: StorageTarget): Promise<string>;
 }
 
 const CONNECT_MS = 5000;
@@ -38,9 +40,18 @@ const requirePortal = async (target: StorageTarget, code: string): Promise<void>
   }
 };
 
+/** As SM prints it for the one LUN of a lab's target. */
+const lunList = (lun: number): string =>
+  `<?xml version="1.0" ?><iscsi-target><LUN><vendor>IET</vendor><serial/><LUNid>${lun}</LUNid><size>0</size><SCSIid>1IET_000a${lun}</SCSIid></LUN></iscsi-target>`;
+
 /** SRs without a "target" in their device_config always attach; others need their portal to accept a connection. */
-export const createPortalStorage = (): Storage => ({
+export const createPortalStorage = (lun = 10): Storage => ({
   attach: (target) => requirePortal(target, "SR_BACKEND_FAILURE_68"),
   detach: async () => undefined,
   scan: (target) => requirePortal(target, "SR_BACKEND_FAILURE_40"),
+  async probe(target) {
+    await requirePortal(target, "SR_BACKEND_FAILURE_141");
+    if (asText(target.deviceConfig["SCSIid"]) !== "") return '<?xml version="1.0" ?><SRlist></SRlist>';
+    throw new XapiFailure("SR_BACKEND_FAILURE_107", "", "The SCSIid parameter is missing or incorrect", lunList(lun));
+  },
 });

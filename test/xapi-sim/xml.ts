@@ -109,3 +109,17 @@ export const parseXmlCall = (body: string): { method: string; params: Json[] } =
   const params = (child(call, "params")?.children ?? []).map((param) => decodeValue(child(param, "value")));
   return { method: unescape(name.text.trim()), params };
 };
+
+/** What a plugin printed: the value of its Success, or the words of its Failure. Throws on anything else. */
+export const parseXmlResponse = (body: string): { readonly value: Json } | { readonly failure: Json } => {
+  const params = child(child(parseTree(body.trim()), "methodResponse"), "params");
+  const value = decodeValue(child(params?.children[0], "value"));
+  if (!isRec(value)) throw new Error("methodResponse expected");
+  return value["Status"] === "Success" ? { value: value["Value"] ?? "" } : { failure: value["ErrorDescription"] ?? [] };
+};
+
+/** The call as xapi puts it on a plugin's command line. */
+export const xmlCall = (method: string, params: readonly Json[]): string =>
+  `<?xml version='1.0'?><methodCall><methodName>${escape(method)}</methodName><params>${params
+    .map((param) => `<param>${encodeXmlValue(param)}</param>`)
+    .join("")}</params></methodCall>`;

@@ -227,8 +227,11 @@ function disk(draft: Draft, { record, facts, erase }: PlanInput, self: SetupHost
     const argv = ["drbdadm", "--force", "create-md", resource] as const;
     draft.steps.push(command(`DRBD's metadata on ${self.disk}`, argv, { deadlineMs: METADATA_MS }));
   }
-  const up = view === null ? (["drbdadm", "up", resource] as const) : (["drbdadm", "attach", resource] as const);
-  draft.steps.push(command(`${resource} comes up`, up, { undo: ["drbdadm", "down", resource] }));
+  // A resource that came up without its disk may lack its connection too: adjust does what is left.
+  const verb = view === null ? "up" : "adjust";
+  draft.steps.push(
+    command(`${resource} comes up`, ["drbdadm", verb, resource], { undo: ["drbdadm", "down", resource] }),
+  );
   return null;
 }
 

@@ -67,7 +67,7 @@ async function ensure(
   const params = [
     pool.value.masterRef,
     config,
-    "0",
+    0,
     answers.srName,
     "replicated by tandem",
     "lvmoiscsi",

@@ -195,6 +195,7 @@ function scriptedStorage(state: { broken: string | null }): Storage {
     },
     detach: async () => undefined,
     scan: async () => undefined,
+    probe: async () => "",
   };
 }
 
