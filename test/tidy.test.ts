@@ -38,6 +38,8 @@ const forbidden: readonly (readonly [from: RegExp, to: RegExp, why: string])[] =
   [/^src\/(core|drivers|act|config|cli|daemon)\//, /^src\/witness\//, "nothing of a host imports the witness"],
   [/^src\/metrics\//, /^src\/(act|daemon|cli|bin|witness)\//, "the exporter is a program of its own"],
   [/^src\/(core|drivers|act|config|cli|daemon|witness)\//, /^src\/metrics\//, "only a program imports the exporter"],
+  [/^src\/setup\//, /^src\/(daemon|cli|bin)\//, "a setup works without the daemon, and is called by the tools"],
+  [/^src\/(core|drivers|act|config|daemon)\//, /^src\/setup\//, "the daemon does not set hosts up"],
   [/^src\/report\//, /^src\/(act|daemon|cli|bin|drivers)\//, "reporting never looks up"],
   [/^src\/cli\//, /^src\/(act|daemon|bin)\//, "the tools talk to the daemon by its socket"],
   [/^src\/fence-agents\//, /^src\/(?!fence-agents\/|util\/)/, "a fence agent is a program of its own"],

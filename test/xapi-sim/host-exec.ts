@@ -2,6 +2,7 @@
  * Work done on one particular host: here directly, elsewhere over the link between xapis, with xapi's rules for a
  * host that is dead. Must never write the database.
  */
+import { join } from "node:path";
 import type { DomainSpec } from "./hypervisor.ts";
 import { asRec, asText, asNumber, asTexts, fail, type Json, type Rec, sleep, toAnswer } from "./types.ts";
 import { PLUGIN_MS, runPlugin } from "./plugins.ts";
@@ -60,7 +61,13 @@ export const execHere = async (xapi: Xapi, op: string, args: Rec): Promise<Json>
     case "storage.probe":
       return storage.probe(storageTarget(args));
     case "plugin":
-      return runPlugin(asText(args["plugin"]), asText(args["fn"]), asText(args["session"]), asRec(args["args"]));
+      return runPlugin(
+        join(xapi.options.paths.hooks, "plugins"),
+        asText(args["plugin"]),
+        asText(args["fn"]),
+        asText(args["session"]),
+        asRec(args["args"]),
+      );
     case "power":
       power?.(args["kind"] === "reboot" ? "reboot" : "shutdown");
       return "";

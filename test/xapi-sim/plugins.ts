@@ -6,14 +6,14 @@ import { asTexts, fail, type Json, type Rec } from "./types.ts";
 import { parseXmlResponse, xmlCall } from "./xml.ts";
 
 export const PLUGIN_MS = 900_000;
-const FOLDER = "/etc/xapi.d/plugins";
 
+/** `folder`: /etc/xapi.d/plugins of the host. */
 export const runPlugin = async (
+  folder: string,
   plugin: string,
   fn: string,
   session: string,
   args: Rec,
-  folder = FOLDER,
 ): Promise<Json> => {
   const path = join(folder, plugin);
   if (!/^[\w.-]+$/.test(plugin) || !existsSync(path)) fail("XENAPI_MISSING_PLUGIN", plugin);

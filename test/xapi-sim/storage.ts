@@ -44,6 +44,12 @@ const requirePortal = async (target: StorageTarget, code: string): Promise<void>
 const lunList = (lun: number): string =>
   `<?xml version="1.0" ?><iscsi-target><LUN><vendor>IET</vendor><serial/><LUNid>${lun}</LUNid><size>0</size><SCSIid>1IET_000a${lun}</SCSIid></LUN></iscsi-target>`;
 
+/** SM's probe of a target that can be reached: the LUNs while no SCSIid is given, then the SRs on that LUN, of which none is. */
+export const probeTarget = (target: StorageTarget, lun: number): string => {
+  if (asText(target.deviceConfig["SCSIid"]) !== "") return '<?xml version="1.0" ?><SRlist></SRlist>';
+  throw new XapiFailure("SR_BACKEND_FAILURE_107", "", "The SCSIid parameter is missing or incorrect", lunList(lun));
+};
+
 /** SRs without a "target" in their device_config always attach; others need their portal to accept a connection. */
 export const createPortalStorage = (lun = 10): Storage => ({
   attach: (target) => requirePortal(target, "SR_BACKEND_FAILURE_68"),
@@ -51,7 +57,6 @@ export const createPortalStorage = (lun = 10): Storage => ({
   scan: (target) => requirePortal(target, "SR_BACKEND_FAILURE_40"),
   async probe(target) {
     await requirePortal(target, "SR_BACKEND_FAILURE_141");
-    if (asText(target.deviceConfig["SCSIid"]) !== "") return '<?xml version="1.0" ?><SRlist></SRlist>';
-    throw new XapiFailure("SR_BACKEND_FAILURE_107", "", "The SCSIid parameter is missing or incorrect", lunList(lun));
+    return probeTarget(target, lun);
   },
 });

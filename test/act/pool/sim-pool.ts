@@ -22,6 +22,7 @@ import {
   type Timings,
 } from "../../xapi-sim/start.ts";
 import { addressOf, FIRST } from "../../xapi-sim/addresses.ts";
+import { probeTarget } from "../../xapi-sim/storage.ts";
 
 /** The nth host, from 1. */
 export const hostUuid = (n: number): string => {
@@ -57,6 +58,8 @@ export interface SimHost {
   readonly xapi: RunningXapi;
   readonly hypervisor: MemoryHypervisor;
   readonly storage: { broken: string | null };
+  /** The folder of its plugins. */
+  readonly plugins: string;
   readonly gate: XapiGate;
   readonly secretPath: string;
   readonly httpsPort: number;
@@ -156,6 +159,7 @@ export async function startSimPool(
       xapi,
       hypervisor,
       storage: broken,
+      plugins: join(file("hooks"), "plugins"),
       gate,
       secretPath: file("ptoken"),
       httpsPort,
@@ -195,7 +199,7 @@ function scriptedStorage(state: { broken: string | null }): Storage {
     },
     detach: async () => undefined,
     scan: async () => undefined,
-    probe: async () => "",
+    probe: async (target) => probeTarget(target, 10),
   };
 }
 
