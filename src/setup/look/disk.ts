@@ -14,6 +14,7 @@ const MIB = 1024 * 1024;
 /** A first MiB, a last one, and some between: what is all zero there was never used by anything that is known. */
 const SAMPLES = 16;
 const LOOK_MS = 15_000;
+const SAMPLES_MS = 60_000;
 
 const BY_FOLDERS = ["/dev/disk/by-id", "/dev/disk/by-path"] as const;
 
@@ -104,23 +105,21 @@ const rank = (name: string): number => {
 };
 const byRank = (a: string, b: string): number => rank(a) - rank(b) || a.localeCompare(b);
 
-/** cmp ends with 0 for equal, 1 for different, 2 for trouble. */
+/** One shell for all samples, because starting a program is what costs. 0: all are zero, 1: one is not, 2: trouble. */
+const SAMPLE_SCRIPT =
+  'disk=$1; shift; for at; do cmp --silent --bytes="${at%%:*}" --ignore-initial="0:${at#*:}" /dev/zero "$disk"; r=$?; [ $r -eq 0 ] || exit $r; done';
+
 async function hasContent(exec: ExecPort, path: string, sizeBytes: number): Promise<Result<boolean, string>> {
   const last = Math.max(0, Math.floor(sizeBytes / MIB) - 1);
   const offsets = new Set(Array.from({ length: SAMPLES }, (_, i) => Math.round((last * i) / (SAMPLES - 1)) * MIB));
   // The very end, where metadata lies, whatever the size.
   offsets.add(Math.max(0, sizeBytes - MIB));
-  for (const offset of offsets) {
-    const length = Math.min(MIB, sizeBytes - offset);
-    const args = ["--silent", `--bytes=${length}`, `--ignore-initial=0:${offset}`, "/dev/zero", path];
-    const result = await exec.run("cmp", args, { timeoutMs: LOOK_MS, lane: `look ${path}` });
-    if (result.kind !== "exited" || result.code > 1) {
-      const why = result.kind === "exited" ? `cmp ended with ${result.code}: ${result.stderr.trim()}` : result.kind;
-      return err(`${path} cannot be read: ${why}`);
-    }
-    if (result.code === 1) return ok(true);
-  }
-  return ok(false);
+  const samples = [...offsets].map((offset) => `${Math.min(MIB, sizeBytes - offset)}:${offset}`);
+  const options = { timeoutMs: SAMPLES_MS, lane: `look ${path}` };
+  const result = await exec.run("sh", ["-c", SAMPLE_SCRIPT, "sh", path, ...samples], options);
+  if (result.kind === "exited" && result.code <= 1) return ok(result.code === 1);
+  const why = result.kind === "exited" ? `cmp ended with ${result.code}: ${result.stderr.trim()}` : result.kind;
+  return err(`${path} cannot be read: ${why}`);
 }
 
 /** Whole disks, as candidates: nothing mounted, built on or partitioned. What is on them is not looked at here. */

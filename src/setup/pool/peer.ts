@@ -14,13 +14,13 @@ import { PLUGIN, pluginArguments, type PluginCall } from "./plugin.ts";
 
 /** create-md on a big disk takes minutes. */
 const CALL_MS: Readonly<Record<PluginCall["fn"], Millis>> = {
-  identify: 30_000,
-  plan: 60_000,
+  identify: 60_000,
+  plan: 180_000,
   apply: 900_000,
-  serve: 60_000,
-  check: 60_000,
-  undo: 120_000,
-  keep: 60_000,
+  serve: 120_000,
+  check: 180_000,
+  undo: 240_000,
+  keep: 120_000,
 };
 
 export interface PoolPlace {
