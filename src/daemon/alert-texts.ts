@@ -26,6 +26,7 @@ const AREAS: Readonly<Record<string, string>> = {
   "drbd-apart": "drbd",
   "witness-held": "witness",
   disk: "drbd",
+  smart: "storage",
   replication: "drbd",
   vote: "vote",
   "vm-down": "vm",

@@ -16,6 +16,7 @@ import { createFence } from "../drivers/fence/agent.ts";
 import { createFirewall } from "../drivers/firewall/iptables.ts";
 import { createSystemdHost } from "../drivers/host/systemd.ts";
 import { createTgtd } from "../drivers/iscsi-target/tgtd.ts";
+import { createSmartctl } from "../drivers/smart/smartctl.ts";
 import { createVip } from "../drivers/vip/ip.ts";
 import { createTally } from "./metrics-part.ts";
 import { FENCE_REQUESTS } from "./paths.ts";
@@ -57,5 +58,6 @@ export function createDrivers(config: () => Config, log: (event: string, detail:
     votes: createVotes(exec),
     signs: createSignsOfLife(exec),
     powerLook: createPowerLook(fence),
+    smart: createSmartctl(exec),
   };
 }

@@ -20,6 +20,7 @@ import { openAlerts } from "./alerts.ts";
 import type { Beginning } from "./beginning.ts";
 import { startBrainThread } from "./brain-thread.ts";
 import { createProblemTeller } from "./config-problems.ts";
+import { startDiskMonitor } from "./disk-monitor.ts";
 import { createDrivers } from "./drivers.ts";
 import { loadRecord } from "./durable-record.ts";
 import { emptiedWords } from "./empty-for-shutdown.ts";
@@ -267,6 +268,7 @@ export async function startMember({ settings, identity, secret, logger: plain }:
   logger.event("daemon.started", { version: VERSION, policy: config.core.policy, policyNote: config.policyNote });
   notify.ready();
   alerts.start();
+  const diskMonitor = startDiskMonitor({ ...drivers, alerts, log, on: () => config.alerts.diskMonitor });
   void fenceWatch.check();
   /** LEAVE_POLICY: to the hosts that answer, or shut down until this one is back. */
   async function empty(): Promise<Result<string, string>> {
@@ -291,6 +293,7 @@ export async function startMember({ settings, identity, secret, logger: plain }:
   logger.event("daemon.stopping", { code });
   notify.stopping();
   round.stop();
+  diskMonitor.stop();
   fenceWatch.stop();
   fence.stop();
   brain.send({ kind: "stop" });

@@ -17,6 +17,7 @@ import { openAlerts } from "./alerts.ts";
 import { startBrainThread } from "./brain-thread.ts";
 import { createProblemTeller } from "./config-problems.ts";
 import { openControlDoor } from "./control-door.ts";
+import { startDiskMonitor } from "./disk-monitor.ts";
 import { createDrivers } from "./drivers.ts";
 import { loadRecord } from "./durable-record.ts";
 import { createEventsLog } from "./events-log.ts";
@@ -358,6 +359,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
   history.add("daemon.started", VERSION);
   notify.ready();
   alerts.start();
+  const diskMonitor = startDiskMonitor({ ...drivers, alerts, log, on: () => config.alerts.diskMonitor });
 
   stopOnSignal({
     ask: control.command,
@@ -372,6 +374,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
   logger.event("daemon.stopping", { code });
   notify.stopping();
   round.stop();
+  diskMonitor.stop();
   // Stop is not failover: what is served stays served; only looking and deciding end.
   storagePart.stop();
   votes.stop();
