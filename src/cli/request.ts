@@ -28,10 +28,16 @@ export async function ask(context: CliContext, request: ControlRequest, json: bo
   });
   if (answer.ok) return answer.value;
   const { reason, next } = describeClientError(answer.error);
+  failHere(context, json, reason, next);
+  return null;
+}
+
+/** What failed before or beside the daemon, as the daemon would answer it. */
+export function failHere(context: CliContext, json: boolean, reason: string, next: string): ExitCode {
   if (json) context.out(JSON.stringify({ kind: "failed", reason, next }));
   note(context, reason);
   note(context, `Next: ${next}`, "      ");
-  return null;
+  return 1;
 }
 
 /** Tells the answer of any request but status and get, which have screens of their own. */

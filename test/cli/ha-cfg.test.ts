@@ -253,6 +253,8 @@ describe("files", () => {
       assert.match(ran.err, /found no backup of tandem in\s+it/);
     }
     assert.equal((await ha("restore", join(daemon.directory, "none.json"))).code, 1);
+    const told = await ha("restore", join(daemon.directory, "none.json"), "--json");
+    assert.equal((JSON.parse(told.out) as { kind: string }).kind, "failed");
     assert.deepEqual(daemon.requests, []);
   });
 

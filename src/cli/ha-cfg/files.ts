@@ -4,8 +4,9 @@ import { readFile } from "node:fs/promises";
 import { parseAssignments } from "../../config/import/ha-lizard.ts";
 import type { Backup } from "../../drivers/control/answers.ts";
 import { writeAtomically } from "../../drivers/store/atomic-write.ts";
+import { err, ok, type Result } from "../../util/result.ts";
 import type { CliContext } from "../context.ts";
-import { ask, note, run, tell } from "../request.ts";
+import { ask, failHere, run, tell } from "../request.ts";
 import type { ExitCode } from "../request.ts";
 
 /** Where HA-Lizard keeps its own. */
@@ -23,8 +24,8 @@ export async function backUp(context: CliContext, file: string | undefined, json
   }
   const written = await writeAtomically(file, text);
   if (!written.ok) {
-    note(context, `Cannot write the backup ${file}: ${written.error.reason}`);
-    return 1;
+    const reason = `Cannot write the backup ${file}: ${written.error.reason}`;
+    return failHere(context, json, reason, "give a file in a folder that is there and has room");
   }
   const count = Object.keys(reply.backup.parameters).length;
   const done = `${count} parameters and ${Object.keys(reply.backup.vms).length} flags of VMs are in ${file}; passwords are not`;
@@ -32,12 +33,12 @@ export async function backUp(context: CliContext, file: string | undefined, json
 }
 
 export async function restoreFrom(context: CliContext, file: string, json: boolean): Promise<ExitCode> {
-  const text = await read(context, file, "backup");
-  if (text === null) return 1;
-  const backup = parseBackup(text);
+  const text = await read(file);
+  if (!text.ok) return failHere(context, json, `Cannot read the backup ${file}: ${text.error}`, RIGHT_FILE);
+  const backup = parseBackup(text.value);
   if (backup === null) {
-    note(context, `Cannot restore ${file}: found no backup of tandem in it, expected what "ha-cfg backup" writes`);
-    return 1;
+    const reason = `Cannot restore ${file}: found no backup of tandem in it, expected what "ha-cfg backup" writes`;
+    return failHere(context, json, reason, RIGHT_FILE);
   }
   return run(context, { kind: "restore", parameters: backup.parameters, vms: backup.vms }, json);
 }
@@ -47,21 +48,22 @@ export async function importOld(
   options: { readonly file: string | undefined; readonly write: boolean; readonly json: boolean },
 ): Promise<ExitCode> {
   const path = options.file ?? OLD_FILE;
-  const text = await readFile(path, "utf8").catch(() => null);
-  if (text === null && options.file !== undefined) {
-    await read(context, path, "configuration of HA-Lizard");
-    return 1;
+  const text = await read(path);
+  if (!text.ok && options.file !== undefined) {
+    const reason = `Cannot read the configuration of HA-Lizard ${path}: ${text.error}`;
+    return failHere(context, options.json, reason, RIGHT_FILE);
   }
-  const file = text === null ? {} : parseAssignments(text);
+  const file = text.ok ? parseAssignments(text.value) : {};
   return run(context, { kind: "import", file, write: options.write }, options.json);
 }
 
-async function read(context: CliContext, file: string, what: string): Promise<string | null> {
+const RIGHT_FILE = "give the right file";
+
+async function read(file: string): Promise<Result<string, string>> {
   try {
-    return await readFile(file, "utf8");
+    return ok(await readFile(file, "utf8"));
   } catch (error) {
-    note(context, `Cannot read the ${what} ${file}: ${error instanceof Error ? error.message : String(error)}`);
-    return null;
+    return err(error instanceof Error ? error.message : String(error));
   }
 }
 

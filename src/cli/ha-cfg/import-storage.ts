@@ -9,7 +9,7 @@ import { parseTargets } from "../../config/import/tgt-targets.ts";
 import { asDumped, parseDump } from "../../drivers/drbd/parse-dump.ts";
 import { writeAtomically } from "../../drivers/store/atomic-write.ts";
 import type { CliContext } from "../context.ts";
-import { note, type ExitCode } from "../request.ts";
+import { failHere, note, type ExitCode } from "../request.ts";
 
 export interface StorageImportOptions {
   /** A folder like /etc: that of this host, or a copy. */
@@ -24,17 +24,17 @@ export async function importStorageFiles(context: CliContext, options: StorageIm
   const own = await readFile(path, "utf8").catch(() => null);
   if (own === null) {
     const reason = `Cannot import the storage: found no ${path}, expected the configuration of iSCSI-HA`;
-    return fail(context, options, reason, "give its folder with --etc, or run 'iscsi-cfg setup'");
+    return failHere(context, options.json, reason, "give its folder with --etc, or run 'iscsi-cfg setup'");
   }
   const targets = parseTargets(await textOf(options.etc, "tgt", "targets.conf", "conf.d", ".conf"));
-  if (!targets.ok) return fail(context, options, `Cannot read targets.conf: ${targets.error}`, "correct it");
+  if (!targets.ok) return failHere(context, options.json, `Cannot read targets.conf: ${targets.error}`, "correct it");
   const drbd = parseDump(asDumped(await textOf(options.etc, "", "drbd.conf", "drbd.d", ".res")));
   if (!drbd.ok)
-    return fail(context, options, `Cannot read DRBD's configuration: ${drbd.error}`, "drbdadm dump all shows where");
+    return failHere(context, options.json, `Cannot read DRBD's configuration: ${drbd.error}`, "drbdadm dump all shows where");
   const found = importStorage({ parameters: parseAssignments(own), targets: targets.value, resources: drbd.value });
   if (options.write) {
     const failure = await add(found, options.into);
-    if (failure !== null) return fail(context, options, failure, "correct it, or add the section by hand");
+    if (failure !== null) return failHere(context, options.json, failure, "correct it, or add the section by hand");
   }
   show(context, found, options);
   return found.missing.length > 0 ? 1 : 0;
@@ -76,11 +76,4 @@ async function textOf(etc: string, folder: string, file: string, more: string, s
   const paths = [join(etc, folder, file), ...files.map((name) => join(included, name))];
   const texts = await Promise.all(paths.map((path) => readFile(path, "utf8").catch(() => "")));
   return texts.join("\n");
-}
-
-function fail(context: CliContext, options: StorageImportOptions, reason: string, next: string): ExitCode {
-  if (options.json) context.out(JSON.stringify({ kind: "failed", reason, next }));
-  note(context, reason);
-  note(context, `Next: ${next}`, "      ");
-  return 1;
 }
