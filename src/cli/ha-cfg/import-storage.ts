@@ -30,7 +30,12 @@ export async function importStorageFiles(context: CliContext, options: StorageIm
   if (!targets.ok) return failHere(context, options.json, `Cannot read targets.conf: ${targets.error}`, "correct it");
   const drbd = parseDump(asDumped(await textOf(options.etc, "", "drbd.conf", "drbd.d", ".res")));
   if (!drbd.ok)
-    return failHere(context, options.json, `Cannot read DRBD's configuration: ${drbd.error}`, "drbdadm dump all shows where");
+    return failHere(
+      context,
+      options.json,
+      `Cannot read DRBD's configuration: ${drbd.error}`,
+      "drbdadm dump all shows where",
+    );
   const found = importStorage({ parameters: parseAssignments(own), targets: targets.value, resources: drbd.value });
   if (options.write) {
     const failure = await add(found, options.into);
