@@ -6,21 +6,13 @@ import { join } from "node:path";
 import type { Parameter } from "../src/config/parameter.ts";
 import { parametersOf } from "../src/config/parameters.ts";
 import { distDir, root } from "../test/build.ts";
+import { literal, roffOf } from "./roff.ts";
 
 export interface ManualPage {
   readonly name: string;
   readonly section: string;
   readonly text: string;
 }
-
-/** Text as roff shall print it: no escape of its own, no line that looks like a request. */
-const literal = (text: string): string =>
-  text
-    .replaceAll("\\", "\\e")
-    .replaceAll("-", "\\-")
-    .split("\n")
-    .map((line) => line.replace(/^([.'])/, "\\&$1"))
-    .join("\n");
 
 /** What the tool prints when it is called so; the bundles must be built. */
 export const helpOf = (tool: string, args: readonly string[]): string =>
@@ -50,6 +42,15 @@ function parameterEntry(one: Parameter): string {
 
 const parameters = (scope: "pool" | "storage"): string => parametersOf(scope).map(parameterEntry).join("\n");
 
+/** The pages of the guide, the first one without its list of the others. */
+function guide(): string {
+  const folder = join(root, "rpm/guide");
+  const pages = readdirSync(folder)
+    .filter((name) => name !== "README.md")
+    .toSorted();
+  return pages.map((name) => roffOf(readFileSync(join(folder, name), "utf8"))).join("\n");
+}
+
 /** All pages of rpm/man, filled. `date` is what stands in their header, for the same bytes from the same input. */
 export function manualPages(version: string, date: string): readonly ManualPage[] {
   const folder = join(root, "rpm/man");
@@ -61,6 +62,7 @@ export function manualPages(version: string, date: string): readonly ManualPage[
       "@COMMANDS@": () => commandsOf(name),
       "@STORAGE@": () => parameters("storage"),
       "@POOL@": () => parameters("pool"),
+      "@GUIDE@": guide,
       "@EXAMPLE@": () => literal(readFileSync(join(root, "conf/tandem.yaml"), "utf8").trimEnd()),
     };
     const text = readFileSync(join(folder, file), "utf8").replaceAll(/@[A-Z]+@/g, (mark) => fill[mark]?.() ?? mark);

@@ -76,6 +76,7 @@ export async function fillStage(stage: string, { version, epoch }: StageOptions)
   const documents = at(`usr/share/doc/tandem-${version}`);
   for (const file of ["README.md", "CHANGELOG.md", "LICENSE"]) put(join(root, file), join(documents, file), 0o644);
   cpSync(join(root, "conf"), documents, { recursive: true });
+  cpSync(join(root, "rpm/guide"), join(documents, "guide"), { recursive: true });
   for (const entry of readdirSync(documents, { recursive: true, withFileTypes: true }))
     chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o755 : 0o644);
   writeFileSync(join(documents, "sbom.cdx.json"), billOfMaterials(libraries, { version, epoch }));

@@ -9,7 +9,7 @@ export interface Place {
 }
 
 /** Which LOG_, MAIL_ and PRIORITY_ switches an alert obeys, by the part of its id before a colon. */
-const AREAS: Readonly<Record<string, string>> = {
+export const AREAS: Readonly<Record<string, string>> = {
   fencing: "fence",
   fence: "fence",
   lost: "peer",
