@@ -6,7 +6,7 @@ import type { Observation } from "../../src/core/model/observation.ts";
 import type { HeartbeatBody } from "../../src/core/model/peer.ts";
 import { WITNESS_REPORT_MS } from "../../src/core/witness.ts";
 import type { Activity, State } from "../../src/core/model/state.ts";
-import { type Frame, HORIZON_MS, isTrue, shiftBody, shiftRecord, shiftRequest, shiftToken } from "./frame.ts";
+import { type Frame, HORIZON_MS, isTrue, shared, shiftBody, shiftRecord, shiftRequest, shiftToken } from "./frame.ts";
 
 /** A longer stall counts as this one; the watchdog of a host that has one ends it sooner (WATCHDOG_TICKS). */
 const LONGEST_LAG_MS = 5_000;
@@ -55,18 +55,20 @@ function observed<T>(o: Observation<T>): Observation<T> {
   return o.since === 0 ? o : { ...o, since: 0 };
 }
 
+const NO_RESOURCES: HeartbeatBody["resources"] = {};
+/** Each link by itself is told to people only. */
+const NO_LINK: State["peer"]["linkHeardAt"] = { management: null, replication: null };
+const NO_LAG: State["lag"] = { ms: 0, at: -HORIZON_MS };
+const NO_ALARMS: State["alarms"] = [];
+
 /**
  * What is left of a heartbeat when contact is over: the rest is asked only in contact, and contact begins with a new one.
  */
 function staleBody(body: HeartbeatBody): HeartbeatBody {
-  return {
-    ...body,
-    serving: false,
-    busy: false,
-    joined: false,
-    resources: {},
-    xapi: "unknown",
-  };
+  return shared(
+    { ...body, serving: false, busy: false, joined: false, resources: NO_RESOURCES, xapi: "unknown" },
+    body,
+  );
 }
 
 /** In contact, and for a command of an operator that is under way. */
@@ -75,7 +77,7 @@ export const bodyMatters = (s: State, now: number): boolean => inContact(s, now)
 function peerOf(s: State, f: Frame): State["peer"] {
   const { peer, config } = s;
   const { timers } = config;
-  return {
+  const kept = {
     contactAt: f.pastOrNull(peer.contactAt),
     // A new contact has a beginning of its own.
     contactSince:
@@ -83,21 +85,22 @@ function peerOf(s: State, f: Frame): State["peer"] {
         ? f.pastOrNull(peer.contactSince)
         : -HORIZON_MS,
     heardAt: f.pastOrNull(peer.heardAt, timers.suspect),
-    linkHeardAt: { management: null, replication: null },
-    linkContactAt: { management: null, replication: null },
+    linkHeardAt: NO_LINK,
+    linkContactAt: NO_LINK,
     body:
       peer.body === null
         ? null
         : shiftBody(bodyMatters(s, f.now) ? peer.body : staleBody(peer.body), (e) => f.epoch(e)),
     signAt: f.pastOrNull(peer.signAt, timers.quiet),
   };
+  return shared(kept, peer);
 }
 
 function votesOf(s: State, f: Frame): State["votes"] {
   const { votes, config } = s;
   const { timers, policy } = config;
   const byRun = policy === "vote" || policy === "strict+vote";
-  return {
+  const kept = {
     latched: votes.latched,
     // How long the run is matters to D7 only, and not where a proof is demanded.
     runSince: votes.runSince === null ? null : byRun ? f.past(votes.runSince) : 0,
@@ -107,6 +110,7 @@ function votesOf(s: State, f: Frame): State["votes"] {
     pending: votes.pending === null ? null : { id: f.id(votes.pending.id), sentAt: f.past(votes.pending.sentAt) },
     nextAt: f.notBefore(votes.nextAt),
   };
+  return shared(kept, votes);
 }
 
 /** Of an answer only who holds the grant is asked later; the stamps are kept apart from it. */
@@ -135,19 +139,20 @@ function probesOf(s: State, f: Frame): State["probes"] {
   const { probes, config } = s;
   const { pending, silentAt } = probes;
   const heard = silentAt === null || f.now - silentAt >= 2 * config.timers.quiet;
-  return {
+  const kept = {
     pending: pending === null ? null : f.id(pending),
     nextAt: f.notBefore(probes.nextAt),
     silentAt: heard ? null : f.past(silentAt),
     askedAt: pending === null ? null : f.pastOrNull(probes.askedAt),
     conflictMac: probes.conflictMac,
   };
+  return shared(kept, probes);
 }
 
 /** An older lag than the core remembers, or one too small to stretch a wait, is none. */
 function lagOf({ lag, config }: State, f: Frame): State["lag"] {
   const forgotten = f.now - lag.at > LAG_MEMORY_MS || lag.ms < config.timers.lag;
-  return forgotten ? { ms: 0, at: -HORIZON_MS } : { ms: Math.min(lag.ms, LONGEST_LAG_MS), at: f.past(lag.at) };
+  return forgotten ? NO_LAG : shared({ ms: Math.min(lag.ms, LONGEST_LAG_MS), at: f.past(lag.at) }, lag);
 }
 
 /** The contact that is on is younger than DRBD's last connection: A22 counts from there, else from the connection. */
@@ -206,17 +211,20 @@ export function stateOf(s: State, f: Frame): State {
     probes: f.keeps(s.probes) ? s.probes : probesOf(s, f),
     fence: f.keeps(fence)
       ? fence
-      : {
-          ...fence,
-          lastFailure: text(fence.lastFailure),
-          pending: fence.pending === null ? null : f.id(fence.pending),
-          nextAt: f.notBefore(fence.nextAt),
-          verifiedAt: fence.verifiedAt === null ? null : 0,
-        },
+      : shared(
+          {
+            ...fence,
+            lastFailure: text(fence.lastFailure),
+            pending: fence.pending === null ? null : f.id(fence.pending),
+            nextAt: f.notBefore(fence.nextAt),
+            verifiedAt: fence.verifiedAt === null ? null : 0,
+          },
+          fence,
+        ),
     // They only raise alarms.
     suspendedSince: null,
     apartSince: null,
-    alarms: [],
+    alarms: NO_ALARMS,
     drbd: observed(s.drbd),
     target: observed(s.target),
     vip: observed(s.vip),

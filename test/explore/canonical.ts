@@ -54,29 +54,32 @@ export interface Canonical {
   readonly epochShift: number;
 }
 
-function idsOf(state: State | null, out: readonly Outstanding[]): Map<number, number> {
+const NO_IDS: ReadonlyMap<number, number> = new Map();
+
+function idsOf(state: State | null, out: readonly Outstanding[]): ReadonlyMap<number, number> {
   const ids = out.map((o) => o.id);
   if (state !== null) {
     const { solo, activity, handover, claim, isolated, recovery, promotion } = state;
-    const single = [
-      state.persisting?.id,
-      state.votes.pending?.id,
-      state.witness.pending?.id,
-      state.probes.pending,
-      state.fence.pending,
-      solo?.pending,
-      handover?.pending,
-      claim?.id,
-      isolated?.id,
-      recovery?.phase === "running" ? recovery.id : null,
-      promotion?.phase === "running" ? promotion.id : null,
-    ];
-    for (const id of single) if (id !== null && id !== undefined) ids.push(id);
+    const add = (id: number | null | undefined): void => {
+      if (id !== null && id !== undefined) ids.push(id);
+    };
+    add(state.persisting?.id);
+    add(state.votes.pending?.id);
+    add(state.witness.pending?.id);
+    add(state.probes.pending);
+    add(state.fence.pending);
+    add(solo?.pending);
+    add(handover?.pending);
+    add(claim?.id);
+    add(isolated?.id);
+    if (recovery?.phase === "running") add(recovery.id);
+    if (promotion?.phase === "running") add(promotion.id);
     if (activity !== null) ids.push(...activity.pending);
-    for (const c of state.commands) if (c.pending !== null) ids.push(c.pending);
+    for (const c of state.commands) add(c.pending);
     for (const o of state.owed) ids.push(...o.waitingFor);
-    for (const r of Object.values(state.repairs)) ids.push(r.id);
+    for (const name in state.repairs) add(state.repairs[name]?.id);
   }
+  if (ids.length === 0) return NO_IDS;
   const sorted = [...new Set(ids)].filter((id) => id >= 0).toSorted((a, b) => a - b);
   return new Map(sorted.map((id, index) => [id, index + 1]));
 }

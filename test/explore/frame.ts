@@ -55,21 +55,26 @@ export class Frame {
   }
 }
 
+/** `value`, or the object it was made from when the two are the same field by field: equal states share their parts. */
+export function shared<T extends object>(value: T, from: T): T {
+  for (const key in value) if (value[key] !== from[key]) return value;
+  return from;
+}
+
 export const isTrue = (solo: Readonly<Record<string, boolean>>): Record<string, boolean> =>
   Object.fromEntries(Object.entries(solo).filter(([, value]) => value));
 
+/** Written for people; nothing is decided on it. */
+const NEVER_SYNCED: DurableRecord["lastSync"] = {};
+
 export function shiftRecord(record: DurableRecord, epoch: (e: number) => number): DurableRecord {
-  return {
-    ...record,
-    epoch: epoch(record.epoch),
-    solo: isTrue(record.solo),
-    // Written for people; nothing is decided on it.
-    lastSync: {},
-  };
+  const solo = Object.values(record.solo).every(Boolean) ? record.solo : isTrue(record.solo);
+  return shared({ ...record, epoch: epoch(record.epoch), solo, lastSync: NEVER_SYNCED }, record);
 }
 
 export function shiftBody(body: HeartbeatBody, epoch: (e: number) => number): HeartbeatBody {
-  return { ...body, epoch: epoch(body.epoch) };
+  const shifted = epoch(body.epoch);
+  return shifted === body.epoch ? body : { ...body, epoch: shifted };
 }
 
 /** A token is unique by host and epoch: every offer that was not taken ends with a higher epoch (A9). */

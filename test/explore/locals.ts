@@ -30,6 +30,12 @@ export interface Reaction {
   readonly said: readonly string[];
 }
 
+/** What an event has for the world: how far the host's epochs went on, and what is to be done. */
+export interface Outcome {
+  readonly shift: number;
+  readonly reaction: Reaction;
+}
+
 /** What the world needs to know of a local state, looked up by its number. */
 export interface LocalFacts {
   readonly alive: boolean;
@@ -60,6 +66,8 @@ export type OnComputed = (local: Local, happening: Happening, config: CoreConfig
 const NO_DAEMON = "no daemon";
 /** Leaves of a local state besides the daemon's memory: disk, outstanding, told twice. */
 const OTHER_LEAVES = 4;
+/** States at hand that need not be put together again; a power of two. */
+const RECENT = 1_024;
 const QUIET: Reaction = { token: false, handlerCode: 0, answers: [], broken: null, said: [] };
 
 export class Locals {
@@ -77,13 +85,14 @@ export class Locals {
   readonly #factsOf = new Ints();
   readonly #bodyOf = new Ints();
   readonly #numbers = new PairMap();
+  readonly #recent: ({ readonly id: number; readonly local: Local } | undefined)[] = Array.from({ length: RECENT });
   readonly #facts: LocalFacts[] = [];
   readonly #factNumbers = new Map<string, number>();
   /** (local state, event) to what follows: the next local state, and one of few outcomes. */
   readonly #memo = new PairMap();
-  readonly #nexts = new Ints();
-  readonly #outcomes = new Ints();
-  readonly #outcomeList: { readonly shift: number; readonly reaction: Reaction }[] = [];
+  /** Side by side: the next local state, and its outcome. */
+  readonly #follows = new Ints();
+  readonly #outcomeList: Outcome[] = [];
   readonly #outcomeNumbers = new Map<string, number>();
   readonly #bodies: HeartbeatBody[] = [];
   readonly #bodyNumbers = new Map<string, number>();
@@ -125,14 +134,22 @@ export class Locals {
     return this.#intern({ state: null, disk, out: [], told: BLIND }, 0).id;
   }
 
-  /** Lets `event` happen to local state `id`; `event` is a code of happening.ts. */
-  after(id: number, event: number): { readonly local: number; readonly shift: number; readonly reaction: Reaction } {
-    let known = this.#memo.get(id, event);
-    if (known >= 0) this.recalled += 1;
-    else known = this.#compute(id, event);
-    const outcome = this.#outcomeList[this.#outcomes.at(known)];
-    if (outcome === undefined) throw new RangeError(`no outcome has the number ${known}`);
-    return { local: this.#nexts.at(known), shift: outcome.shift, reaction: outcome.reaction };
+  /** Lets `event` (a code of happening.ts) happen to local state `id`; what follows, for `next` and `outcome`. */
+  after(id: number, event: number): number {
+    const known = this.#memo.get(id, event);
+    if (known < 0) return this.#compute(id, event);
+    this.recalled += 1;
+    return known;
+  }
+
+  next(follows: number): number {
+    return this.#follows.at(follows);
+  }
+
+  outcome(follows: number): Outcome {
+    const outcome = this.#outcomeList[this.#follows.at(follows + 1)];
+    if (outcome === undefined) throw new RangeError(`nothing follows with the number ${follows}`);
+    return outcome;
   }
 
   #compute(id: number, event: number): number {
@@ -143,10 +160,10 @@ export class Locals {
     const after = happen.apply(local, happening, this.config);
     this.steps += after.steps;
     const { id: next, shift } = this.#intern(after.local, after.now);
-    const known = this.#nexts.push(next);
-    this.#outcomes.push(this.#outcome(shift, this.#react(after)));
-    this.#memo.add(id, event, known);
-    return known;
+    const follows = this.#follows.push(next);
+    this.#follows.push(this.#outcome(shift, this.#react(after)));
+    this.#memo.add(id, event, follows);
+    return follows;
   }
 
   #outcome(shift: number, reaction: Reaction): number {
@@ -193,15 +210,39 @@ export class Locals {
   }
 
   #leavesOf({ state, disk, out, told }: Local): Int32Array {
-    const row = this.#row;
-    let at = 0;
-    for (const field of this.#fields) row[at++] = this.#leaves.number(state === null ? NO_DAEMON : state[field]);
-    for (const other of [disk, out, told.drbd, told.rest]) row[at++] = this.#leaves.number(other);
-    return row;
+    const width = this.#fields.length;
+    for (const [at, field] of this.#fields.entries()) {
+      if (state === null) this.#leaf(at, NO_DAEMON);
+      else if (field === "peer") this.#leaf(at, state.peer, this.#peerText);
+      else this.#leaf(at, state[field]);
+    }
+    this.#leaf(width, disk);
+    this.#leaf(width + 1, out);
+    this.#leaf(width + 2, told.drbd);
+    this.#leaf(width + 3, told.rest);
+    return this.#row;
   }
+
+  /** Most fields are what they were in the state before, which the row still holds. */
+  #leaf<T>(at: number, value: T, textOf?: (value: T) => string): void {
+    if (this.#leaves.value(this.#row[at] ?? -1) !== value) this.#row[at] = this.#leaves.number(value, textOf);
+  }
+
+  /** The heartbeat is long and stays while instants move. */
+  readonly #peerText = (peer: State["peer"]): string =>
+    `peer ${JSON.stringify({ ...peer, body: this.#leaves.number(peer.body) })}`;
 
   /** The local state with this number. */
   read(id: number): Local {
+    const place = id & (RECENT - 1);
+    const recent = this.#recent[place];
+    if (recent?.id === id) return recent.local;
+    const local = this.#unfold(id);
+    this.#recent[place] = { id, local };
+    return local;
+  }
+
+  #unfold(id: number): Local {
     const row = this.#row;
     this.#forest.read(this.#trees.at(id), row);
     const width = this.#fields.length;
@@ -221,8 +262,9 @@ export class Locals {
 
   #factsNumber(local: Local): number {
     const facts = factsOf(local);
-    const { out, ...plain } = facts;
-    const key = `${this.#leaves.number(out)} ${JSON.stringify(plain)}`;
+    const { alive, owner, drbd, rest, knowsHandler, late, contact, mayRestart, mayPromote } = facts;
+    const flags = [alive, knowsHandler, late, contact, mayRestart, mayPromote].map(Number).join("");
+    const key = `${this.#leaves.number(local.out)} ${owner} ${drbd} ${rest} ${flags}`;
     let number = this.#factNumbers.get(key);
     if (number === undefined) {
       number = this.#facts.push(facts) - 1;

@@ -3,7 +3,7 @@
 import type { Policy } from "../../src/core/model/config.ts";
 import { happen, NO_ECHO } from "./happening.ts";
 import { CONN, Host, packHost, unpackHost } from "./host.ts";
-import type { LocalFacts, Locals } from "./locals.ts";
+import type { LocalFacts, Locals, Reaction } from "./locals.ts";
 import type { Side } from "./scale.ts";
 import { WORDS } from "./tables.ts";
 import { Witness } from "./witness.ts";
@@ -128,11 +128,13 @@ export class World {
   }
 
   /** Lets something happen to a host's software and returns what the world must do about it. */
-  apply(side: Side, event: number): ReturnType<Locals["after"]>["reaction"] {
+  apply(side: Side, event: number): Reaction {
     const h = this.hosts[side];
     if (event === happen.stop) this.witness.forget(side);
-    const { local, shift, reaction } = this.locals[side].after(h.local, event);
-    h.local = local;
+    const locals = this.locals[side];
+    const follows = locals.after(h.local, event);
+    const { shift, reaction } = locals.outcome(follows);
+    h.local = locals.next(follows);
     if (shift !== 0) this.#shift(side, shift);
     return reaction;
   }
