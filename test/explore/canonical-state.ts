@@ -106,9 +106,9 @@ function votesOf(s: State, f: Frame): State["votes"] {
     runSince: votes.runSince === null ? null : byRun ? f.past(votes.runSince) : 0,
     lastPassedAt: votes.lastOk === true ? f.pastOrNull(votes.lastPassedAt, 4 * timers.sample) : null,
     lastOk: votes.lastOk,
-    oneWay: votes.oneWay,
     pending: votes.pending === null ? null : { id: f.id(votes.pending.id), sentAt: f.past(votes.pending.sentAt) },
     nextAt: f.notBefore(votes.nextAt),
+    oneWay: votes.oneWay,
   };
   return shared(kept, votes);
 }

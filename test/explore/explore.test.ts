@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Forest, Leaves } from "./intern.ts";
+import { Blocks, Leaves } from "./intern.ts";
 import { run, type Job } from "./job.ts";
 import { SHORT, soundJob } from "./jobs.ts";
 import { PairMap, WORDS, WorldStore } from "./tables.ts";
@@ -16,15 +16,15 @@ test("PairMap keeps what it was given through its growth", () => {
   assert.equal(map.get(1, 1), -1);
 });
 
-test("Forest gives one number to equal rows and the rows back, of every width", () => {
+test("Blocks gives one number to equal rows and the rows back, of every width", () => {
   for (const width of [1, 2, 3, 7, 8, 51]) {
-    const forest = new Forest(width);
+    const blocks = new Blocks(width);
     const row = (i: number): Int32Array => Int32Array.from({ length: width }, (_, at) => (i >> (at % 10)) & 1);
-    const numbers = Array.from({ length: 1_024 }, (_, i) => forest.add(row(i)));
+    const numbers = Array.from({ length: 1_024 }, (_, i) => blocks.add(row(i)));
     const found = new Int32Array(width);
     for (const [i, number] of numbers.entries()) {
-      assert.equal(forest.add(row(i)), number);
-      forest.read(number, found);
+      assert.equal(blocks.add(row(i)), number);
+      blocks.read(number, found);
       assert.deepEqual(found, row(i));
     }
   }

@@ -55,7 +55,10 @@ export class Frame {
   }
 }
 
-/** `value`, or the object it was made from when the two are the same field by field: equal states share their parts. */
+/**
+ * `value`, or the object it was made from when the two are the same field by field: equal states share their parts. Both
+ * have their fields in one order, since texts are compared elsewhere.
+ */
 export function shared<T extends object>(value: T, from: T): T {
   for (const key in value) if (value[key] !== from[key]) return value;
   return from;

@@ -1,7 +1,7 @@
-// Equal values as one number, and whole states as trees of such numbers: two states that differ in one field share
+// Equal values as one number, and whole states as blocks of such numbers: two states that differ in one field share
 // nearly everything. Exact: the number stands for the value itself, not for a hash of it.
 
-import { Ints, PairMap } from "./tables.ts";
+import { Rows } from "./tables.ts";
 
 /** Values of single fields; objects are told apart by their JSON, and the first of each kind is the one that is kept. */
 export class Leaves {
@@ -38,78 +38,48 @@ export class Leaves {
   }
 }
 
+/** Numbers of one row that are folded into one. */
+const BLOCK = 8;
+
 /**
- * Rows of `width` numbers, folded pairwise into one number. The newest row is remembered with its pairs, their pairs and
- * so on: states that follow one another differ in few fields, and only what differs is looked up.
+ * Rows of `width` numbers as one number each, in blocks that rows share. The newest row is remembered with the numbers
+ * of its blocks: states that follow one another differ in few fields, and only blocks that differ are looked up.
  */
-export class Forest {
-  readonly #pairs = new PairMap();
-  readonly #left = new Ints();
-  readonly #right = new Ints();
-  /** The newest row, its pairs, the pairs of these, up to the one number. */
-  readonly #levels: readonly Int32Array[];
-  /** Places of one level that may have changed. */
-  readonly #dirty: Int32Array;
+export class Blocks {
+  readonly #rows: Rows;
+  readonly #blocks = new Rows(BLOCK);
+  /** The newest row, filled up to whole blocks, and the numbers of its blocks. */
+  readonly #newest: Int32Array;
+  readonly #numbers: Int32Array;
 
   constructor(width: number) {
-    const levels = [new Int32Array(width).fill(-1)];
-    for (let length = width; length > 1; ) {
-      length = (length + 1) >> 1;
-      levels.push(new Int32Array(length).fill(-1));
-    }
-    this.#levels = levels;
-    this.#dirty = new Int32Array(width);
+    const blocks = Math.ceil(width / BLOCK);
+    this.#rows = new Rows(blocks);
+    this.#newest = new Int32Array(blocks * BLOCK);
+    this.#numbers = new Int32Array(blocks).fill(-1);
   }
 
   /** The number of this row; equal rows have equal numbers. */
   add(row: Int32Array): number {
-    const dirty = this.#dirty;
-    let count = row.length;
-    for (let at = 0; at < count; at++) dirty[at] = at;
-    let below = row;
-    for (const [depth, level] of this.#levels.entries()) {
-      let changed = 0;
-      for (let i = 0; i < count; i++) {
-        const at = dirty[i] ?? 0;
-        const number = depth === 0 ? (row[at] ?? 0) : this.#folded(below, at);
-        if (level[at] === number) continue;
-        level[at] = number;
-        if (changed === 0 || dirty[changed - 1] !== at >> 1) dirty[changed++] = at >> 1;
+    const newest = this.#newest;
+    for (let block = 0; block < this.#numbers.length; block++) {
+      const from = block * BLOCK;
+      let same = (this.#numbers[block] ?? -1) >= 0;
+      for (let at = from; at < from + BLOCK; at++) {
+        const number = row[at] ?? 0;
+        if (newest[at] === number) continue;
+        newest[at] = number;
+        same = false;
       }
-      count = changed;
-      below = level;
+      if (!same) this.#numbers[block] = this.#blocks.add(newest, from);
     }
-    return below[0] ?? 0;
+    return this.#rows.add(this.#numbers);
   }
 
   /** The row with this number. */
   read(number: number, row: Int32Array): void {
-    this.#unfold(this.#levels.length - 1, 0, number);
-    const newest = this.#levels[0];
-    if (newest !== undefined) row.set(newest);
-  }
-
-  #unfold(depth: number, at: number, number: number): void {
-    const level = this.#levels[depth];
-    if (level === undefined || level[at] === number) return;
-    level[at] = number;
-    const below = this.#levels[depth - 1];
-    if (below === undefined) return;
-    if (2 * at + 1 < below.length) {
-      this.#unfold(depth - 1, 2 * at, this.#left.at(number));
-      this.#unfold(depth - 1, 2 * at + 1, this.#right.at(number));
-    } else this.#unfold(depth - 1, 2 * at, number);
-  }
-
-  #folded(below: Int32Array, at: number): number {
-    const left = below[2 * at] ?? 0;
-    const right = below[2 * at + 1];
-    if (right === undefined) return left;
-    const known = this.#pairs.get(left, right);
-    if (known >= 0) return known;
-    const number = this.#left.push(left);
-    this.#right.push(right);
-    this.#pairs.add(left, right, number);
-    return number;
+    this.#rows.read(number, this.#numbers);
+    for (const [block, known] of this.#numbers.entries()) this.#blocks.read(known, this.#newest, block * BLOCK);
+    row.set(this.#newest.subarray(0, row.length));
   }
 }

@@ -13,7 +13,7 @@ import { initialState, type State } from "../../src/core/model/state.ts";
 import { BLIND, canonical, type Local, type Outstanding } from "./canonical.ts";
 import { shiftBody, shiftRequest, type Kept } from "./frame.ts";
 import { happen, type Happened, type Happening } from "./happening.ts";
-import { Forest, Leaves } from "./intern.ts";
+import { Blocks, Leaves } from "./intern.ts";
 import { firstRecord, TICK_MS } from "./scale.ts";
 import { Ints, PairMap } from "./tables.ts";
 
@@ -67,7 +67,7 @@ const NO_DAEMON = "no daemon";
 /** Leaves of a local state besides the daemon's memory: disk, outstanding, told twice. */
 const OTHER_LEAVES = 4;
 /** States at hand that need not be put together again; a power of two. */
-const RECENT = 1_024;
+const RECENT = 1 << 14;
 const QUIET: Reaction = { token: false, handlerCode: 0, answers: [], broken: null, said: [] };
 
 export class Locals {
@@ -75,16 +75,16 @@ export class Locals {
   readonly #verbose: boolean;
   readonly #leaves = new Leaves();
   readonly #kept: Kept = (value) => this.#leaves.keeps(value);
-  readonly #forest: Forest;
-  /** Fields of a daemon's memory, in the order of their leaves; what is not in it is the same in every state. */
+  /** The local states: row by row the leaves of one. */
+  readonly #rows: Blocks;
+  /** Fields of a daemon's memory, in the order of their leaves. */
   readonly #fields: readonly (keyof State)[];
-  readonly #template: State;
+  readonly #peerAt: number;
+  /** Leaves of the newest state. */
   readonly #row: Int32Array;
-  /** Per local state: its tree, its facts, its heartbeat; and back from the tree. */
-  readonly #trees = new Ints();
+  /** Per local state: its facts, its heartbeat. */
   readonly #factsOf = new Ints();
   readonly #bodyOf = new Ints();
-  readonly #numbers = new PairMap();
   readonly #recent: ({ readonly id: number; readonly local: Local } | undefined)[] = Array.from({ length: RECENT });
   readonly #facts: LocalFacts[] = [];
   readonly #factNumbers = new Map<string, number>();
@@ -111,16 +111,17 @@ export class Locals {
     this.config = config;
     this.#verbose = verbose;
     this.#onComputed = onComputed;
-    this.#template = initialState(config, firstRecord(0), "boot", 1, 0);
-    const constant: readonly (keyof State)[] = ["config"];
-    // A state's own names are the keys of its type.
-    this.#fields = (Object.keys(this.#template) as (keyof State)[]).filter((field) => !constant.includes(field));
+    const disk = firstRecord(0);
+    const { state } = canonical({ state: initialState(config, disk, "boot", 1, 0), disk, out: [], told: BLIND }, 0).local;
+    // A state's own names are the keys of its type; every representative is made in one place, with one order of them.
+    this.#fields = Object.keys(state ?? {}) as (keyof State)[];
+    this.#peerAt = this.#fields.indexOf("peer");
     this.#row = new Int32Array(this.#fields.length + OTHER_LEAVES);
-    this.#forest = new Forest(this.#row.length);
+    this.#rows = new Blocks(this.#row.length);
   }
 
   get count(): number {
-    return this.#trees.length;
+    return this.#factsOf.length;
   }
 
   facts(id: number): LocalFacts {
@@ -198,34 +199,40 @@ export class Locals {
 
   #intern(raw: Local, now: number): { id: number; shift: number } {
     const { local, epochShift } = canonical(raw, now, this.#kept);
-    const tree = this.#forest.add(this.#leavesOf(local));
-    let id = this.#numbers.get(tree, 0);
-    if (id < 0) {
-      id = this.#trees.push(tree);
-      this.#numbers.add(tree, 0, id);
-      this.#factsOf.push(this.#factsNumber(local));
+    const kept = this.#keep(local);
+    const id = this.#rows.add(this.#row);
+    if (id === this.count) {
+      this.#factsOf.push(this.#factsNumber(kept));
       this.#bodyOf.push(-1);
+      // It is the next that something happens to.
+      this.#recent[id & (RECENT - 1)] = { id, local: kept };
     }
     return { id, shift: epochShift };
   }
 
-  #leavesOf({ state, disk, out, told }: Local): Int32Array {
+  /** Sets the row to the leaves of a representative, and returns the same one made of kept values only. */
+  #keep({ state, disk, out, told }: Local): Local {
     const width = this.#fields.length;
-    for (const [at, field] of this.#fields.entries()) {
-      if (state === null) this.#leaf(at, NO_DAEMON);
-      else if (field === "peer") this.#leaf(at, state.peer, this.#peerText);
-      else this.#leaf(at, state[field]);
+    // The representative is ours alone until it is kept.
+    const fields = state as Record<string, unknown> | null;
+    const values = fields === null ? [] : Object.values(fields);
+    for (let at = 0; at < width; at++) {
+      const value = fields === null ? NO_DAEMON : values[at];
+      const kept = at === this.#peerAt && state !== null ? this.#leaf(at, state.peer, this.#peerText) : this.#leaf(at, value);
+      if (fields !== null && kept !== value) fields[this.#fields[at] ?? ""] = kept;
     }
-    this.#leaf(width, disk);
-    this.#leaf(width + 1, out);
     this.#leaf(width + 2, told.drbd);
     this.#leaf(width + 3, told.rest);
-    return this.#row;
+    return { state, disk: this.#leaf(width, disk), out: this.#leaf(width + 1, out), told };
   }
 
   /** Most fields are what they were in the state before, which the row still holds. */
-  #leaf<T>(at: number, value: T, textOf?: (value: T) => string): void {
-    if (this.#leaves.value(this.#row[at] ?? -1) !== value) this.#row[at] = this.#leaves.number(value, textOf);
+  #leaf<T>(at: number, value: T, textOf?: (value: T) => string): T {
+    if (this.#leaves.value(this.#row[at] ?? -1) === value) return value;
+    const number = this.#leaves.number(value, textOf);
+    this.#row[at] = number;
+    // Equal to what was given, and of its type.
+    return this.#leaves.value(number) as T;
   }
 
   /** The heartbeat is long and stays while instants move. */
@@ -244,7 +251,7 @@ export class Locals {
 
   #unfold(id: number): Local {
     const row = this.#row;
-    this.#forest.read(this.#trees.at(id), row);
+    this.#rows.read(id, row);
     const width = this.#fields.length;
     const leaf = (at: number): unknown => this.#leaves.value(row[at] ?? -1);
     // Every leaf was taken from exactly this place.
@@ -255,7 +262,7 @@ export class Locals {
       number,
     ];
     if (leaf(0) === NO_DAEMON) return { state: null, disk, out, told: { drbd, rest } };
-    const fields: Record<string, unknown> = { ...this.#template };
+    const fields: Record<string, unknown> = {};
     for (const [at, field] of this.#fields.entries()) fields[field] = leaf(at);
     return { state: fields as unknown as State, disk, out, told: { drbd, rest } };
   }

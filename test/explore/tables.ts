@@ -1,5 +1,5 @@
-// Compact tables: a hash map from two integers to one, and the store of visited worlds. Exact, no fingerprints: worlds
-// are compared word by word.
+// Compact tables: a hash map from two integers to one, distinct rows of integers, and the store of visited worlds. Exact,
+// no fingerprints: rows are compared word by word.
 
 /** A 32-bit mix of two words (the finalizer of MurmurHash3). */
 function mix(a: number, b: number): number {
@@ -10,6 +10,10 @@ function mix(a: number, b: number): number {
   h = Math.imul(h, 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;
 }
+
+/** Rows are kept in pieces, so that nothing is copied when they grow. */
+const CHUNK_BITS = 14;
+const CHUNK = 1 << CHUNK_BITS;
 
 /** A list of 32-bit integers that grows. */
 export class Ints {
@@ -78,71 +82,66 @@ export class PairMap {
   }
 }
 
-/** Words of one packed world. */
-export const WORDS = 6;
-const CHUNK_BITS = 18;
-const CHUNK = 1 << CHUNK_BITS;
-/** Per world: its words, the world it came from, the move that led here. */
-const ROW = WORDS + 2;
-
-export class WorldStore {
+/** Rows of `width` numbers, each of them once. */
+export class Rows {
+  readonly #width: number;
   readonly #chunks: Int32Array[] = [];
-  #mask = (1 << 18) - 1;
+  #mask = (1 << 12) - 1;
   /** Row + 1, or 0. */
   #table = new Int32Array(this.#mask + 1);
   count = 0;
+  /** The last `add` found its row there already. */
+  known = false;
 
-  /** The new world's row, or -1 when it was there before. */
-  add(words: Int32Array, parent: number, move: number): number {
+  constructor(width: number) {
+    this.#width = width;
+  }
+
+  /** The number of the row that begins at `from`. */
+  add(words: Int32Array, from = 0): number {
     if (this.count * 5 > (this.#mask + 1) * 3) this.#grow();
-    let slot = this.#hash(words, 0) & this.#mask;
+    let slot = this.#hash(words, from) & this.#mask;
     for (;;) {
       const row = (this.#table[slot] ?? 0) - 1;
       if (row < 0) break;
-      if (this.#same(row, words)) return -1;
+      if (this.#same(row, words, from)) {
+        this.known = true;
+        return row;
+      }
       slot = (slot + 1) & this.#mask;
     }
+    this.known = false;
     const row = this.count++;
     this.#table[slot] = row + 1;
-    if (row >> CHUNK_BITS === this.#chunks.length) this.#chunks.push(new Int32Array(CHUNK * ROW));
+    if (row >> CHUNK_BITS === this.#chunks.length) this.#chunks.push(new Int32Array(CHUNK * this.#width));
     const chunk = this.#chunk(row);
-    const at = (row & (CHUNK - 1)) * ROW;
-    for (let i = 0; i < WORDS; i++) chunk[at + i] = words[i] ?? 0;
-    chunk[at + WORDS] = parent;
-    chunk[at + WORDS + 1] = move;
+    const at = (row & (CHUNK - 1)) * this.#width;
+    for (let i = 0; i < this.#width; i++) chunk[at + i] = words[from + i] ?? 0;
     return row;
   }
 
-  read(row: number, words: Int32Array): void {
+  read(row: number, words: Int32Array, to = 0): void {
     const chunk = this.#chunk(row);
-    const at = (row & (CHUNK - 1)) * ROW;
-    for (let i = 0; i < WORDS; i++) words[i] = chunk[at + i] ?? 0;
-  }
-
-  parent(row: number): number {
-    return this.#chunk(row)[(row & (CHUNK - 1)) * ROW + WORDS] ?? -1;
-  }
-
-  move(row: number): number {
-    return this.#chunk(row)[(row & (CHUNK - 1)) * ROW + WORDS + 1] ?? -1;
+    const at = (row & (CHUNK - 1)) * this.#width;
+    for (let i = 0; i < this.#width; i++) words[to + i] = chunk[at + i] ?? 0;
   }
 
   #chunk(row: number): Int32Array {
     const chunk = this.#chunks[row >> CHUNK_BITS];
-    if (chunk === undefined) throw new RangeError(`no world has the number ${row}`);
+    if (chunk === undefined) throw new RangeError(`no row has the number ${row}`);
     return chunk;
   }
 
-  #hash(words: Int32Array, at: number): number {
+  #hash(words: Int32Array, from: number): number {
     let h = 0;
-    for (let i = 0; i < WORDS; i++) h = mix(h ^ (words[at + i] ?? 0), i + 1);
+    for (let i = 0; i < this.#width; i++) h = mix(h ^ (words[from + i] ?? 0), i + 1);
     return h;
   }
 
-  #same(row: number, words: Int32Array): boolean {
+  #same(row: number, words: Int32Array, from: number): boolean {
     const chunk = this.#chunk(row);
-    const at = (row & (CHUNK - 1)) * ROW;
-    for (let i = 0; i < WORDS; i++) if (chunk[at + i] !== words[i]) return false;
+    const at = (row & (CHUNK - 1)) * this.#width;
+    for (let i = 0; i < this.#width; i++) if (chunk[at + i] !== words[from + i]) return false;
     return true;
   }
 
@@ -150,9 +149,44 @@ export class WorldStore {
     this.#mask = 2 * this.#mask + 1;
     this.#table = new Int32Array(this.#mask + 1);
     for (let row = 0; row < this.count; row++) {
-      let slot = this.#hash(this.#chunk(row), (row & (CHUNK - 1)) * ROW) & this.#mask;
+      let slot = this.#hash(this.#chunk(row), (row & (CHUNK - 1)) * this.#width) & this.#mask;
       while (this.#table[slot] !== 0) slot = (slot + 1) & this.#mask;
       this.#table[slot] = row + 1;
     }
+  }
+}
+
+/** Words of one packed world. */
+export const WORDS = 6;
+
+/** The worlds that were visited, each with the one it was first reached from and the move that led there. */
+export class WorldStore {
+  readonly #worlds = new Rows(WORDS);
+  readonly #parents = new Ints();
+  readonly #moves = new Ints();
+
+  get count(): number {
+    return this.#worlds.count;
+  }
+
+  /** The new world's row, or -1 when it was there before. */
+  add(words: Int32Array, parent: number, move: number): number {
+    const row = this.#worlds.add(words);
+    if (this.#worlds.known) return -1;
+    this.#parents.push(parent);
+    this.#moves.push(move);
+    return row;
+  }
+
+  read(row: number, words: Int32Array): void {
+    this.#worlds.read(row, words);
+  }
+
+  parent(row: number): number {
+    return this.#parents.at(row);
+  }
+
+  move(row: number): number {
+    return this.#moves.at(row);
   }
 }
