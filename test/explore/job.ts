@@ -2,12 +2,12 @@
 
 import type { Policy } from "../../src/core/model/config.ts";
 import { audit } from "./audit.ts";
-import { LIVENESS_TICKS, settle } from "./liveness.ts";
+import { tryLiveness } from "./liveness.ts";
 import type { FaultKind } from "./moves.ts";
 import { tryOneFault } from "./one-fault.ts";
-import { REPAIR_ALL, Search, type Layer, type Start } from "./search.ts";
+import { Search, type Layer, type Progress, type Start } from "./search.ts";
 import { timeline, encodeTrace } from "./trace.ts";
-import { newWords, type Surroundings } from "./world.ts";
+import type { Surroundings } from "./world.ts";
 
 export interface Job {
   readonly name: string;
@@ -33,6 +33,10 @@ export interface Outcome {
   readonly states: number;
   readonly transitions: number;
   readonly seconds: number;
+  /** Most moves on the way to a state. */
+  readonly depth: number;
+  /** Of these for the search itself. */
+  readonly searchSeconds: number;
   readonly locals: readonly number[];
   /** Real calls of `step`, events in all, audited calls, worlds tried for liveness and the slowest of them in ticks. */
   readonly steps: number;
@@ -47,11 +51,17 @@ export interface Outcome {
   readonly timeline: readonly string[];
 }
 
-export function run(job: Job, onLayer: (layer: Layer, search: Search) => void = () => undefined): Outcome {
+/** Told of each layer, and of how far the search is every so many worlds. */
+export interface Watch {
+  readonly onLayer?: (layer: Layer) => void;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export function run(job: Job, watch: Watch = {}): Outcome {
   const begun = performance.now();
   let audited = 0;
   let computed = 0;
-  const search: Search = new Search({
+  const search = new Search({
     ...job,
     onComputed:
       job.auditEvery === 0
@@ -62,9 +72,10 @@ export function run(job: Job, onLayer: (layer: Layer, search: Search) => void = 
             audited += 1;
             audit(local, happening, config);
           },
-    onLayer: (layer) => onLayer(layer, search),
+    ...watch,
   });
   search.run();
+  const searchSeconds = (performance.now() - begun) / 1000;
   const single = search.counterexample === null && job.liveEvery > 0 ? tryOneFault(search) : null;
   const live =
     search.counterexample === null && single === null && job.liveEvery > 0 ? tryLiveness(search, job.liveEvery) : null;
@@ -75,6 +86,8 @@ export function run(job: Job, onLayer: (layer: Layer, search: Search) => void = 
     states: search.states,
     transitions: search.transitions,
     seconds: (performance.now() - begun) / 1000,
+    searchSeconds,
+    depth: search.depth,
     locals: search.world.locals.map((l) => l.count),
     steps: search.world.locals.reduce((sum, l) => sum + l.steps, 0),
     events: search.world.locals.reduce((sum, l) => sum + l.recalled + l.computed, 0),
@@ -87,30 +100,6 @@ export function run(job: Job, onLayer: (layer: Layer, search: Search) => void = 
     trace: found === null ? null : encodeTrace(found.moves),
     timeline: found === null ? [] : timeline(job, job.surroundings, found.moves),
   };
-}
-
-function tryLiveness(
-  search: Search,
-  every: number,
-): { tried: number; slowest: number; counterexample: Search["counterexample"] } {
-  const words = newWords();
-  let tried = 0;
-  let slowest = 0;
-  for (let row = 0; row < search.states; row += every) {
-    search.store.read(row, words);
-    search.world.unpack(words);
-    const end = settle(search.world, search.ticker);
-    tried += 1;
-    if (end.kind === "served") slowest = Math.max(slowest, end.ticks);
-    else {
-      const faults = search.layers.find((l) => row < l.to)?.faults ?? 0;
-      const settling = Array.from({ length: LIVENESS_TICKS }, () => [REPAIR_ALL, 0]);
-      const moves = [...search.path(row), ...settling.flat()];
-      const violation = `V11 repaired, and then: ${end.why}`;
-      return { tried, slowest, counterexample: { violation, faults, moves } };
-    }
-  }
-  return { tried, slowest, counterexample: null };
 }
 
 /** Did it come out as expected? */

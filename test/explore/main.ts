@@ -84,6 +84,9 @@ function chosen(): readonly Job[] {
 
 const number = (n: number): string => Math.round(n).toLocaleString("en");
 
+const speeds = (states: number, transitions: number, seconds: number): string =>
+  `${number(states / seconds)} states/s, ${number(transitions / seconds)} transitions/s`;
+
 function print(outcome: Outcome): void {
   const { job, violation } = outcome;
   const verdict = asExpected(outcome) ? "ok    " : "FAILED";
@@ -92,7 +95,10 @@ function print(outcome: Outcome): void {
   for (const l of outcome.layers)
     console.log(`         ${l.faults} faults: ${number(l.to - l.from)} new states${l.whole ? "" : " (not all)"}`);
   console.log(
-    `         ${number(outcome.states)} distinct states, every one with up to ${whole?.faults ?? 0} faults; ${number(outcome.transitions)} transitions in ${outcome.seconds.toFixed(1)} s = ${number(outcome.transitions / outcome.seconds)}/s`,
+    `         ${number(outcome.states)} distinct states, every one with up to ${whole?.faults ?? 0} faults; ${number(outcome.transitions)} transitions`,
+  );
+  console.log(
+    `         depth ${outcome.depth}; ${outcome.searchSeconds.toFixed(1)} s: ${speeds(outcome.states, outcome.transitions, outcome.searchSeconds)}; ${outcome.seconds.toFixed(1)} s in all`,
   );
   console.log(
     `         ${number(outcome.events)} events on ${outcome.locals.map(number).join(" + ")} states of one host; step ran ${number(outcome.steps)} times, ${number(outcome.audited)} audited`,
@@ -119,10 +125,16 @@ if (options.replay !== undefined) {
       failed ||= !asExpected(outcome);
       transitions += outcome.transitions;
     },
-    (job, layer) => {
-      if (!options.short)
-        console.log(`${job.name}: ${layer.faults} faults, ${number(layer.fresh)} new, ${number(layer.states)} states`);
-    },
+    options.short
+      ? {}
+      : {
+          layer: (job, { faults, fresh, states }) =>
+            console.log(`${job.name}: ${faults} faults, ${number(fresh)} new, ${number(states)} states`),
+          progress: (job, { faults, states, transitions, seconds }) =>
+            console.log(
+              `${job.name}: ${number(states)} states, at ${faults} faults; ${speeds(states, transitions, seconds)}`,
+            ),
+        },
     options.threads,
   );
   const seconds = (performance.now() - begun) / 1000;

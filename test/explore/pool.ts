@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Job, Outcome } from "./job.ts";
+import type { Progress } from "./search.ts";
 
 export type FromWorker =
   | {
@@ -12,12 +13,19 @@ export type FromWorker =
       readonly states: number;
       readonly whole: boolean;
     }
+  | { readonly kind: "progress"; readonly progress: Progress }
   | { readonly kind: "outcome"; readonly outcome: Outcome };
+
+/** Told of a search that is under way. */
+export interface OnWay {
+  readonly layer?: (job: Job, message: FromWorker & { kind: "layer" }) => void;
+  readonly progress?: (job: Job, progress: Progress) => void;
+}
 
 /** Heap of one search beyond its typed tables: the local states and the results of `step`. */
 const HEAP_MB = 6_000;
 
-function runOne(job: Job, onLayer: (job: Job, message: FromWorker & { kind: "layer" }) => void): Promise<Outcome> {
+function runOne(job: Job, onWay: OnWay): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), {
       workerData: job,
@@ -25,7 +33,8 @@ function runOne(job: Job, onLayer: (job: Job, message: FromWorker & { kind: "lay
       execArgv: ["--disable-warning=ExperimentalWarning"],
     });
     worker.on("message", (message: FromWorker) => {
-      if (message.kind === "layer") onLayer(job, message);
+      if (message.kind === "layer") onWay.layer?.(job, message);
+      else if (message.kind === "progress") onWay.progress?.(job, message.progress);
       else resolve(message.outcome);
     });
     worker.on("error", reject);
@@ -39,12 +48,12 @@ function runOne(job: Job, onLayer: (job: Job, message: FromWorker & { kind: "lay
 export async function runAll(
   jobs: readonly Job[],
   onOutcome: (outcome: Outcome) => void,
-  onLayer: (job: Job, message: FromWorker & { kind: "layer" }) => void = () => undefined,
+  onWay: OnWay = {},
   threads = availableParallelism(),
 ): Promise<void> {
   const waiting = [...jobs];
   const lane = async (): Promise<void> => {
-    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) onOutcome(await runOne(job, onLayer));
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) onOutcome(await runOne(job, onWay));
   };
   await Promise.all(Array.from({ length: Math.min(threads, jobs.length) }, lane));
 }

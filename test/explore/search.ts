@@ -24,6 +24,7 @@ export interface SearchOptions extends Variant {
   readonly maxStates: number;
   readonly faults: readonly FaultKind[];
   readonly onLayer?: (layer: Layer) => void;
+  readonly onProgress?: (progress: Progress) => void;
   readonly onComputed?: OnComputed | null;
 }
 
@@ -36,12 +37,23 @@ export interface Layer {
   readonly whole: boolean;
 }
 
+/** How far a search is. */
+export interface Progress {
+  readonly faults: number;
+  readonly states: number;
+  readonly transitions: number;
+  readonly seconds: number;
+}
+
 export interface Counterexample {
   readonly violation: string;
   readonly faults: number;
   /** From the first world on. */
   readonly moves: readonly number[];
 }
+
+/** So many new worlds from one report to the next. */
+const REPORT_EVERY = 250_000;
 
 const TICKS = 8;
 /** Everything is repaired at once: where a liveness run begins. */
@@ -122,6 +134,7 @@ export class Search {
   readonly #start: readonly number[];
   readonly #words = newWords();
   readonly #next = newWords();
+  readonly #begun = performance.now();
 
   constructor(options: SearchOptions) {
     this.options = options;
@@ -208,7 +221,23 @@ export class Search {
       return;
     }
     world.pack(this.#next);
-    this.store.add(this.#next, parent, move);
+    if (this.store.add(this.#next, parent, move) % REPORT_EVERY === 0) this.#report(faults);
+  }
+
+  #report(faults: number): void {
+    const { states, transitions } = this;
+    this.options.onProgress?.({ faults, states, transitions, seconds: (performance.now() - this.#begun) / 1000 });
+  }
+
+  /** Moves of the longest way to a world, by the ways they were found. */
+  get depth(): number {
+    const depths = new Int32Array(this.states);
+    let deepest = 0;
+    for (let row = 1; row < this.states; row++) {
+      depths[row] = 1 + (depths[this.store.parent(row)] ?? 0);
+      deepest = Math.max(deepest, depths[row] ?? 0);
+    }
+    return deepest;
   }
 
   /** The moves that lead from the first world to this one. */
