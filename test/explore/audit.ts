@@ -7,9 +7,10 @@ import type { DurableRecord } from "../../src/core/model/durable.ts";
 import type { HeartbeatBody } from "../../src/core/model/peer.ts";
 import type { State } from "../../src/core/model/state.ts";
 import { canonical, textOf, type Local, type Outstanding } from "./canonical.ts";
-import { bodyMatters, leaseHorizonMs } from "./canonical-state.ts";
+import { bodyMatters, heardHorizonMs, leaseHorizonMs } from "./canonical-state.ts";
 import { HORIZON_MS, shiftBody, shiftRequest, shiftToken } from "./frame.ts";
 import { happen, type Happening } from "./happening.ts";
+import { TICK_MS } from "./scale.ts";
 
 const DEEPER_PAST_MS = 7_000;
 const EPOCHS_ON = 40;
@@ -18,9 +19,9 @@ const OTHER_IDS = 1_000;
 /** Throws when `step` tells two states apart that the search takes for one. */
 export function audit(local: Local, happening: Happening, config: CoreConfig): void {
   if (local.state === null) return;
-  const plain = happen.apply(local, happening, config);
+  const plain = happen.apply(local, happening, config, TICK_MS);
   const expected = textOf(canonical(plain.local, plain.now).local);
-  const noisy = happen.apply(disturb(local, local.state), move(happening), config);
+  const noisy = happen.apply(disturb(local, local.state), move(happening), config, TICK_MS);
   const found = textOf(canonical(noisy.local, noisy.now).local);
   if (found !== expected)
     throw new Error(
@@ -69,7 +70,7 @@ function disturb(local: Local, s: State): Local {
     persisting: persisting === null ? null : { ...persisting, record: record(persisting.record), purpose: "other" },
     peer: {
       ...peer,
-      heardAt: beyond(peer.heardAt, timers.suspect),
+      heardAt: beyond(peer.heardAt, heardHorizonMs(s)),
       signAt: beyond(peer.signAt, timers.quiet),
       contactSince: peer.contactSince === -HORIZON_MS ? older(peer.contactSince) : peer.contactSince,
       linkHeardAt: { management: -1, replication: -2 },

@@ -71,8 +71,13 @@ function staleBody(body: HeartbeatBody): HeartbeatBody {
   );
 }
 
-/** In contact, and for a command of an operator that is under way. */
-export const bodyMatters = (s: State, now: number): boolean => inContact(s, now) || s.commands.length > 0;
+/** In contact, and for a switch that an operator ordered in contact. */
+export const bodyMatters = (s: State, now: number): boolean =>
+  inContact(s, now) || s.commands.some(({ kind }) => kind === "switch");
+
+/** The word of a host that leaves lasts for T_leave (A13). */
+export const heardHorizonMs = ({ peer, config }: State): number =>
+  peer.body?.intent === "leaving" ? config.timers.leave : config.timers.suspect;
 
 function peerOf(s: State, f: Frame): State["peer"] {
   const { peer, config } = s;
@@ -84,7 +89,7 @@ function peerOf(s: State, f: Frame): State["peer"] {
       peer.contactSince === null || (inContact(s, f.now) && contactIsYounger(s))
         ? f.pastOrNull(peer.contactSince)
         : -HORIZON_MS,
-    heardAt: f.pastOrNull(peer.heardAt, timers.suspect),
+    heardAt: f.pastOrNull(peer.heardAt, heardHorizonMs(s)),
     linkHeardAt: NO_LINK,
     linkContactAt: NO_LINK,
     body:
@@ -175,6 +180,16 @@ function repairOf(r: Repair, f: Frame): Repair {
   return { id: f.id(r.id), at: r.id === -1 ? f.past(r.at, backoffMs) : 0, failures };
 }
 
+function stoppingOf({ stopping, config }: State, f: Frame): State["stopping"] {
+  if (stopping === null) return null;
+  const { askedAt } = stopping;
+  return {
+    ...stopping,
+    since: f.past(stopping.since, PAUSE_MS),
+    ...(askedAt === undefined ? {} : { askedAt: f.past(askedAt, config.timers.hb) }),
+  };
+}
+
 /** Without A8 a lag stretches the lease. */
 export const leaseHorizonMs = ({ config }: State): number =>
   config.timers.lease * (config.removedRules.includes("A8") ? 3 : 1);
@@ -222,9 +237,9 @@ export function stateOf(s: State, f: Frame): State {
           fence,
         ),
     // They only raise alarms.
-    suspendedSince: null,
+    suspendedSince: f.alarms ? f.pastOrNull(s.suspendedSince) : null,
     apartSince: null,
-    alarms: NO_ALARMS,
+    alarms: f.alarms ? s.alarms : NO_ALARMS,
     drbd: observed(s.drbd),
     target: observed(s.target),
     vip: observed(s.vip),
@@ -239,7 +254,7 @@ export function stateOf(s: State, f: Frame): State {
     yieldsUntil: s.yieldsUntil === null ? null : Math.max(0, s.yieldsUntil - f.now),
     managementLostAt: f.pastOrNull(s.managementLostAt, timers.managementGrace),
     toolstackLost: s.toolstackLost,
-    stopping: s.stopping === null ? null : { ...s.stopping, since: f.past(s.stopping.since, PAUSE_MS) },
+    stopping: stoppingOf(s, f),
     following: s.following,
     released: s.released,
     isolated:

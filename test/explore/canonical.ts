@@ -96,9 +96,9 @@ function outstanding(o: Outstanding, f: Frame): Outstanding {
 
 const nothingKept: Kept = (value) => value === null;
 
-/** The representative of `local` as it is at `now`; the result's own now is 0. */
-export function canonical(local: Local, now: number, kept: Kept = nothingKept): Canonical {
-  const frame = new Frame(now, local.disk.epoch, idsOf(local.state, local.out), kept);
+/** The representative of `local` as it is at `now`; the result's own now is 0. `alarms`: what was told tells apart too. */
+export function canonical(local: Local, now: number, kept: Kept = nothingKept, alarms = false): Canonical {
+  const frame = new Frame(now, local.disk.epoch, idsOf(local.state, local.out), kept, alarms);
   const state = local.state === null ? null : stateOf(local.state, frame);
   const disk = frame.keeps(local.disk) ? local.disk : shiftRecord(local.disk, (e) => frame.epoch(e));
   const out = frame.keeps(local.out) ? local.out : local.out.map((o) => outstanding(o, frame));

@@ -14,14 +14,17 @@ export class Frame {
   readonly now: number;
   readonly base: number;
   readonly ids: ReadonlyMap<number, number>;
+  /** What a person was told of matters. */
+  readonly alarms: boolean;
   readonly #still: boolean;
   readonly #kept: Kept;
 
-  constructor(now: number, base: number, ids: ReadonlyMap<number, number>, kept: Kept) {
+  constructor(now: number, base: number, ids: ReadonlyMap<number, number>, kept: Kept, alarms: boolean) {
     this.now = now;
     this.base = base;
     this.ids = ids;
     this.#kept = kept;
+    this.alarms = alarms;
     let still = now === 0 && base === 0;
     for (const [id, number] of ids) still &&= id === number;
     this.#still = still;

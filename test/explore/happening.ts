@@ -12,7 +12,6 @@ import { step } from "../../src/core/step.ts";
 import { assertNever } from "../../src/util/assert.ts";
 import { BLIND, type Local, type Outstanding } from "./canonical.ts";
 import { drbdViews, VM, VM_NAMES } from "./host.ts";
-import { TICK_MS } from "./scale.ts";
 
 export type Happening =
   /** "age": a tick of time passes; "tick": the daemon's timer runs. */
@@ -57,12 +56,26 @@ const KINDS = [
 
 const code = (kind: Happening["kind"], payload = 0): number => KINDS.indexOf(kind) + 32 * payload;
 
-export const COMMANDS = [
-  { kind: "switch", storageOnly: true },
-  { kind: "confirm-peer-off" },
-  { kind: "disable", force: false },
-  { kind: "enable", force: false },
-] as const satisfies readonly Command[];
+/** By the words of the command line. */
+const COMMANDS = {
+  switch: { kind: "switch", storageOnly: true },
+  "confirm-peer-off": { kind: "confirm-peer-off" },
+  disable: { kind: "disable", force: false },
+  "disable --force": { kind: "disable", force: true },
+  enable: { kind: "enable", force: false },
+  "manual on": { kind: "manual", on: true, force: false },
+  "manual off": { kind: "manual", on: false, force: true },
+  "become-primary": { kind: "become-primary", force: false },
+  "become-secondary": { kind: "become-secondary" },
+  leave: { kind: "leave" },
+  pause: { kind: "pause" },
+} as const satisfies Readonly<Record<string, Command>>;
+
+export type CommandName = keyof typeof COMMANDS;
+const COMMAND_LIST: readonly Command[] = Object.values(COMMANDS);
+const COMMAND_NAMES: readonly string[] = Object.keys(COMMANDS);
+/** Two commands under way at a time have ids of their own. */
+const FIRST_COMMAND_ID = 9_000;
 
 const ANSWERS = ["done", "refused", "silent"] as const;
 /** An echo this old or older is none. */
@@ -114,7 +127,7 @@ export const happen = {
   request: (request: number, slot: number): number => REQUEST + 32 * (8 * request + slot),
   reply: (at: number, answer: number): number => REPLY + 32 * (4 * at + answer),
   orphan: (slot: number): number => ORPHAN + 32 * slot,
-  command: (index: number): number => COMMAND + 32 * index,
+  command: (name: CommandName): number => COMMAND + 32 * COMMAND_NAMES.indexOf(name),
   witness: (answer: number, at: number): number => WITNESS + 32 * (16 * answer + at),
 
   read(event: number, { bodies, requests, answers }: Messages): Happening {
@@ -154,7 +167,7 @@ export const happen = {
       case "orphan":
         return { kind, slot: payload };
       case "command":
-        return { kind, command: there(COMMANDS[payload]) };
+        return { kind, command: there(COMMAND_LIST[payload]) };
       case "witness":
         return { kind, at: payload & 15, answer: answers[payload >> 4] ?? null };
       case undefined:
@@ -226,7 +239,7 @@ function restEvents(before: number, after: number, config: CoreConfig): Event[] 
   return events;
 }
 
-function eventsOf(local: Local, h: Happening, config: CoreConfig): readonly Event[] {
+function eventsOf(local: Local, h: Happening, config: CoreConfig, tickMs: number): readonly Event[] {
   switch (h.kind) {
     case "tick":
       return [{ kind: "tick" }];
@@ -257,7 +270,7 @@ function eventsOf(local: Local, h: Happening, config: CoreConfig): readonly Even
       return [{ kind: "probe", id, peer, vip, mac: h.vip ? "peer" : null }];
     }
     case "heartbeat": {
-      const echoSentAt = h.echoTicks === null ? null : -h.echoTicks * TICK_MS;
+      const echoSentAt = h.echoTicks === null ? null : -h.echoTicks * tickMs;
       return [
         {
           kind: "heartbeat",
@@ -277,7 +290,7 @@ function eventsOf(local: Local, h: Happening, config: CoreConfig): readonly Even
       return [{ kind: "reply", id, reply: { kind: h.answer, reason: "no" } }];
     }
     case "command":
-      return [{ kind: "command", id: 9_000, command: h.command }];
+      return [{ kind: "command", id: FIRST_COMMAND_ID + COMMAND_LIST.indexOf(h.command), command: h.command }];
     default:
       return assertNever(h);
   }
@@ -331,9 +344,10 @@ function bookkeeping(local: Local, h: Happening, config: CoreConfig): Local {
   }
 }
 
-function apply(local: Local, h: Happening, config: CoreConfig): Happened {
-  const events = local.state === null ? [] : eventsOf(local, h, config);
-  const now = h.kind === "age" ? TICK_MS : 0;
+/** `tickMs`: how far this host's clock goes on in a tick. */
+function apply(local: Local, h: Happening, config: CoreConfig, tickMs: number): Happened {
+  const events = local.state === null ? [] : eventsOf(local, h, config, tickMs);
+  const now = h.kind === "age" ? tickMs : 0;
   const kept = bookkeeping(local, h, config);
   let { state } = kept;
   const actions: Action[] = [];

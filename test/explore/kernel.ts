@@ -56,8 +56,10 @@ function connect(world: World): void {
     return;
   }
   const newer = world.newerSide();
-  if (newer === null) for (const h of [a, b]) h.disk = DISK.upToDate;
-  else {
+  if (newer === null) {
+    for (const h of [a, b]) h.disk = DISK.upToDate;
+    world.history?.forgetMoves();
+  } else {
     const target = world.host(otherSide(newer));
     // A Primary never becomes the target of a resync.
     if (target.role === 1) return;
@@ -83,6 +85,7 @@ function resyncTick(world: World): void {
   target.disk = DISK.upToDate;
   target.fresh = source.fresh;
   world.generation = GENERATION.same;
+  world.history?.forgetMoves();
 }
 
 /** Writes are acknowledged wherever storage serves; a Primary without its peer starts a generation of its own. */
@@ -112,6 +115,7 @@ export function perform(world: World, side: Side, effect: Effect, ask: AskHandle
   const peer = world.host(otherSide(side));
   switch (effect.kind) {
     case "persist":
+      world.history?.recorded(world, side, effect.record);
       return true;
     case "drbd-up":
       h.up = 1;

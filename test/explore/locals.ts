@@ -21,6 +21,8 @@ import { Ints, PairMap } from "./tables.ts";
 export interface Reaction {
   /** The watchdog is fed. */
   readonly token: boolean;
+  /** A person is told of something. */
+  readonly alerted: boolean;
   /** The fence-peer handler is answered with this code; 0 = it is not. */
   readonly handlerCode: 0 | 1 | 4 | 6 | 7;
   readonly answers: readonly { readonly slot: number; readonly ok: boolean }[];
@@ -39,8 +41,10 @@ export interface Outcome {
 /** What the world needs to know of a local state, looked up by its number. */
 export interface LocalFacts {
   readonly alive: boolean;
-  /** Owner in the record on the host's disk. */
+  /** Of the record on the host's disk. */
   readonly owner: string | null;
+  readonly ha: DurableRecord["ha"];
+  readonly manual: boolean;
   readonly out: readonly Outstanding[];
   /** Codes of host.ts that the daemon saw last; -1 = never looked. */
   readonly drbd: number;
@@ -54,6 +58,12 @@ export interface LocalFacts {
   /** The daemon left a tick out. */
   readonly late: boolean;
   readonly contact: boolean;
+  /** A command of an operator is under way. */
+  readonly commanded: boolean;
+  /** A13: the host shuts down. */
+  readonly leaves: boolean;
+  /** The daemon answered who wants to stop it, or its host: what happens next is its end. */
+  readonly ending: "daemon" | "host" | null;
   /** What the executor asks again before each start of a VM and before the toolstack's promotion. */
   readonly mayRestart: boolean;
   readonly mayPromote: boolean;
@@ -62,17 +72,27 @@ export interface LocalFacts {
 /** Told of every local state and event that was really computed, not recalled. */
 export type OnComputed = (local: Local, happening: Happening, config: CoreConfig) => void;
 
+export interface LocalsOptions {
+  /** What is logged is kept, for traces. */
+  readonly verbose: boolean;
+  /** What was told to people, and since when it is so, tells states apart (V10). */
+  readonly alarms: boolean;
+  /** Milliseconds of this host's clock in a tick. */
+  readonly tickMs: number;
+  readonly onComputed: OnComputed | null;
+}
+
 /** In the place of every field of a daemon that is down. */
 const NO_DAEMON = "no daemon";
 /** Leaves of a local state besides the daemon's memory: disk, outstanding, told twice. */
 const OTHER_LEAVES = 4;
 /** States at hand that need not be put together again; a power of two. */
 const RECENT = 1 << 14;
-const QUIET: Reaction = { token: false, handlerCode: 0, answers: [], broken: null, said: [] };
+const QUIET: Reaction = { token: false, alerted: false, handlerCode: 0, answers: [], broken: null, said: [] };
 
 export class Locals {
   readonly config: CoreConfig;
-  readonly #verbose: boolean;
+  readonly #options: LocalsOptions;
   readonly #leaves = new Leaves();
   readonly #kept: Kept = (value) => this.#leaves.keeps(value);
   /** The local states: row by row the leaves of one. */
@@ -105,12 +125,10 @@ export class Locals {
   steps = 0;
   computed = 0;
   recalled = 0;
-  readonly #onComputed: OnComputed | null;
 
-  constructor(config: CoreConfig, verbose = false, onComputed: OnComputed | null = null) {
+  constructor(config: CoreConfig, options: LocalsOptions) {
     this.config = config;
-    this.#verbose = verbose;
-    this.#onComputed = onComputed;
+    this.#options = options;
     const disk = firstRecord(0);
     const { state } = canonical({ state: initialState(config, disk, "boot", 1, 0), disk, out: [], told: BLIND }, 0).local;
     // A state's own names are the keys of its type; every representative is made in one place, with one order of them.
@@ -157,8 +175,8 @@ export class Locals {
     const happening = happen.read(event, { bodies: this.#bodies, requests: this.#requests, answers: this.#answers });
     const local = this.read(id);
     this.computed += 1;
-    this.#onComputed?.(local, happening, this.config);
-    const after = happen.apply(local, happening, this.config);
+    this.#options.onComputed?.(local, happening, this.config);
+    const after = happen.apply(local, happening, this.config, this.#options.tickMs);
     this.steps += after.steps;
     const { id: next, shift } = this.#intern(after.local, after.now);
     const follows = this.#follows.push(next);
@@ -181,6 +199,7 @@ export class Locals {
     let reaction = QUIET;
     for (const action of actions) {
       if (action.kind === "token") reaction = { ...reaction, token: true };
+      else if (action.kind === "alert") reaction = { ...reaction, alerted: this.#options.alarms };
       else if (action.kind === "answer-handler") reaction = { ...reaction, handlerCode: action.code };
       else if (action.kind === "answer") {
         const answer = { slot: action.id, ok: action.reply.kind === "done" };
@@ -191,14 +210,14 @@ export class Locals {
           reaction = { ...reaction, broken: "V7 a host in contact is fenced" };
         else if (state.durable.peerFlags.maintenance || state.durable.peerHa !== "on")
           reaction = { ...reaction, broken: "V7 a host that is disabled or in maintenance is fenced" };
-      } else if (this.#verbose && action.kind === "log")
+      } else if (this.#options.verbose && action.kind === "log")
         reaction = { ...reaction, said: [...reaction.said, `${action.event}: ${action.detail}`] };
     }
     return reaction;
   }
 
   #intern(raw: Local, now: number): { id: number; shift: number } {
-    const { local, epochShift } = canonical(raw, now, this.#kept);
+    const { local, epochShift } = canonical(raw, now, this.#kept, this.#options.alarms);
     const kept = this.#keep(local);
     const id = this.#rows.add(this.#row);
     if (id === this.count) {
@@ -269,9 +288,8 @@ export class Locals {
 
   #factsNumber(local: Local): number {
     const facts = factsOf(local);
-    const { alive, owner, drbd, rest, knowsHandler, late, contact, mayRestart, mayPromote } = facts;
-    const flags = [alive, knowsHandler, late, contact, mayRestart, mayPromote].map(Number).join("");
-    const key = `${this.#leaves.number(local.out)} ${owner} ${drbd} ${rest} ${flags}`;
+    const { out, ...plain } = facts;
+    const key = `${this.#leaves.number(out)} ${Object.values(plain).join(" ")}`;
     let number = this.#factNumbers.get(key);
     if (number === undefined) {
       number = this.#facts.push(facts) - 1;
@@ -342,6 +360,8 @@ function factsOf(local: Local): LocalFacts {
   return {
     alive: state !== null,
     owner: disk.owner,
+    ha: disk.ha,
+    manual: disk.flags.manual,
     out,
     drbd: told.drbd,
     rest: told.rest,
@@ -349,9 +369,19 @@ function factsOf(local: Local): LocalFacts {
     question: out.findIndex((o) => o.kind === "sample" || o.kind === "probe" || o.kind === "round"),
     effects: positions("effect"),
     asks: positions("ask"),
-    late: state !== null && state.lastTick < -TICK_MS,
+    late: state !== null && state.lastTick < -1.5 * TICK_MS,
     contact: state !== null && inContact(state, 0),
+    commanded: state !== null && state.commands.length > 0,
+    leaves: state?.stopping?.intent === "leaving",
+    ending: state === null ? null : endingOf(state),
     mayRestart: state !== null && restartRefusal(state, 0) === undefined,
     mayPromote: state !== null && promotionRefusal(state, 0) === undefined,
   };
+}
+
+/** A pause that was not agreed is over (A7); the shutdown of a host goes on whatever its daemon says. */
+function endingOf({ stopping, commands }: State): LocalFacts["ending"] {
+  if (stopping === null || commands.some(({ kind }) => kind === "leave" || kind === "pause")) return null;
+  if (stopping.intent === "leaving") return "host";
+  return stopping.phase === "agreed" ? "daemon" : null;
 }

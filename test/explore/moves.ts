@@ -1,10 +1,11 @@
-// Everything that can happen to two hosts besides the passing of time: faults, which cost one of the budget, and repairs,
-// which are free and possible at any time.
+// Everything that can happen to two hosts besides the passing of time: faults and orders (operators.ts), which cost one of
+// the budget, and repairs, which are free and possible at any time.
 
-import { COMMANDS, happen } from "./happening.ts";
+import { happen } from "./happening.ts";
 import { VM } from "./host.ts";
 import { powerOn } from "./kernel.ts";
-import { hostName, otherSide, SIDES, type Side } from "./scale.ts";
+import { MODE_REPAIRS, ORDERS } from "./operators.ts";
+import { hostName, SIDES, type Side } from "./scale.ts";
 import type { Ticker } from "./tick.ts";
 import type { World } from "./world.ts";
 
@@ -29,6 +30,10 @@ export const FAULT_KINDS = [
   "bmc",
   "operator",
   "toolstack",
+  "ha",
+  "manual",
+  "leave",
+  "pause",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -45,11 +50,6 @@ function perHost(side: Side): readonly Move[] {
   const host = hostName(side);
   const running = (w: World): boolean => w.kernelAlive(side);
   const outstanding = (w: World): boolean => w.awake(side) && w.facts(side).effects.length > 0;
-  const index = (kind: (typeof COMMANDS)[number]["kind"]): number => COMMANDS.findIndex((c) => c.kind === kind);
-  const command =
-    (kind: (typeof COMMANDS)[number]["kind"]): Move["make"] =>
-    (_, t) =>
-      t.event(side, happen.command(index(kind)));
   return [
     {
       name: `${host} loses power`,
@@ -146,18 +146,6 @@ function perHost(side: Side): readonly Move[] {
         t.look();
       },
     },
-    {
-      name: `an operator on ${host} switches the storage over`,
-      kind: "operator",
-      possible: (w) => w.awake(side) && w.facts(side).contact,
-      make: command("switch"),
-    },
-    {
-      name: `an operator on ${host} confirms that the other host is off`,
-      kind: "operator",
-      possible: (w) => w.awake(side) && w.host(otherSide(side)).power === 0 && !w.facts(side).contact,
-      make: command("confirm-peer-off"),
-    },
   ];
 }
 
@@ -196,6 +184,7 @@ export const FAULTS: readonly Move[] = [
     possible: (w) => w.management[0] === 1 || w.management[1] === 1,
     make: (w) => set(w.management, 0),
   },
+  ...ORDERS,
 ];
 
 export const REPAIRS: readonly Move[] = [
@@ -258,6 +247,7 @@ export const REPAIRS: readonly Move[] = [
     possible: (w) => w.replication[0] + w.replication[1] < 2,
     make: (w) => set(w.replication, 1),
   },
+  ...MODE_REPAIRS,
 ];
 
 /** Two daemons and their host are as they should be: what liveness starts from. */

@@ -105,7 +105,10 @@ export function settledWorld(
   verbose = false,
   onComputed: OnComputed | null = null,
 ): { world: World; ticker: Ticker } {
-  const locals = SIDES.map((side) => new Locals(configOf(side, variant), verbose, onComputed));
+  const { history: alarms, clocks } = surroundings;
+  const locals = SIDES.map(
+    (side) => new Locals(configOf(side, variant), { verbose, alarms, tickMs: clocks[side], onComputed }),
+  );
   const [a, b] = locals;
   if (a === undefined || b === undefined) throw new Error("two hosts");
   const world = new World([a, b], variant.policy, surroundings);

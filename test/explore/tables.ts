@@ -157,7 +157,7 @@ export class Rows {
 }
 
 /** Words of one packed world. */
-export const WORDS = 6;
+export const WORDS = 7;
 
 /** The worlds that were visited, each with the one it was first reached from and the move that led there. */
 export class WorldStore {

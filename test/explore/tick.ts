@@ -31,6 +31,7 @@ export class Ticker {
   tick(choices: number): void {
     const w = this.#world;
     this.worked = 0;
+    for (const side of SIDES) this.#end(side);
     w.echo[0] = Math.min(NO_ECHO, w.echo[0] + 1);
     w.echo[1] = Math.min(NO_ECHO, w.echo[1] + 1);
     for (const side of SIDES) if (w.facts(side).alive) w.apply(side, happen.age);
@@ -53,6 +54,17 @@ export class Ticker {
       if (!moved) break;
     }
     this.#check();
+    w.history?.tick(w);
+  }
+
+  /** Who asked a daemon whether it may stop stops it, or switches its host off. */
+  #end(side: Side): void {
+    const w = this.#world;
+    const { ending } = w.facts(side);
+    if (ending === null || !w.awake(side)) return;
+    w.say(side, ending === "host" ? "is switched off at the end of its shutdown" : "the daemon ends");
+    if (ending === "host") w.powerOff(side);
+    else w.apply(side, happen.stop);
   }
 
   /** Tells the daemon what it can see and has not seen yet. */
@@ -91,6 +103,7 @@ export class Ticker {
     if (w.story !== null) for (const line of reaction.said) w.say(side, line);
     if (reaction.broken !== null) w.broke(reaction.broken);
     if (reaction.token) h.fed = 0;
+    if (reaction.alerted) w.history?.alerted(side);
     if (reaction.handlerCode !== 0) this.#answerHandler(side, reaction.handlerCode);
     for (const { slot, ok } of reaction.answers) this.#answer(side, slot, ok);
     for (let at = w.facts(side).question; at >= 0; at = w.facts(side).question) this.#question(side, at);

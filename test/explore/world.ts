@@ -1,10 +1,11 @@
-// Two hosts and what is between them, unpacked for one move and packed into six words for the store.
+// Two hosts and what is between them, unpacked for one move and packed into a few words for the store.
 
 import type { Policy } from "../../src/core/model/config.ts";
 import { happen, NO_ECHO } from "./happening.ts";
+import { History } from "./history.ts";
 import { CONN, Host, packHost, unpackHost } from "./host.ts";
 import type { LocalFacts, Locals, Reaction } from "./locals.ts";
-import type { Side } from "./scale.ts";
+import { TICK_MS, type Side } from "./scale.ts";
 import { WORDS } from "./tables.ts";
 import { Witness } from "./witness.ts";
 
@@ -21,9 +22,20 @@ export interface Surroundings {
   readonly watchdog: boolean;
   /** F6 was broken before: `--force` left two copies, each with writes of its own, and nobody owns the storage. */
   readonly split: boolean;
+  /** What V10 and V12 ask about the past is remembered. */
+  readonly history: boolean;
+  /** Milliseconds that each host's monotonic clock goes on in a tick (F3). */
+  readonly clocks: readonly [number, number];
 }
 
-export const SOUND: Surroundings = { h1: true, suspend: true, watchdog: true, split: false };
+export const SOUND: Surroundings = {
+  h1: true,
+  suspend: true,
+  watchdog: true,
+  split: false,
+  history: false,
+  clocks: [TICK_MS, TICK_MS],
+};
 
 export class World {
   readonly hosts: readonly [Host, Host] = [new Host(), new Host()];
@@ -45,6 +57,8 @@ export class World {
   /** Epoch on disk of a minus that of b. */
   delta = 0;
   readonly witness = new Witness();
+  /** Null: nobody asks. */
+  readonly history: History | null;
   /** The first broken invariant. */
   violation: string | null = null;
   /** Lines for a trace; null = nobody reads them. */
@@ -54,6 +68,7 @@ export class World {
     this.locals = locals;
     this.policy = policy;
     this.surroundings = surroundings;
+    this.history = surroundings.history ? new History() : null;
   }
 
   host(side: Side): Host {
@@ -187,10 +202,11 @@ export class World {
       (this.resync << 14) |
       ((this.delta + 128) << 16);
     words[5] = this.policy === "witness" ? this.witness.pack() : 0;
+    words[6] = this.history?.pack() ?? 0;
   }
 
   unpack(words: Int32Array): void {
-    const [a, b, hostA, hostB, shared, witness] = words;
+    const [a, b, hostA, hostB, shared, witness, history] = words;
     this.hosts[0].local = a ?? 0;
     this.hosts[1].local = b ?? 0;
     unpackHost(this.hosts[0], hostA ?? 0);
@@ -210,6 +226,7 @@ export class World {
     this.resync = (s >> 14) & 3;
     this.delta = (s >> 16) - 128;
     this.witness.unpack(witness ?? 0);
+    this.history?.unpack(history ?? 0);
     this.violation = null;
   }
 

@@ -40,12 +40,19 @@ export function progressPause(turn: Turn, command: PendingCommand, waitedMs: num
       if (!state.watchdogArmed) return end(turn, command, "done", "both hosts know it: the daemon may stop");
       break;
     default:
-      // The other host says no until it heard the announcement in a heartbeat.
-      if (waitedMs < AGREE_MS) return to(turn, command, "tell", ask(turn, { kind: "pause" }, 500));
+      if (waitedMs < AGREE_MS) return announce(turn, command);
   }
   if (waitedMs < AGREE_MS) return;
   change(turn, { stopping: null });
   end(turn, command, "failed", "the watchdog could not be disarmed safely (A7)", "see 'iscsi-cfg log' on both hosts");
+}
+
+/** The other host says no until it heard the announcement in a heartbeat: it is asked again a heartbeat later. */
+function announce(turn: Turn, command: PendingCommand): void {
+  const { stopping, config } = turn.state;
+  if (stopping === null || turn.now - (stopping.askedAt ?? -Infinity) < config.timers.hb) return;
+  change(turn, { stopping: { ...stopping, askedAt: turn.now } });
+  to(turn, command, "tell", ask(turn, { kind: "pause" }, 500));
 }
 
 /** A13: the host shuts down. The storage goes to the other host, or is closed as it is when there is none. */

@@ -162,6 +162,8 @@ export interface Stopping {
   /** `agreed`: nothing depends on this daemon any more, the watchdog is disarmed. */
   readonly phase: "asking" | "agreed";
   readonly since: Instant;
+  /** When the other host was asked last whether it knows of the pause. */
+  readonly askedAt?: Instant;
 }
 
 /** D18: what may take the storage away from its owner although both hosts talk. */
