@@ -32,6 +32,42 @@ test("V6: a release that is rolled back while its record is on the way to the di
   assert.deepEqual(activity.record, { owner: "a" });
 });
 
+test("V6: the epoch of a record that may be on the disk although its write failed is used up", () => {
+  const before = servingWorld().state("b");
+  const now = before.lastTick + 10;
+  const next = before.durable.epoch + 1;
+  const failed = { kind: "result", id: 900, ok: false, detail: "made to fail" } as const;
+  const writing = (owner: string): State["persisting"] => {
+    return { id: 900, record: { ...before.durable, epoch: next, owner }, purpose: "" };
+  };
+  const takes: State = {
+    ...before,
+    syncedEpoch: before.durable.epoch,
+    persisting: writing("b"),
+    activity: {
+      kind: "activate",
+      why: "the other host released the storage",
+      stage: 1,
+      pending: [900],
+      failed: null,
+      startedAt: now,
+      token: "token",
+      to: "peer",
+      record: null,
+      begun: true,
+    },
+  };
+  const taken = step(takes, failed, now).state;
+  assert.deepEqual([taken.durable.epoch, taken.durable.owner, taken.syncedEpoch], [next, null, next]);
+
+  const owed = [{ requestId: 1, kind: "claim", waitingFor: [900], failed: null } as const];
+  const given = step({ ...before, syncedEpoch: null, persisting: writing("a"), owed }, failed, now).state;
+  assert.deepEqual([given.durable.epoch, given.durable.owner, given.syncedEpoch], [next, null, null]);
+
+  const other = step({ ...before, persisting: writing("b") }, failed, now).state;
+  assert.equal(other.durable.epoch, before.durable.epoch, "a takeover is tried again in its epoch");
+});
+
 test("D13: after both hosts stopped themselves, contact makes the owner serve and every VM run on", () => {
   const world = servingWorld();
   world.links.management.a = false;

@@ -74,3 +74,56 @@ test("without the watchdog a counterexample is found, and it replays", () => {
   const again = timeline(outcome.job, surroundings, decodeTrace(outcome.trace ?? ""));
   assert.match(again.at(-1) ?? "", new RegExp(`! ${outcome.violation}`));
 });
+
+/** A seed of trouble: what happens before, and what is asked of the function with and without a rule. */
+const broken = (rule: string, patch: Partial<Job>): { without: string | null; whole: string | null } => {
+  const job = small({ liveEvery: 0, budget: 0, faults: [], maxStates: 3_000, ...patch });
+  return { without: run({ ...job, removedRules: [rule] }).violation, whole: run(job).violation };
+};
+
+test("V12: without D15 the storage follows the management network to and fro", () => {
+  const { without, whole } = broken("D15", {
+    surroundings: { ...SOUND, history: true },
+    start: [
+      "the management link of a is cut",
+      5,
+      "the management network and the heuristic address are back",
+      "the management link of b is cut",
+    ],
+  });
+  assert.match(without ?? "", /^V12 /);
+  assert.equal(whole, null);
+});
+
+test("V3: without A4 an isolated owner switches its HA off alone and serves on, while the other one took over", () => {
+  const { without, whole } = broken("A4", {
+    start: [
+      "the management link of a is cut",
+      "the replication link is cut",
+      1,
+      "an operator on a switches HA off",
+      9,
+    ],
+  });
+  assert.match(without ?? "", /^V3 /);
+  assert.equal(whole, null);
+});
+
+test("V5: without D1 VMs are started although an operator switched HA off", () => {
+  const { without, whole } = broken("D1", {
+    start: ["an operator on a switches HA off", 2, "b loses power", 7],
+  });
+  assert.match(without ?? "", /^V5 /);
+  assert.equal(whole, null);
+});
+
+test("V2: without A7 the VMs of a host whose daemon is being exchanged are started elsewhere", () => {
+  const { without, whole } = broken("A7", {
+    faults: ["link", "replication"],
+    budget: 2,
+    start: ["the daemon of b is exchanged", 1],
+    maxStates: 30_000,
+  });
+  assert.match(without ?? "", /^V2 /);
+  assert.equal(whole, null);
+});

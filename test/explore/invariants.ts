@@ -1,5 +1,6 @@
-// What must never be (protocol.md 10), on every world that is reached and at every effect on the way. V7 and V9, and V4
-// and V6 at the promotion, are checked where the thing is done (locals.ts, kernel.ts, tick.ts).
+// What must never be (protocol.md 10), on every world that is reached and at every effect on the way. V5 and V7 are
+// checked where a thing is decided (decisions.ts), V9, and V4 and V6 at the promotion, where it is done (kernel.ts,
+// tick.ts), V10 and V12 over the past (history.ts).
 
 import { VM, VM_NAMES } from "./host.ts";
 import type { World } from "./world.ts";

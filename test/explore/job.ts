@@ -76,7 +76,9 @@ export function run(job: Job, watch: Watch = {}): Outcome {
   });
   search.run();
   const searchSeconds = (performance.now() - begun) / 1000;
-  const single = search.counterexample === null && job.liveEvery > 0 ? tryOneFault(search) : null;
+  // One fault means: from a healthy pool on.
+  const healthy = search.counterexample === null && job.liveEvery > 0 && job.start === undefined;
+  const single = healthy ? tryOneFault(search) : null;
   const live =
     search.counterexample === null && single === null && job.liveEvery > 0 ? tryLiveness(search, job.liveEvery) : null;
   const found = search.counterexample ?? single ?? live?.counterexample ?? null;

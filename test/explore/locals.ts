@@ -10,6 +10,7 @@ import type { DurableRecord } from "../../src/core/model/durable.ts";
 import type { HeartbeatBody, PeerRequest } from "../../src/core/model/peer.ts";
 import type { WitnessAnswer } from "../../src/core/model/witness.ts";
 import { initialState, type State } from "../../src/core/model/state.ts";
+import { brokenBy } from "./decisions.ts";
 import { BLIND, canonical, type Local, type Outstanding } from "./canonical.ts";
 import { shiftBody, shiftRequest, type Kept } from "./frame.ts";
 import { happen, type Happened, type Happening } from "./happening.ts";
@@ -26,7 +27,7 @@ export interface Reaction {
   /** The fence-peer handler is answered with this code; 0 = it is not. */
   readonly handlerCode: 0 | 1 | 4 | 6 | 7;
   readonly answers: readonly { readonly slot: number; readonly ok: boolean }[];
-  /** A rule that the decision itself broke (V7), seen when it was taken. */
+  /** What the decision itself broke (V5, V7), seen when it was taken. */
   readonly broken: string | null;
   /** The log, kept for traces only. */
   readonly said: readonly string[];
@@ -195,21 +196,17 @@ export class Locals {
     return number;
   }
 
-  #react({ local: { state }, actions, now }: Happened): Reaction {
+  #react({ local: { state, disk }, actions, now }: Happened): Reaction {
     let reaction = QUIET;
     for (const action of actions) {
+      const broken = state === null ? null : brokenBy(action, state, disk, now);
+      if (broken !== null) reaction = { ...reaction, broken };
       if (action.kind === "token") reaction = { ...reaction, token: true };
       else if (action.kind === "alert") reaction = { ...reaction, alerted: this.#options.alarms };
       else if (action.kind === "answer-handler") reaction = { ...reaction, handlerCode: action.code };
       else if (action.kind === "answer") {
         const answer = { slot: action.id, ok: action.reply.kind === "done" };
         reaction = { ...reaction, answers: [...reaction.answers, answer] };
-      } else if (action.kind === "fence" && state !== null) {
-        if (action.hostId === state.config.hostId) reaction = { ...reaction, broken: "V7 a host fences itself" };
-        else if (state.peer.contactAt !== null && inContact(state, now))
-          reaction = { ...reaction, broken: "V7 a host in contact is fenced" };
-        else if (state.durable.peerFlags.maintenance || state.durable.peerHa !== "on")
-          reaction = { ...reaction, broken: "V7 a host that is disabled or in maintenance is fenced" };
       } else if (this.#options.verbose && action.kind === "log")
         reaction = { ...reaction, said: [...reaction.said, `${action.event}: ${action.detail}`] };
     }

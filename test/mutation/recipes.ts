@@ -1,5 +1,6 @@
 // One recipe per rule, in the order of protocol.md, and one for each of the surroundings that a rule stands on.
 
+import { DRIFT_TIMERS } from "../explore/jobs.ts";
 import type { Recipe } from "./recipe.ts";
 import { A_RECIPES } from "./recipes-a.ts";
 import { D_RECIPES } from "./recipes-d.ts";
@@ -40,6 +41,40 @@ const SURROUNDINGS: readonly Recipe[] = [
     policy: "vote",
     brokenTimers: { take: 3_000 },
     start: ["the hands of b get stuck", "the management link of b is cut", "the replication link is cut", 3],
+    faults: [],
+    budget: 0,
+    maxStates: 3_000,
+  },
+  {
+    name: "clocks within ρ (F3)",
+    rules: [],
+    engine: "explore",
+    breaks: "V2",
+    story: "a clock that goes at less than half the speed believes in its lease when the other host starts its VMs",
+    policy: "vote",
+    surroundings: { clocks: [1_001, 1_000] },
+    brokenSurroundings: { clocks: [1_000, 400] },
+    timers: DRIFT_TIMERS,
+    start: ["the hands of b get stuck", "the management link of b is cut", "the replication link is cut", 7],
+    faults: [],
+    budget: 0,
+    maxStates: 3_000,
+  },
+  {
+    name: "the alarm about suspended I/O",
+    rules: [],
+    engine: "explore",
+    breaks: "V10",
+    story: "an owner without a proof holds its writes back, and a person is told of it much later",
+    policy: "strict",
+    surroundings: { history: true },
+    brokenTimers: { take: 30_000 },
+    start: [
+      "the heuristic address is gone",
+      "a filter between the hosts cuts their management network",
+      "the replication link is cut",
+      12,
+    ],
     faults: [],
     budget: 0,
     maxStates: 3_000,

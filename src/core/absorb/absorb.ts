@@ -239,6 +239,20 @@ function absorbProbe(turn: Turn, event: Event & { kind: "probe" }): void {
   if (event.power === "off") change(turn, { fence: { ...turn.state.fence, offAt: now } });
 }
 
+/**
+ * V6: the record by which the storage changes hands may be on the disk although its write failed. Its epoch is used up
+ * then, and nobody owns the storage in it.
+ */
+function spendEpoch(turn: Turn, id: number, epoch: number): void {
+  const { activity, owed, durable, syncedEpoch } = turn.state;
+  const taken = activity?.kind === "activate" && activity.token !== null && activity.pending.includes(id);
+  const given = owed.some(({ kind, waitingFor }) => (kind === "claim" || kind === "cancel") && waitingFor.includes(id));
+  if ((!taken && !given) || epoch <= durable.epoch) return;
+  // What was given back in sync, and taken by nobody, still is.
+  const synced = taken && syncedEpoch === durable.epoch ? epoch : null;
+  change(turn, { durable: { ...durable, epoch, owner: null }, syncedEpoch: synced });
+}
+
 function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void {
   const { state, now } = turn;
   if (state.persisting?.id === id) {
@@ -247,6 +261,7 @@ function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void
       // A full disk is tried again four times a second, and told of once.
       if (!state.unsure) log(turn, "action.failed", `the durable record could not be written: ${detail}`, "error");
       change(turn, { persistAfter: now + WRITE_AGAIN_MS });
+      spendEpoch(turn, id, state.persisting.record.epoch);
     }
     change(turn, { persisting: null, unsure: !ok });
   }
