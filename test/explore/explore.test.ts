@@ -97,13 +97,7 @@ test("V12: without D15 the storage follows the management network to and fro", (
 
 test("V3: without A4 an isolated owner switches its HA off alone and serves on, while the other one took over", () => {
   const { without, whole } = broken("A4", {
-    start: [
-      "the management link of a is cut",
-      "the replication link is cut",
-      1,
-      "an operator on a switches HA off",
-      9,
-    ],
+    start: ["the management link of a is cut", "the replication link is cut", 1, "an operator on a switches HA off", 9],
   });
   assert.match(without ?? "", /^V3 /);
   assert.equal(whole, null);

@@ -131,7 +131,10 @@ export class Locals {
     this.config = config;
     this.#options = options;
     const disk = firstRecord(0);
-    const { state } = canonical({ state: initialState(config, disk, "boot", 1, 0), disk, out: [], told: BLIND }, 0).local;
+    const { state } = canonical(
+      { state: initialState(config, disk, "boot", 1, 0), disk, out: [], told: BLIND },
+      0,
+    ).local;
     // A state's own names are the keys of its type; every representative is made in one place, with one order of them.
     this.#fields = Object.keys(state ?? {}) as (keyof State)[];
     this.#peerAt = this.#fields.indexOf("peer");
@@ -234,7 +237,8 @@ export class Locals {
     const values = fields === null ? [] : Object.values(fields);
     for (let at = 0; at < width; at++) {
       const value = fields === null ? NO_DAEMON : values[at];
-      const kept = at === this.#peerAt && state !== null ? this.#leaf(at, state.peer, this.#peerText) : this.#leaf(at, value);
+      const kept =
+        at === this.#peerAt && state !== null ? this.#leaf(at, state.peer, this.#peerText) : this.#leaf(at, value);
       if (fields !== null && kept !== value) fields[this.#fields[at] ?? ""] = kept;
     }
     this.#leaf(width + 2, told.drbd);
