@@ -101,6 +101,7 @@ export class Locals {
   /** Fields of a daemon's memory, in the order of their leaves. */
   readonly #fields: readonly (keyof State)[];
   readonly #peerAt: number;
+  readonly #template: State | null;
   /** Leaves of the newest state. */
   readonly #row: Int32Array;
   /** Per local state: its facts, its heartbeat. */
@@ -137,6 +138,7 @@ export class Locals {
     ).local;
     // A state's own names are the keys of its type; every representative is made in one place, with one order of them.
     this.#fields = Object.keys(state ?? {}) as (keyof State)[];
+    this.#template = state;
     this.#peerAt = this.#fields.indexOf("peer");
     this.#row = new Int32Array(this.#fields.length + OTHER_LEAVES);
     this.#rows = new Blocks(this.#row.length);
@@ -282,7 +284,8 @@ export class Locals {
       number,
     ];
     if (leaf(0) === NO_DAEMON) return { state: null, disk, out, told: { drbd, rest } };
-    const fields: Record<string, unknown> = {};
+    // A copy has the shape that the function knows from every other state.
+    const fields: Record<string, unknown> = { ...this.#template };
     for (const [at, field] of this.#fields.entries()) fields[field] = leaf(at);
     return { state: fields as unknown as State, disk, out, told: { drbd, rest } };
   }
