@@ -223,9 +223,10 @@ export function buildConfig(parts: Parts): Config {
     removedRules: [],
   };
   const cfgHash = hashOfConfig(parts, core, vm, storage);
+  const larger = poolConfig(local, { ...core, cfgHash });
   return {
     core: { ...core, cfgHash },
-    pool: poolConfig(local, { ...core, cfgHash }),
+    pool: larger,
     poolId: local.poolId,
     hosts: local.hosts,
     self: local.self,
@@ -249,7 +250,7 @@ export function buildConfig(parts: Parts): Config {
     alerts: alertConfig(pool, read),
     logging: pool.flag("ENABLE_LOGGING"),
     areas: areas(pool),
-    policyNote: policyNote(policy, core.fenceEnabled),
+    policyNote: policyNote(policy, core.fenceEnabled, larger?.storageHosts.length === 0),
     parameters: parts.parameters,
     secretsMark: markOf([pool.text("FENCE_PASSWD"), pool.text("SMTP_PASS")]),
     problems: parts.problems,

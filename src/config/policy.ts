@@ -22,9 +22,14 @@ export function derivePolicy(input: PolicyInput): Policy {
 const NO_HOST_HA =
   "FENCE_ENABLED=0: VMs start at boot and after a failure; a lost host is left alone, and nothing is taken over.";
 
-/** For status, log and dashboard. */
-export function policyNote(policy: Policy, fenceEnabled = true): string {
+/** Protocol 14: in a pool without storage of ours the hosts themselves vote. */
+const BY_MAJORITY =
+  "a majority of the hosts decides, which is exclusive: a host that is cut off stops its VMs before they start elsewhere.";
+
+/** For status, log and dashboard. `byMajority`: the pool elects its leader. */
+export function policyNote(policy: Policy, fenceEnabled = true, byMajority = false): string {
   if (!fenceEnabled) return NO_HOST_HA;
+  if (byMajority && policy !== "strict") return BY_MAJORITY;
   switch (policy) {
     case "strict":
       return "STRICT: a takeover needs the other host's power-off, verified.";
@@ -38,6 +43,9 @@ export function policyNote(policy: Policy, fenceEnabled = true): string {
       return assertNever(policy);
   }
 }
+
+/** Three hosts or more, and no storage of ours. */
+const electsLeader = ({ pool }: Pick<Config, "pool">): boolean => pool !== null && pool.storageHosts.length === 0;
 
 /** The vote can never pass (A3). */
 const isVoteImpossible = (config: Config): boolean => config.core.heuristics.length === 0;
@@ -76,8 +84,8 @@ function proofRefusals(config: Config): readonly string[] {
 export function enableRefusals(config: Config, facts: Partial<TimerFacts> = {}): string[] {
   const { timers } = config.core;
   const refusals = config.problems.filter((one) => one.severity === "error").map(describeProblem);
-  // FENCE_ENABLED=0: no proof is ever asked for.
-  if (config.core.fenceEnabled) refusals.push(...proofRefusals(config));
+  // FENCE_ENABLED=0: no proof is ever asked for. Where the hosts elect, a majority of them is the vote.
+  if (config.core.fenceEnabled && !electsLeader(config)) refusals.push(...proofRefusals(config));
   if (config.watchdogDevice === null) {
     refusals.push("HA needs a watchdog: set WATCHDOG_DEVICE in the storage section of tandem.yaml (A6)");
   }
@@ -89,7 +97,8 @@ export function policyWarnings(config: Config): string[] {
   const { core, fence } = config;
   if (!fence.enabled) return [policyNote(core.policy, false)];
   const warnings: string[] = [];
-  if (core.policy === "vote" || core.policy === "strict+vote") warnings.push(policyNote(core.policy));
+  const pings = (core.policy === "vote" || core.policy === "strict+vote") && !electsLeader(config);
+  if (pings) warnings.push(policyNote(core.policy));
   if (core.hosts < core.minHosts)
     warnings.push(`takeover is disarmed: found ${core.hosts} hosts, FENCE_MIN_HOSTS is ${core.minHosts}`);
   if (fence.onFail && fence.method !== "POOL")

@@ -354,3 +354,13 @@ describe("completion", () => {
     assert.match(ask("words=(ha-cfg set ''); CURRENT=3"), /FENCE_HEURISTICS_IPS/);
   });
 });
+
+test("status of a host without a copy of the storage counts hosts, not links and heuristic addresses", async () => {
+  const member = { ...healthyStatus, peer: null, heuristics: [], contact: { ...healthyStatus.contact, links: [] } };
+  daemon.script.status = [{ kind: "status", status: { ...member, wallMs: Date.now() } }];
+  const { code, out } = await ha("status", "--no-ask");
+  assert.equal(code, 0);
+  assert.match(out, /^Contact: {4}\d of \d hosts answer here$/m);
+  assert.match(out, /^Votes: {6}\d of the \d hosts are a majority$/m);
+  assert.doesNotMatch(out, /does not serve|always fails/);
+});

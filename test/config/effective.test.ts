@@ -302,6 +302,16 @@ test("the profile without host HA is accepted whole, and says what it does not d
   assert.match(enableRefusals(run({ ...AUTO_START, FENCE_ENABLED: "1" }).config).join(), /A3/);
 });
 
+test("three hosts without storage of ours need no heuristic address: a majority of them is the vote", () => {
+  const third = "33333333-3333-4333-8333-333333333333";
+  const entry = `  - { uuid: ${third}, name: xcp3, management: 192.168.1.243, replication: 10.10.10.4 }\n`;
+  const text = SAMPLE.replace(/storage:[\s\S]*?(?=overrides:)/, entry);
+  const { config } = run({}, { local: sampleFile(text) });
+  assert.deepEqual(enableRefusals(config), []);
+  assert.match(config.policyNote, /majority/);
+  assert.deepEqual(policyWarnings(config), []);
+});
+
 const hash = (pool: Record<string, string> = {}, more: Partial<EffectiveInput> = {}): string =>
   run(pool, more).config.core.cfgHash;
 

@@ -83,6 +83,7 @@ test("a leader that elects enables HA only when nothing stands against it; --for
   const config = {
     hosts,
     problems: [],
+    pool: null,
     watchdogDevice: null,
     fence: { enabled: true },
     core: { fenceEnabled: false, timers: {} },

@@ -98,8 +98,13 @@ function hostLine(host: StatusDocument["hosts"][number], isFirst: boolean): stri
   return cells.join(" ");
 }
 
-function roleOf({ own }: StatusDocument): string {
+/** It has no peer: it holds no copy of the storage, and talks to every host of the pool. */
+const isMember = ({ contact, peer }: StatusDocument): boolean => peer === null && contact.links.length === 0;
+
+function roleOf(status: StatusDocument): string {
+  const { own } = status;
   const pool = own.xapiRole === "unknown" ? "pool role unknown" : `pool ${own.xapiRole}`;
+  if (isMember(status)) return pool;
   return `${pool}, ${own.serving ? "serves the storage" : "does not serve the storage"}`;
 }
 
@@ -111,14 +116,18 @@ function flagItems({ own, peer }: StatusDocument): string[] {
   return lines.flatMap((line, index) => item(index === 0 ? "Mode" : "", line));
 }
 
-function contactOf({ contact, episode, peer }: StatusDocument): string {
+function contactOf(status: StatusDocument): string {
+  const { contact, episode, peer, hosts } = status;
+  if (isMember(status)) return `${hosts.filter((host) => host.live).length} of ${hosts.length} hosts answer here`;
   const links = contact.links.map(({ link, up }) => `${link} ${up ? "up" : "DOWN"}`).join(", ");
   if (contact.inContact) return `${peer?.name ?? "the peer"} answers; ${links}`;
   const silent = contact.silentMs === null ? "was never heard" : `has been silent for ${duration(contact.silentMs)}`;
   return `${peer?.name ?? "the peer"} ${silent}; ${links}${episode === null ? "" : `; waiting for: ${episode.waitingFor}`}`;
 }
 
-function votesOf({ heuristics, episode, policy }: StatusDocument): string {
+function votesOf(status: StatusDocument): string {
+  const { heuristics, episode, policy, hosts } = status;
+  if (isMember(status)) return `${Math.floor(hosts.length / 2) + 1} of the ${hosts.length} hosts are a majority`;
   const words = { yes: "answers", no: "DOES NOT ANSWER", unknown: "not asked yet" };
   const answer = (value: boolean | null): string => (value === null ? words.unknown : value ? words.yes : words.no);
   const pings = heuristics.map(({ address, answering }) => `${address} ${answer(answering)}`);
