@@ -55,6 +55,7 @@ export async function fillStage(stage: string, { version, epoch }: StageOptions)
     writeFileSync(join(opt, "lib", `${name}.mjs`), text, { mode: 0o644 });
   }
   put(join(root, "agents/drbd/fence-peer"), join(opt, "agents/drbd/fence-peer"), 0o755);
+  put(join(root, "rpm/migrate/save-ha-lizard.sh"), join(opt, "libexec/save-ha-lizard"), 0o755);
   put(join(root, "agents/EXAMPLE/EXAMPLE.sh"), join(opt, "agents/EXAMPLE/EXAMPLE.sh"), 0o755);
   for (const method of METHODS)
     put(join(root, `agents/${method}/${method}.sh`), at(`etc/tandem/fence/${method}/${method}.sh`), 0o755);
