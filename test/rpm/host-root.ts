@@ -12,9 +12,11 @@ export interface HostRoot {
   readonly path: string;
   /** rpm on this root; what its scriptlets said is part of the text. */
   rpm(...args: readonly string[]): { readonly code: number | null; readonly text: string };
+  /** `rpm -e tandem` by somebody who wants nothing of it left. */
+  purge(): { readonly code: number | null; readonly text: string };
   /** What the daemon says of itself; null: it does not run. */
   daemon(own: { readonly state: string; readonly ha: string } | null): void;
-  /** What systemctl was told since the last call, is-active left out. */
+  /** What systemctl (is-active left out) and ha-cfg were told since the last call. */
   told(): readonly string[];
 }
 
@@ -31,18 +33,22 @@ export function makeHostRoot(path: string, busybox: string): HostRoot {
     script("bin/systemctl", `${active}\necho "$@" >> /tmp/systemctl.log`);
     // rpm looks into /sbin before /usr/sbin, where the real one lies.
     script("sbin/iscsi-cfg", `echo '${JSON.stringify({ own })}'`);
+    script("sbin/ha-cfg", `echo "ha-cfg $@" >> /tmp/systemctl.log`);
   }
   daemon(null);
+  function call(args: readonly string[], env: NodeJS.ProcessEnv): ReturnType<HostRoot["rpm"]> {
+    const done = spawnSync("rpm", ["--root", path, "--dbpath", "/var/lib/rpm", ...args], {
+      encoding: "utf8",
+      timeout: 120_000,
+      env: { ...process.env, ...env },
+    });
+    return { code: done.status, text: done.stdout + done.stderr };
+  }
   return {
     path,
     daemon,
-    rpm(...args) {
-      const done = spawnSync("rpm", ["--root", path, "--dbpath", "/var/lib/rpm", ...args], {
-        encoding: "utf8",
-        timeout: 120_000,
-      });
-      return { code: done.status, text: done.stdout + done.stderr };
-    },
+    rpm: (...args) => call(args, {}),
+    purge: () => call(["-e", "tandem"], { TANDEM_PURGE: "1" }),
     told() {
       if (!existsSync(log)) return [];
       const lines = readFileSync(log, "utf8").trim().split("\n");

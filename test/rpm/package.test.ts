@@ -20,6 +20,7 @@ import { gunzipSync } from "node:zlib";
 import { buildRpm, missingTools } from "../../rpm/build.ts";
 import { commandNames } from "../../rpm/manual.ts";
 import { packageVersion, root } from "../build.ts";
+import { dom0Package, emptyPackage } from "../lab/installed/dom0-package.ts";
 import { BUSYBOX, makeHostRoot } from "./host-root.ts";
 
 const missing = missingTools();
@@ -139,7 +140,7 @@ describe("the package", { skip }, () => {
       ...globSync(join(tree, "etc/tandem/fence/*/*.sh")),
       ...globSync(join(tree, "usr/sbin/*")),
     ];
-    assert.equal(texts.length, 2 + 5 + 4);
+    assert.equal(texts.length, 3 + 5 + 4);
     for (const file of texts)
       for (const [path] of readFileSync(file, "utf8").matchAll(/\/opt\/tandem\/[\w./-]+/g))
         assert.ok(existsSync(join(tree, path)), `${file} names ${path}`);
@@ -196,7 +197,11 @@ describe("the package", { skip }, () => {
     const installed = host.rpm("-i", "--nodeps", rpm);
     assert.equal(installed.code, 0, installed.text);
     assert.match(installed.text, /Next, on one host: iscsi-cfg setup/);
-    assert.deepEqual(host.told(), ["daemon-reload", "enable tandemd.service"]);
+    assert.deepEqual(host.told(), [
+      "daemon-reload",
+      "enable tandemd.service",
+      "enable --now tandem-metrics.socket",
+    ]);
     assert.equal(existsSync(file("etc/tandem/tandem.yaml")), false, "no configuration is invented");
 
     writeFileSync(file("etc/tandem/tandem.yaml"), "pool: mine\n", { mode: 0o600 });
@@ -237,6 +242,51 @@ describe("the package", { skip }, () => {
     assert.equal(existsSync(file("opt/tandem")), false);
     assert.equal(existsSync(file("var/cache/tandem")), false);
     assert.equal(readFileSync(file("etc/tandem/tandem.yaml"), "utf8"), "pool: mine\n", "what a person wrote stays");
+
+    assert.equal(host.rpm("-i", "--nodeps", rpm).code, 0);
+    host.told();
+    const purged = host.purge();
+    assert.equal(purged.code, 0, purged.text);
+    assert.deepEqual(host.told().slice(0, 2), ["ha-cfg remove --yes", "stop tandemd.service"]);
+    for (const path of ["etc/tandem", "var/lib/tandem", "var/log/tandem", "opt/tandem"])
+      assert.equal(existsSync(file(path)), false, path);
+  });
+
+  test("a host that is not fit for it: rpm names what is wrong and leaves nothing", { skip: noHost }, async () => {
+    const host = makeHostRoot(join(work, "unfit"), BUSYBOX ?? "");
+    const refused = (found: RegExp): void => {
+      const { code, text } = host.rpm("-i", rpm);
+      assert.notEqual(code, 0);
+      assert.match(text, found);
+      assert.equal(existsSync(join(host.path, "opt")), false);
+      assert.deepEqual(host.told(), []);
+    };
+    refused(/iptables is needed by tandem/);
+    const names = join(work, "names");
+    assert.equal(host.rpm("-i", await dom0Package(names)).code, 0);
+    assert.equal(host.rpm("-i", await emptyPackage(names, "ha-lizard")).code, 0);
+    refused(/ha-lizard conflicts with tandem|tandem conflicts with .*ha-lizard|conflicts with ha-lizard/);
+    assert.equal(host.rpm("-e", "ha-lizard").code, 0);
+    assert.equal(host.rpm("-i", rpm).code, 0);
+  });
+
+  test("a full disk: rpm says how much is missing, and the old version stays whole", { skip: noHost }, async () => {
+    const path = join(work, "full");
+    mkdirSync(path);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=200m", "tmpfs", path]);
+    try {
+      const host = makeHostRoot(path, BUSYBOX ?? "");
+      assert.equal(host.rpm("-i", "--nodeps", rpm).code, 0);
+      execFileSync("fallocate", ["-l", "60M", join(path, "tmp/full")]);
+      host.told();
+      const { code, text } = host.rpm("-i", "--nodeps", "--replacepkgs", rpm);
+      assert.notEqual(code, 0);
+      assert.match(text, /needs \d+MB more space on the .* filesystem/);
+      assert.deepEqual(host.told(), []);
+      assert.equal(host.rpm("-V", "--nodeps", "--nofiledigest", "tandem").text.includes("missing"), false);
+    } finally {
+      execFileSync("umount", ["-l", path]);
+    }
   });
 
   const lint = spawnSync("rpmlint", ["--version"]).error === undefined;

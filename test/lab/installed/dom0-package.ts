@@ -1,34 +1,23 @@
-// A package without files that offers what a dom0's own packages do, so that rpm judges our package's needs as there.
+// Packages without files, for their names: what a dom0 has installed, so that rpm judges our package's needs as there.
 
 import { globSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "../run-command.ts";
 
-const SPEC = `Name: dom0-stand-in
-Version: 8.3
-Release: 1
-Summary: What a dom0 has installed
-License: none
-BuildArch: noarch
-Provides: /bin/sh
-Provides: systemd = 219
-Provides: iproute
-Provides: iptables
-Provides: iputils
+const DOM0 = { name: "dom0-stand-in", provides: ["/bin/sh", "systemd = 219", "iproute", "iptables", "iputils"] };
 
-%description
-The names a dom0's own packages offer.
+/** Builds the stand-in for a dom0's own packages in the folder `dir` and returns its path. */
+export const dom0Package = (dir: string): Promise<string> => emptyPackage(dir, DOM0.name, DOM0.provides);
 
-%files
-`;
-
-/** Builds it in the folder `dir` and returns its path. */
-export async function dom0Package(dir: string): Promise<string> {
+/** Builds a package of this name in the folder `dir` and returns its path. */
+export async function emptyPackage(dir: string, name: string, provides: readonly string[] = []): Promise<string> {
   mkdirSync(dir, { recursive: true });
-  const spec = join(dir, "dom0-stand-in.spec");
-  writeFileSync(spec, SPEC);
+  const spec = join(dir, `${name}.spec`);
+  const head = [`Name: ${name}`, "Version: 1", "Release: 1", "License: none", "BuildArch: noarch", `Summary: ${name}`];
+  const lines = [...head, ...provides.map((one) => `Provides: ${one}`), "%description", `${name}.`, "%files", ""];
+  writeFileSync(spec, lines.join("\n"));
   await must("rpmbuild", ["-bb", "--quiet", "--define", `_topdir ${dir}`, spec]);
-  const [built] = globSync(join(dir, "RPMS/noarch/*.rpm"));
-  if (built === undefined) throw new Error("rpmbuild made no package of a dom0's names");
+  const [built] = globSync(join(dir, `RPMS/noarch/${name}-1-1.*.rpm`));
+  if (built === undefined) throw new Error(`rpmbuild made no package ${name}`);
   return built;
 }
