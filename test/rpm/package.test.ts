@@ -197,11 +197,7 @@ describe("the package", { skip }, () => {
     const installed = host.rpm("-i", "--nodeps", rpm);
     assert.equal(installed.code, 0, installed.text);
     assert.match(installed.text, /Next, on one host: iscsi-cfg setup/);
-    assert.deepEqual(host.told(), [
-      "daemon-reload",
-      "enable tandemd.service",
-      "enable --now tandem-metrics.socket",
-    ]);
+    assert.deepEqual(host.told(), ["daemon-reload", "enable tandemd.service", "enable --now tandem-metrics.socket"]);
     assert.equal(existsSync(file("etc/tandem/tandem.yaml")), false, "no configuration is invented");
 
     writeFileSync(file("etc/tandem/tandem.yaml"), "pool: mine\n", { mode: 0o600 });
