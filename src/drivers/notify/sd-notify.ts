@@ -35,6 +35,8 @@ export interface NotifierOptions {
 
 const statusMs: Millis = 1000;
 const sendMs: Millis = 4000;
+/** After a word that did not get through. */
+const retryMs: Millis = 1000;
 const longestStatus = 200;
 
 /** Period of the pings, a third of WatchdogSec; null when systemd expects none of this process. */
@@ -83,27 +85,36 @@ export function createNotifier(options: NotifierOptions): Notifier {
       ...(statusWaits ? [`STATUS=${wantedStatus}`] : []),
     ];
     if (pingWanted) pingedAt = now();
+    const must = urgent;
     urgent = [];
     pingWanted = false;
     saidStatus = wantedStatus;
     saidAt = now();
-    sending = send(words, socket).finally(() => {
+    sending = send(words, socket).then((wasSaid) => {
       sending = null;
-      consider();
+      if (wasSaid) return consider();
+      // A lost READY=1 would have systemd end a daemon that is well. What was only news is news again.
+      urgent = [...must, ...urgent];
+      saidStatus = "";
+      timer ??= setTimeout(() => {
+        timer = null;
+        consider();
+      }, retryMs).unref();
     });
   }
 
-  async function send(words: readonly string[], notifySocket: string): Promise<void> {
+  async function send(words: readonly string[], notifySocket: string): Promise<boolean> {
     const result = await exec.run("systemd-notify", [`--pid=${pid}`, ...words], {
       timeoutMs: sendMs,
       lane: "systemd-notify",
       env: { NOTIFY_SOCKET: notifySocket },
     });
-    if (result.kind === "exited" && result.code === 0) return;
+    if (result.kind === "exited" && result.code === 0) return true;
     const found = result.kind === "exited" ? `exit code ${result.code}` : result.kind;
     if (!failures.has(found))
       onFailure(`Cannot tell systemd "${words[0] ?? ""}": found ${found}, expected exit code 0`);
     failures.add(found);
+    return false;
   }
 
   return {

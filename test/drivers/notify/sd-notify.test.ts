@@ -132,6 +132,25 @@ test("a failure is told once and the next message is tried again", async () => {
   assert.deepEqual(b.failures, ['Cannot tell systemd "READY=1": found not-started, expected exit code 0']);
 });
 
+test("a READY=1 that got lost is said again, with the newest status", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const b = bench();
+  b.notifier.status("joining");
+  b.notifier.ready();
+  await b.end({ kind: "timeout", pid: 7, afterMs: 4000 });
+  // The process that hangs still holds the lane.
+  assert.deepEqual(b.calls[1], undefined);
+  context.mock.timers.tick(1000);
+  assert.deepEqual(b.calls[1], ["--pid=42", "READY=1", "STATUS=joining"]);
+  await b.end({ kind: "busy", pid: 7 });
+  b.notifier.status("standby");
+  assert.deepEqual(b.calls[2], ["--pid=42", "READY=1", "STATUS=standby"]);
+  await b.end();
+  b.at = 5000;
+  b.notifier.stopping();
+  assert.deepEqual(b.calls[3], ["--pid=42", "STOPPING=1"]);
+});
+
 test("the real systemd-notify delivers to the socket", async (context) => {
   for (const program of ["systemd-notify", "perl"]) {
     if (spawnSync(program, ["--version"]).error !== undefined) return context.skip(`${program} is not installed`);
