@@ -99,5 +99,7 @@ function write(path: string, text: string | Buffer, mode: number): void {
 
 function writeTool(path: string, program: string): void {
   const node = "/opt/tandem/bin/node --disable-warning=ExperimentalWarning";
-  write(path, `#!/bin/sh\nexec ${node} /opt/tandem/lib/${program} "$@"\n`, 0o755);
+  // Who may not write there starts without it.
+  const cache = "NODE_COMPILE_CACHE=/var/cache/tandem";
+  write(path, `#!/bin/sh\n${cache} exec ${node} /opt/tandem/lib/${program} "$@"\n`, 0o755);
 }

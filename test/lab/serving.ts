@@ -49,6 +49,9 @@ export async function servingNode(lab: Lab, limitMs: number): Promise<NodeName> 
   );
 }
 
+/** Longest time until a freshly started pool serves, and then until HA is on: a loaded machine needs ten times a quiet one's. */
+const START_MS = 120_000;
+
 export interface ServingOptions {
   readonly ha?: boolean;
 }
@@ -58,19 +61,19 @@ export async function servingPool(
   progress: (text: string) => void,
   options: ServingOptions,
 ): Promise<NodeName> {
-  const owner = await servingNode(lab, 60_000);
+  const owner = await servingNode(lab, START_MS);
   progress(`Storage serves on ${owner}.`);
   if (options.ha !== false) {
     let said = "";
     await until(
       "Enabling HA",
       async () => {
-        const { code, stdout, stderr } = await lab.exec("xcp1", "ha-cfg enable", 30_000);
+        const { code, stdout, stderr } = await lab.exec("xcp1", "ha-cfg enable", 60_000);
         said = `${code}: ${(stdout + stderr).trim()}`;
         lab.note("xcp1", "ha-cfg enable", said);
         return code === 0 ? true : undefined;
       },
-      40_000,
+      START_MS,
       1_000,
     ).catch((error: unknown) => {
       throw new Error(`${error instanceof Error ? error.message : String(error)}; ha-cfg enable said ${said}`);
