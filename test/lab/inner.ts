@@ -6,6 +6,7 @@ import { createServer, type Socket } from "node:net";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Packages } from "./installed/install.ts";
+import { runChaos, type Chaos } from "./chaos/run.ts";
 import { bootLab, daemonLog, startLab, type Lab } from "./lab.ts";
 import { NODES, type NodeName } from "./names.ts";
 import type { Images } from "./packages.ts";
@@ -22,7 +23,7 @@ export interface Serve {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-const order = JSON.parse(process.argv[2] ?? "{}") as Serve | Order;
+const order = JSON.parse(process.argv[2] ?? "{}") as Serve | Order | Chaos;
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 
 let lab: Lab | null = null;
@@ -41,6 +42,8 @@ try {
   if (order.kind === "run") {
     process.exitCode = await runScenario(order, progress, (made) => (lab = made));
     await end(Number(process.exitCode));
+  } else if (order.kind === "chaos") {
+    await end(await runChaos(order, progress, (made) => (lab = made)));
   } else await serve(order);
 } catch (error) {
   progress(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -192,6 +192,40 @@ program
     progress(failed.length === 0 ? "Every scenario passed." : `Failed: ${failed.join(", ")}`);
     exit(failed.length === 0 ? 0 : 1);
   });
+interface ChaosOptions {
+  readonly policy: PolicyName;
+  readonly minutes: string;
+  readonly seed?: string;
+  readonly round?: string;
+}
+const wholeNumber = (what: string, text: string): number => {
+  if (!/^[1-9][0-9]{0,8}$/.test(text))
+    throw new Error(`Cannot use ${what} "${text}": expected a whole number from 1 on`);
+  return Number(text);
+};
+program
+  .command("chaos")
+  .description("random faults, mended and verified in a loop, until the first violation")
+  .addOption(policyOption())
+  .option("--minutes <n>", "for how long", "10")
+  .option("--seed <n>", "which faults; printed when left out")
+  .option("--round <n>", "play this round of the seed alone")
+  .action(async ({ policy, minutes, seed, round }: ChaosOptions) => {
+    const { images } = await ready(false);
+    const name = `c${process.pid}`;
+    const order = {
+      kind: "chaos",
+      name,
+      dir: dirOf(name),
+      images,
+      policy,
+      seed: wholeNumber("the seed", seed ?? String(1 + (Date.now() % 999_999))),
+      minutes: wholeNumber("the time", minutes),
+      round: round === undefined ? null : wholeNumber("the round", round),
+    };
+    progress(`chaos: policy ${policy}, seed ${order.seed}`);
+    exit(await inSpace(name, order));
+  });
 program
   .command("list")
   .description("the scenarios and the labs that are up")

