@@ -135,9 +135,10 @@ async function converge(lab: Lab): Promise<void> {
           one.contact.links.every(({ up }) => up) &&
           one.own.resources.every(({ name, view }) => name !== RESOURCE || view?.disk === "UpToDate"),
       );
-      const roles = [a?.own.xapiRole, b?.own.xapiRole].toSorted().join();
-      const states = [a?.own.state, b?.own.state].toSorted().join();
-      return well && roles === "master,supporter" && states === "OWNER,STANDBY" ? true : undefined;
+      const roles = new Set([a?.own.xapiRole, b?.own.xapiRole]);
+      const states = new Set([a?.own.state, b?.own.state]);
+      const inPlace = roles.has("master") && roles.has("supporter") && states.has("OWNER") && states.has("STANDBY");
+      return well && inPlace ? true : undefined;
     },
     CONVERGE_MS,
     1_000,
