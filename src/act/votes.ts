@@ -1,6 +1,9 @@
 // Vote samples without a process per sample: one long-lived ping per heuristic address. It runs all the time, so that a
 // dead address is known before the day it is needed and the first sample of an outage does not wait for a process to
 // start. A sample passes when every address answered within the last sample window.
+//
+// ping prints nothing by itself: a line per answer woke the idle daemon five times a second and address. Asked by a signal
+// it tells how many answers it has had; it is asked once a second in calm, and often while samples are taken.
 
 import { performance } from "node:perf_hooks";
 import type { ExecPort, LineStream } from "../drivers/exec/port.ts";
@@ -8,7 +11,9 @@ import type { ExecPort, LineStream } from "../drivers/exec/port.ts";
 export interface Votes {
   /** Pings these addresses from now on, and no others. */
   watch(addresses: readonly string[]): void;
-  /** Has this address answered lately? Null before there was time for it. */
+  /** Once a second: asks every ping how many answers it has had. */
+  look(): void;
+  /** Has this address answered lately, by the last looks? Null before there was time for it. */
   answering(address: string): boolean | null;
   /** Resolves within `windowMs`: did every address answer inside it? An empty list never passes (A3). */
   sample(addresses: readonly string[], windowMs: number): Promise<boolean>;
@@ -17,32 +22,49 @@ export interface Votes {
 
 interface Stream {
   line: LineStream | null;
-  answeredAt: number;
+  /** What the ping that runs now told last; it begins at 0. */
+  answers: number;
+  toldAt: number;
+  /** The newest answer came after this. */
+  answeredAfter: number;
+  /** An answer was told then. */
+  seenAt: number;
   readonly since: number;
   waiting: (() => void)[];
 }
 
 const INTERVAL_S = "0.2";
 const RESTART_MS = 1_000;
-const LATELY_MS = 2_000;
+const LATELY_MS = 2_500;
+/** While samples are taken, and until none was for so long, answers are noticed so soon. */
+const ALERT_MS = 50;
+const ALERT_LASTS_MS = 2_000;
 
 export function createVotes(exec: ExecPort, now: () => number = () => performance.now()): Votes {
   const streams = new Map<string, Stream>();
   let stopped = false;
+  let alert: NodeJS.Timeout | null = null;
+  let sampledAt = -Infinity;
 
   function stream(address: string): Stream {
     const existing = streams.get(address);
     if (existing !== undefined && existing.line !== null) return existing;
-    const made: Stream = existing ?? { line: null, answeredAt: -Infinity, since: now(), waiting: [] };
-    // -n no name lookup, -i 5 per second, one line per answer on a line-buffered stdout.
+    const made: Stream = existing ?? {
+      line: null,
+      answers: 0,
+      toldAt: now(),
+      answeredAfter: -Infinity,
+      seenAt: -Infinity,
+      since: now(),
+      waiting: [],
+    };
+    made.answers = 0;
+    made.toldAt = now();
+    // -n no name lookup, -i 5 per second, -q nothing but what a signal asks for: "7/8 packets, 12% loss, ..." on stderr.
     made.line = exec.lines(
       "ping",
-      ["-n", "-i", INTERVAL_S, "-W", "1", address],
-      (line) => {
-        if (!line.includes("bytes from")) return;
-        made.answeredAt = now();
-        for (const resolve of made.waiting.splice(0)) resolve();
-      },
+      ["-n", "-q", "-i", INTERVAL_S, "-W", "1", address],
+      (line) => hear(made, line),
       () => {
         made.line = null;
         // ping ends when the interface goes away; it is wanted as long as the address is.
@@ -50,15 +72,61 @@ export function createVotes(exec: ExecPort, now: () => number = () => performanc
           if (!stopped && streams.get(address) === made) stream(address);
         }, RESTART_MS).unref();
       },
+      "stderr",
     );
     streams.set(address, made);
     return made;
   }
 
+  function hear(s: Stream, line: string): void {
+    const told = /(\d+)\/\d+ packets/.exec(line)?.[1];
+    if (told === undefined) return;
+    const answers = Number(told);
+    if (answers > s.answers) {
+      s.answeredAfter = s.toldAt;
+      s.seenAt = now();
+      for (const resolve of s.waiting.splice(0)) resolve();
+    }
+    s.answers = answers;
+    s.toldAt = now();
+  }
+
+  function look(): void {
+    for (const s of streams.values()) s.line?.signal("SIGQUIT");
+  }
+
+  function beAlert(): void {
+    sampledAt = now();
+    if (alert !== null) return;
+    look();
+    alert = setInterval(() => {
+      if (now() - sampledAt < ALERT_LASTS_MS) return look();
+      if (alert !== null) clearInterval(alert);
+      alert = null;
+    }, ALERT_MS);
+  }
+
   function stop(): void {
     stopped = true;
+    if (alert !== null) clearInterval(alert);
     for (const s of streams.values()) s.line?.stop();
     streams.clear();
+  }
+
+  /** An answer that came within the last half of the window, or one that comes within the window. */
+  async function answers(s: Stream, windowMs: number): Promise<boolean> {
+    const until = now() + windowMs;
+    const young = (): boolean => now() - s.answeredAfter < windowMs / 2;
+    while (!young() && now() < until) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.max(1, until - now()));
+        s.waiting.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+    return young();
   }
 
   return {
@@ -70,28 +138,18 @@ export function createVotes(exec: ExecPort, now: () => number = () => performanc
       }
       for (const address of addresses) stream(address);
     },
+    look,
     answering(address) {
       const s = streams.get(address);
       if (s === undefined) return null;
-      if (now() - s.answeredAt < LATELY_MS) return true;
+      if (now() - s.seenAt < LATELY_MS) return true;
       return now() - s.since < LATELY_MS ? null : false;
     },
     async sample(addresses, windowMs) {
       if (addresses.length === 0) return false;
-      const asked = now();
-      const answers = addresses.map(async (address) => {
-        const s = stream(address);
-        if (asked - s.answeredAt < windowMs / 2) return true;
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, windowMs);
-          s.waiting.push(() => {
-            clearTimeout(timer);
-            resolve();
-          });
-        });
-        return now() - s.answeredAt <= windowMs;
-      });
-      return (await Promise.all(answers)).every(Boolean);
+      const sampled = addresses.map(stream);
+      beAlert();
+      return (await Promise.all(sampled.map((s) => answers(s, windowMs)))).every(Boolean);
     },
     stop,
   };

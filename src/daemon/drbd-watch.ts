@@ -8,6 +8,7 @@ import { known, unknown } from "../core/model/observation.ts";
 import type { Millis } from "../core/model/time.ts";
 import { describe } from "../drivers/driver-error.ts";
 import type { DrbdPort } from "../drivers/drbd/port.ts";
+import { inStep } from "./in-step.ts";
 import type { OutsideEvent } from "./messages.ts";
 
 type Views = ReadonlyMap<string, DrbdView>;
@@ -127,7 +128,7 @@ export function startDrbdWatch(options: DrbdWatchOptions): DrbdWatch {
     take(found.value);
     followAnew("it does not show what DRBD says now");
   }
-  const timer = setInterval(() => void compare(), options.lookMs ?? LOOK_MS);
+  const timer = inStep(options.lookMs ?? LOOK_MS, () => void compare());
 
   /** The stream tells that a resync begins and ends; how far it is has to be looked up (8.4 tells it to nobody). */
   async function lookAtProgress(): Promise<void> {
@@ -148,7 +149,7 @@ export function startDrbdWatch(options: DrbdWatchOptions): DrbdWatch {
     views = next;
     tell();
   }
-  const progressTimer = setInterval(() => void lookAtProgress(), options.progressMs ?? PROGRESS_MS);
+  const progressTimer = inStep(options.progressMs ?? PROGRESS_MS, () => void lookAtProgress());
 
   return {
     handlerWaits(resource) {
@@ -172,8 +173,8 @@ export function startDrbdWatch(options: DrbdWatchOptions): DrbdWatch {
     },
     stop() {
       stopped = true;
-      clearInterval(timer);
-      clearInterval(progressTimer);
+      timer.stop();
+      progressTimer.stop();
       following.stop();
       for (const one of soon.values()) clearTimeout(one);
     },

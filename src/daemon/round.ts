@@ -1,6 +1,7 @@
 // The round of the hands: one timer for all that they look at again and again, because a wake-up costs more than the look.
 
 import { performance } from "node:perf_hooks";
+import { inStep } from "./in-step.ts";
 import { beatPulse, watchPulse, type Pulses } from "./pulse.ts";
 
 const ROUND_MS = 1_000;
@@ -18,14 +19,14 @@ export function startRound(pulses: Pulses): Round {
   const brain = watchPulse(pulses, "brain", performance.now());
   let lives = true;
   let looks: () => void = () => undefined;
-  const timer = setInterval(() => {
+  const timer = inStep(ROUND_MS, () => {
     beatPulse(pulses, "hands");
     lives = brain.silentMs(performance.now()) < 2 * ROUND_MS;
     looks();
-  }, ROUND_MS);
+  });
   return {
     begin: (look) => void (looks = look),
     brainLives: () => lives,
-    stop: () => clearInterval(timer),
+    stop: () => timer.stop(),
   };
 }

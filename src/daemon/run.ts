@@ -334,6 +334,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
   round.begin(() => {
     storagePart.look();
     pool.look();
+    votes.look();
     hear.second();
     if (door.value.connected()) toBrain({ kind: "show" });
   });

@@ -10,6 +10,7 @@ import type { DrbdPort, HandlerPort, WaitingHandler } from "../drivers/drbd/port
 import type { TargetPort, TargetSpec, TargetState } from "../drivers/iscsi-target/port.ts";
 import type { VipPort, VipSpec } from "../drivers/vip/port.ts";
 import { startDrbdWatch } from "./drbd-watch.ts";
+import { inStep } from "./in-step.ts";
 import type { OutsideEvent } from "./messages.ts";
 import { watchTarget } from "./target-watch.ts";
 
@@ -111,7 +112,7 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
   });
 
   const hanging = watchTarget({ target, spec: options.targetSpec, serves: () => facts.running && facts.filled, log });
-  const domainsTimer = setInterval(() => void lookAtDomains(), DOMAINS_MS);
+  const domainsTimer = inStep(DOMAINS_MS, () => void lookAtDomains());
   lookAtVip();
   await Promise.all([lookAtTarget(null), lookAtDomains()]);
 
@@ -150,7 +151,7 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
       watched.stop();
       handlers.stop();
       hanging.stop();
-      clearInterval(domainsTimer);
+      domainsTimer.stop();
     },
   };
 }

@@ -3,6 +3,7 @@
 
 import type { Millis } from "../core/model/time.ts";
 import type { TargetPort, TargetSpec } from "../drivers/iscsi-target/port.ts";
+import { inStep } from "./in-step.ts";
 
 const EVERY_MS: Millis = 2_000;
 /** So many questions in a row without an answer, each with the driver's own deadline. */
@@ -32,10 +33,10 @@ export function watchTarget({ target, spec, serves, log, everyMs = EVERY_MS }: T
     log("target.died", `the target gave no answer to an initiator ${SILENT} times in a row: ending it`, "error");
     target.end();
   }
-  const timer = setInterval(() => {
+  const timer = inStep(everyMs, () => {
     if (asking || !serves()) return;
     asking = true;
     void ask().finally(() => (asking = false));
-  }, everyMs);
-  return { stop: () => clearInterval(timer) };
+  });
+  return { stop: timer.stop };
 }

@@ -20,6 +20,7 @@ import type { JsonCache } from "../drivers/store/json-cache.ts";
 import type { PoolView } from "../drivers/xapi/port.ts";
 import type { Result } from "../util/result.ts";
 import type { Alerts } from "./alerts.ts";
+import { inStep } from "./in-step.ts";
 import type { OutsideEvent } from "./messages.ts";
 import { keptOf, memoryOf, sameKept, type KeptVms } from "./vm-memory.ts";
 
@@ -332,12 +333,12 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     }, SOON_MS);
   }
 
-  const timer = setInterval(tick, parts.tickMs ?? TICK_MS);
+  const timer = inStep(parts.tickMs ?? TICK_MS, tick);
   return {
     wake,
     report: () => last,
     async stop() {
-      clearInterval(timer);
+      timer.stop();
       clearTimeout(soon);
       await ready;
     },

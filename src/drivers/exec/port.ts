@@ -28,17 +28,23 @@ export interface ExecOptions {
 
 export interface LineStream {
   readonly pid: number;
+  /** Some tools tell how they stand when they get a signal; a child that is gone gets none. */
+  signal(name: NodeJS.Signals): void;
   stop(): void;
 }
 
 export interface ExecPort {
   run(file: string, args: readonly string[], options: ExecOptions): Promise<ExecResult>;
-  /** A long-lived child whose stdout is read line by line; `onEnd` comes once, also when it could not start. */
+  /**
+   * A long-lived child whose stdout (or stderr, and then stdout is thrown away) is read line by line; `onEnd` comes once,
+   * also when it could not start.
+   */
   lines(
     file: string,
     args: readonly string[],
     onLine: (line: string) => void,
     onEnd: (why: string) => void,
+    from?: "stdout" | "stderr",
   ): LineStream;
   /** Starts a child and never waits for it (arping). Failures to start are reported by the callback. */
   detach(file: string, args: readonly string[], onError: (why: string) => void): void;

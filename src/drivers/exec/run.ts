@@ -91,6 +91,7 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     args: readonly string[],
     onLine: (line: string) => void,
     onEnd: (why: string) => void,
+    from: "stdout" | "stderr" = "stdout",
   ): LineStream {
     onStart();
     // An own group: what the child starts is ended with it.
@@ -109,8 +110,9 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
       child.stdout.destroy();
       child.stderr.destroy();
     };
-    child.stdout.setEncoding("utf8");
-    child.stdout.on("data", (chunk: string) => {
+    const spoken = child[from];
+    spoken.setEncoding("utf8");
+    spoken.on("data", (chunk: string) => {
       const parts = (rest + chunk).split("\n");
       rest = parts.pop() ?? "";
       for (const line of parts) {
@@ -123,6 +125,7 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
         end(`${file} printed a line of more than ${maxLineLength} characters`);
       }
     });
+    if (from === "stderr") child.stdout.resume();
     child.stderr.setEncoding("utf8");
     child.stderr.on("data", (chunk: string) => {
       complaint.push(chunk.slice(0, 500));
@@ -135,6 +138,9 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     });
     return {
       pid: child.pid ?? -1,
+      signal(name) {
+        child.kill(name);
+      },
       stop() {
         stopped = true;
         kill();

@@ -3,9 +3,10 @@
 
 import { randomBytes } from "node:crypto";
 import type { Millis } from "../../core/model/time.ts";
-import { decodeHeartbeat, encodeBody, encodeHeartbeat, type BodyMemory } from "./codec.ts";
+import { decodeHeartbeat, encodeBody, encodeHeartbeat, type PacketMemory } from "./codec.ts";
 import { createDropCounter } from "./drop-counter.ts";
 import { createKeyring } from "./keyring.ts";
+import { createPacker } from "./pack.ts";
 import type { PeerAddress, PeerLink, PeerLinkOptions } from "./port.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { createRpcAnswers } from "./rpc-answers.ts";
@@ -42,7 +43,8 @@ export function createPeerLink(options: TandemPeerLinkOptions): TandemPeerLink {
   const rateLimit = createRateLimit(packetsPerSecond, packetsPerSecond);
   const parties = { poolId, hostId, peerId };
   const answers = createRpcAnswers(options.onRequest);
-  const memory: BodyMemory = { last: null };
+  const memory: PacketMemory = { last: null };
+  const pack = createPacker();
   const traffic = createTraffic(
     addresses.map(({ link }) => link),
     options.beatMs,
@@ -82,7 +84,7 @@ export function createPeerLink(options: TandemPeerLinkOptions): TandemPeerLink {
     },
     beat(body) {
       const signer = keyring.nextForBeat();
-      const text = encodeBody(body);
+      const text = encodeBody(body, pack);
       const at = now();
       for (const link of udp) {
         if (!link.bound()) continue;

@@ -17,6 +17,19 @@ export function packDomains(domains: readonly string[]): PackedDomains {
   };
 }
 
+/** The same for one host that says the same list again and again: what did not change is not packed anew. */
+export function createPacker(): (domains: readonly string[]) => PackedDomains {
+  let last: readonly string[] = [];
+  let packed = packDomains(last);
+  return (domains) => {
+    if (domains.length !== last.length || domains.some((name, i) => name !== last[i])) {
+      packed = packDomains(domains);
+      last = domains;
+    }
+    return packed;
+  };
+}
+
 /** The sorted list, or null when the text is not a whole number of UUIDs. */
 export function unpackDomains(wire: PackedDomains): readonly string[] | null {
   const bytes = Buffer.from(wire.packed, "base64url");

@@ -79,6 +79,7 @@ export function scriptedExec(
     });
     return {
       pid: 1000 + streams.length,
+      signal: (name) => void calls.push({ line: `kill -${name} ${line}`, options: null }),
       stop() {
         stopped = true;
       },

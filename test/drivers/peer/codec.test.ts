@@ -3,7 +3,7 @@ import { test } from "node:test";
 import {
   decodeHeartbeat,
   encodeHeartbeat,
-  type BodyMemory,
+  type PacketMemory,
   type HeartbeatPacket,
 } from "../../../src/drivers/peer/codec.ts";
 import { envelopeBytes, largestHeartbeatBytes, seal, sealText } from "../../../src/drivers/peer/frame.ts";
@@ -201,7 +201,7 @@ void test("a frame of another kind with the same key is no heartbeat", () => {
 });
 
 void test("a body that was said before is the same object again, and its envelope is still checked", () => {
-  const memory: BodyMemory = { last: null };
+  const memory: PacketMemory = { last: null };
   const speaker = session(hostA, bootA);
   const said = (epoch: number, link: "management" | "replication" = "management") => {
     const bytes = encodeHeartbeat(speaker.outgoing(link, body(hostA, bootA, 1, { epoch }), 1000), key);
@@ -219,7 +219,7 @@ void test("a body that was said before is the same object again, and its envelop
 });
 
 void test("a known body in a changed envelope is judged by that envelope", () => {
-  const memory: BodyMemory = { last: null };
+  const memory: PacketMemory = { last: null };
   assert.ok(decodeHeartbeat(encoded(), onlyKey(key), memory).ok);
   const text = encoded().subarray(envelopeBytes).toString();
   const cases = [
@@ -237,4 +237,33 @@ void test("a known body in a changed envelope is judged by that envelope", () =>
     // Whose body it is says the envelope, never the memory.
     if (decoded.ok) assert.equal(decoded.value.packet.body.hostId, hostB);
   }
+});
+
+void test("a memory changes what decoding costs, never what comes of it", () => {
+  const random = seeded(11);
+  const speaker = session(hostA, bootA);
+  const listener = session(hostB, bootA.replaceAll("a", "b"));
+  const values: readonly unknown[] = [null, -1, 0, 7, 1.5, 1e300, "", "7", "a".repeat(32), [], [null], {}, [{}], true];
+  const memory: PacketMemory = { last: null };
+  let fresh = 0;
+  for (let round = 0; round < 2_000; round++) {
+    const now = 1000 + 250 * round;
+    const packet = speaker.outgoing("management", body(hostA, bootA, 1), now);
+    listener.incoming(packet, "management", now);
+    speaker.incoming(listener.outgoing("management", body(hostB, bootA, 1), now), "management", now);
+    const good = encodeHeartbeat(packet, key);
+    assert.ok(good.ok);
+    const payload = JSON.parse(good.value.subarray(envelopeBytes).toString()) as Record<string, unknown>;
+    const [first] = payload["echoes"] as Record<string, unknown>[];
+    const damaged = random() < 0.5 || first === undefined ? payload : first;
+    const fields = Object.keys(damaged).filter((name) => name !== "body");
+    if (round % 4 !== 0) damaged[fields[Math.floor(random() * fields.length)] ?? ""] = values[Math.floor(random() * values.length)];
+    const bytes = seal("heartbeat", payload, key, 1 << 20);
+    assert.ok(bytes.ok);
+    const known = memory.last?.packet.body;
+    const remembered = decodeHeartbeat(bytes.value, onlyKey(key), memory);
+    assert.deepEqual(remembered, decodeHeartbeat(bytes.value, onlyKey(key)));
+    if (remembered.ok && remembered.value.packet.body === known) fresh += 1;
+  }
+  assert.ok(fresh > 500, `found ${fresh} packets with a known body, expected most good ones`);
 });

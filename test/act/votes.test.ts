@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { createVotes } from "../../src/act/votes.ts";
+import type { ExecPort } from "../../src/drivers/exec/port.ts";
+
+const GATEWAY = "192.0.2.1";
+const WINDOW_MS = 450;
+
+/** Pings of hosts that answer five times a second while `alive`, in virtual time. */
+function pings(context: TestContext) {
+  context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  let at = 0;
+  let asked = 0;
+  const alive = new Map<string, boolean>();
+  const ends: ((why: string) => void)[] = [];
+  const answers = new Map<string, number>();
+  const exec: Pick<ExecPort, "lines"> = {
+    lines(_file, args, onLine, onEnd, from) {
+      const address = args.at(-1) ?? "";
+      assert.equal(from, "stderr");
+      answers.set(address, 0);
+      ends.push(onEnd);
+      return {
+        pid: 1,
+        signal(name) {
+          assert.equal(name, "SIGQUIT");
+          asked += 1;
+          setTimeout(() => onLine(`\r${answers.get(address)}/9 packets, 0% loss, min/avg/ewma/max = 1/1/1/1 ms`), 2);
+        },
+        stop: () => undefined,
+      };
+    },
+  };
+  // Two methods are all that the votes use of it.
+  const votes = createVotes(exec as ExecPort, () => at);
+  context.after(() => votes.stop());
+  async function pass(ms: number, looks = false): Promise<void> {
+    for (let end = at + ms; at < end;) {
+      at += 1;
+      if (at % 200 === 0)
+        for (const [address, count] of answers) if (alive.get(address) === true) answers.set(address, count + 1);
+      if (looks && at % 1000 === 0) votes.look();
+      context.mock.timers.tick(1);
+      await Promise.resolve();
+    }
+  }
+  async function sample(addresses: readonly string[], windowMs = WINDOW_MS): Promise<{ passed: boolean; tookMs: number }> {
+    const from = at;
+    let passed: boolean | null = null;
+    void votes.sample(addresses, windowMs).then((result) => (passed = result));
+    while (passed === null) await pass(1);
+    return { passed, tookMs: at - from };
+  }
+  return { votes, alive, pass, sample, asked: () => asked, end: (why: string) => ends.shift()?.(why) };
+}
+
+test("a sample passes when every address answered in its window, and the next ones need not wait", async (context) => {
+  const { votes, alive, pass, sample } = pings(context);
+  alive.set(GATEWAY, true).set("192.0.2.2", true);
+  votes.watch([GATEWAY, "192.0.2.2"]);
+  await pass(3_100, true);
+  const first = await sample([GATEWAY, "192.0.2.2"]);
+  assert.ok(first.passed && first.tookMs <= 300, JSON.stringify(first));
+  await pass(500);
+  const next = await sample([GATEWAY, "192.0.2.2"]);
+  assert.ok(next.passed && next.tookMs <= 60, JSON.stringify(next));
+  alive.set("192.0.2.2", false);
+  await pass(500);
+  const last = await sample([GATEWAY, "192.0.2.2"]);
+  assert.deepEqual({ passed: last.passed, late: last.tookMs > WINDOW_MS + 5 }, { passed: false, late: false });
+});
+
+test("answers from before an outage do not make its first sample pass", async (context) => {
+  const { votes, alive, pass, sample } = pings(context);
+  alive.set(GATEWAY, true);
+  votes.watch([GATEWAY]);
+  await pass(3_900, true);
+  // Told last at 3.0 s, answered until 3.9 s: what the first question finds is news, but may be 0.9 s old.
+  alive.set(GATEWAY, false);
+  await pass(90);
+  assert.equal((await sample([GATEWAY])).passed, false);
+});
+
+test("nobody asks a ping more than once a second while no samples are taken", async (context) => {
+  const { votes, alive, pass, sample, asked } = pings(context);
+  alive.set(GATEWAY, true);
+  votes.watch([GATEWAY]);
+  await pass(10_000, true);
+  assert.equal(asked(), 10);
+  await sample([GATEWAY]);
+  await pass(3_000, true);
+  const calm = asked();
+  await pass(5_000, true);
+  assert.equal(asked() - calm, 5);
+});
+
+test("an address is known to answer or not, and unknown before there was time", async (context) => {
+  const { votes, alive, pass } = pings(context);
+  assert.equal(votes.answering(GATEWAY), null);
+  alive.set(GATEWAY, true);
+  votes.watch([GATEWAY]);
+  assert.equal(votes.answering(GATEWAY), null);
+  await pass(3_000, true);
+  assert.equal(votes.answering(GATEWAY), true);
+  alive.set(GATEWAY, false);
+  await pass(4_000, true);
+  assert.equal(votes.answering(GATEWAY), false);
+});
+
+test("a ping that ended is started again and counts from nothing", async (context) => {
+  const { votes, alive, pass, sample, end } = pings(context);
+  alive.set(GATEWAY, true);
+  votes.watch([GATEWAY]);
+  await pass(5_100, true);
+  end("ping ended with 2: connect: Network is unreachable");
+  await pass(1_100, true);
+  assert.equal((await sample([GATEWAY])).passed, true);
+});
+
+test("no address, no vote (A3)", async (context) => {
+  const { sample } = pings(context);
+  assert.equal((await sample([])).passed, false);
+});
