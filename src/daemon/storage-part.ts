@@ -16,6 +16,8 @@ import { watchTarget } from "./target-watch.ts";
 
 /** Domains change rarely and by our own hand or by xapi's; a look costs a process. */
 const DOMAINS_MS = 10_000;
+/** While the peer answers: xapi tells of nearly every change, and then the list is looked at at once (vm-watch). */
+const CALM_DOMAINS_MS = 30_000;
 
 export interface StoragePart extends Findings {
   /** As last looked at (sessions, pid); a look is made for status, not on a timer. */
@@ -96,7 +98,9 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
     feed({ kind: "target", target: known(facts, now()) });
   }
 
+  let listedAt = -Infinity;
   async function lookAtDomains(): Promise<void> {
+    listedAt = now();
     const list = await domains.list();
     feed({
       kind: "domains",
@@ -112,7 +116,9 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
   });
 
   const hanging = watchTarget({ target, spec: options.targetSpec, serves: () => facts.running && facts.filled, log });
-  const domainsTimer = inStep(DOMAINS_MS, () => void lookAtDomains());
+  const domainsTimer = inStep(DOMAINS_MS, () => {
+    if (!options.inContact() || now() - listedAt > CALM_DOMAINS_MS - DOMAINS_MS / 2) void lookAtDomains();
+  });
   lookAtVip();
   await Promise.all([lookAtTarget(null), lookAtDomains()]);
 

@@ -17,7 +17,7 @@ const largestTableBytes = 1024 * 1024;
 
 const record = z.strictObject({
   epoch: counterShape,
-  owner: nameShape.nullable(),
+  owner: z.nullable(nameShape),
   grant: z.strictObject({ holder: nameShape, epoch: counterShape }).nullable(),
 });
 const table = z.record(nameShape, z.record(nameShape, record)) satisfies z.ZodType<GrantTable>;

@@ -44,7 +44,10 @@ function pings(context: TestContext) {
       await Promise.resolve();
     }
   }
-  async function sample(addresses: readonly string[], windowMs = WINDOW_MS): Promise<{ passed: boolean; tookMs: number }> {
+  async function sample(
+    addresses: readonly string[],
+    windowMs = WINDOW_MS,
+  ): Promise<{ passed: boolean; tookMs: number }> {
     const from = at;
     let passed: boolean | null = null;
     void votes.sample(addresses, windowMs).then((result) => (passed = result));

@@ -17,7 +17,8 @@ test("timers of one period fall together, whenever they were begun, and once per
   await delay(250);
   assert.deepEqual([first.length, second.length], counts, "stopped");
   // A machine that is busy makes turns late and so fewer, never more.
-  for (const times of [first, second]) assert.ok(times.length >= 3 && times.length <= 11, `found ${times.length} turns`);
+  for (const times of [first, second])
+    assert.ok(times.length >= 3 && times.length <= 11, `found ${times.length} turns`);
   const phases = [...first, ...second].map((at) => at % 100).toSorted((a, b) => a - b);
   const median = phases[Math.floor(phases.length / 2)] ?? Infinity;
   assert.ok(median < 30, `found a median of ${median} ms after the whole multiple`);

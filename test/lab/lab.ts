@@ -315,7 +315,7 @@ function configuration(): ReadonlyMap<string, GuestFile> {
 }
 
 /** As in systemd/tandemd.service. */
-const NODE_FLAGS = ["--max-semi-space-size=1", "--v8-pool-size=1", "--lite-mode"];
+const NODE_FLAGS = ["--max-semi-space-size=1", "--v8-pool-size=1", "--single-threaded-gc", "--lite-mode"];
 
 /** The VMs inherit xapi's priority, which is a dom0's: below the daemon's. */
 const xapi = (node: NodeName): readonly string[] => [

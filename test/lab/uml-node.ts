@@ -56,12 +56,19 @@ export function createUmlNode(options: UmlNodeOptions): UmlNode {
 
   function watch(line: Duplex): () => void {
     let timer: NodeJS.Timeout | null = null;
+    let fedAt = Infinity;
     line.on("error", () => undefined);
     line.on("data", (chunk: Buffer) => {
       if (timer !== null) clearTimeout(timer);
       timer = null;
+      const pause = Date.now() - fedAt;
+      if (pause > 0.3 * options.watchdogMs) options.onEvent("watchdog.fed", `again after a pause of ${pause} ms`);
+      fedAt = Date.now();
       // The magic character as the last byte disarms, as the kernel's watchdog devices do.
-      if (chunk.at(-1) === 0x56) return;
+      if (chunk.at(-1) === 0x56) {
+        fedAt = Infinity;
+        return;
+      }
       timer = setTimeout(() => {
         options.onEvent("watchdog.fired", `not fed for ${options.watchdogMs} ms`);
         void node.powerOff("watchdog");

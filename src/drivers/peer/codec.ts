@@ -1,7 +1,7 @@
 // Heartbeats between data and bytes. Pure; decodes any bytes without throwing. Fields it does not know are ignored, so
 // that two neighbouring releases understand one another; a field it knows must be right.
 
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { HeartbeatBody, Link } from "../../core/model/peer.ts";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok, type Result } from "../../util/result.ts";
@@ -50,27 +50,24 @@ const disk = z.enum([
   "Consistent",
   "UpToDate",
 ]);
-const generationId = z
-  .string()
-  .max(32)
-  .regex(/^[0-9A-Fa-f]*$/);
+const generationId = z.string().check(z.maxLength(32), z.regex(/^[0-9A-Fa-f]*$/));
 const resource = z.object({
   role: z.enum(["Primary", "Secondary", "Unknown"]),
   disk,
   peerDisk: disk,
   solo: z.boolean(),
-  generation: z
-    .object({ current: generationId, bitmap: generationId, history: z.array(generationId).max(8) })
-    .nullable(),
+  generation: z.nullable(
+    z.object({ current: generationId, bitmap: generationId, history: z.array(generationId).check(z.maxLength(8)) }),
+  ),
 });
 
 // Identity (host, boot, incarnation) is in the envelope only: two copies could disagree.
 const body = z.object({
   epoch: counterShape,
-  owner: nameShape.nullable(),
+  owner: z.nullable(nameShape),
   ha: z.enum(["on", "off", "leaving"]),
   flags: z.object({ manual: z.boolean(), maintenance: z.boolean() }),
-  cfgHash: z.string().max(128),
+  cfgHash: z.string().check(z.maxLength(128)),
   serving: z.boolean(),
   busy: z.boolean(),
   joined: z.boolean(),
@@ -80,7 +77,10 @@ const body = z.object({
   watchdogArmed: z.boolean(),
   intent: z.enum(["none", "leaving", "releasing", "fencing", "paused"]),
   management: z.boolean(),
-  domains: z.object({ packed: z.string().max(largestHeartbeatBytes), plain: z.array(z.string().max(64)) }),
+  domains: z.object({
+    packed: z.string().check(z.maxLength(largestHeartbeatBytes)),
+    plain: z.array(z.string().check(z.maxLength(64))),
+  }),
   xapi: z.enum(["master", "supporter", "unknown"]),
 });
 
@@ -91,15 +91,22 @@ export const envelope = z.object({
   bootId: bootIdShape,
   incarnation: counterShape,
   link: z.enum(["management", "replication"]),
-  seq: counterShape.min(1),
+  seq: counterShape.check(z.gte(1)),
   sentAtMs: z.number(),
   echoes: z
-    .array(z.object({ bootId: bootIdShape, incarnation: counterShape, seq: counterShape, holdMs: z.number().min(0) }))
-    .max(4),
+    .array(
+      z.object({
+        bootId: bootIdShape,
+        incarnation: counterShape,
+        seq: counterShape,
+        holdMs: z.number().check(z.gte(0)),
+      }),
+    )
+    .check(z.maxLength(4)),
   nonce: nonceShape,
-  echoedNonces: z.array(nonceShape).max(8),
+  echoedNonces: z.array(nonceShape).check(z.maxLength(8)),
 });
-const heartbeat = envelope.extend({ body });
+const heartbeat = z.extend(envelope, { body });
 
 /** Between envelope and body. No JSON string can contain it: quotes inside of one are escaped. */
 const bodyMark = ',"body":';
@@ -205,7 +212,8 @@ function onlyNumbersDiffer(found: unknown, last: Envelope): Envelope | null {
   const heard: Echo[] = [];
   for (const [i, echo] of echoes.entries()) {
     const before = last.echoes[i];
-    if (echo?.bootId !== before?.bootId || echo?.incarnation !== before?.incarnation || !isCounter(echo?.seq)) return null;
+    if (echo?.bootId !== before?.bootId || echo?.incarnation !== before?.incarnation || !isCounter(echo?.seq))
+      return null;
     if (!(Number.isFinite(echo.holdMs) && echo.holdMs >= 0)) return null;
     heard.push({ bootId: echo.bootId, incarnation: echo.incarnation, seq: echo.seq, holdMs: echo.holdMs });
   }

@@ -1,7 +1,7 @@
 // Beats between the hosts of a pool, between data and bytes. Pure; decodes any bytes without throwing. Unlike a heartbeat
 // of the pair a beat is meant for one host: whom it supports is signed with it.
 
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { MemberBeat } from "../../core/pool/model.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import { envelope, type HeartbeatPacket } from "./codec.ts";
@@ -16,30 +16,35 @@ export interface MemberPacket extends HeartbeatPacket<MemberBeat> {
 
 /** XAPI's own limit of hosts in a pool. */
 export const largestPool = 64;
-const hosts = z.array(nameShape).max(largestPool);
+const hosts = z.array(nameShape).check(z.maxLength(largestPool));
 
 const body = z.object({
   asks: z.boolean(),
   epoch: counterShape,
-  leader: nameShape.nullable(),
-  authorityMs: z.number().min(0).nullable(),
+  leader: z.nullable(nameShape),
+  authorityMs: z.nullable(z.number().check(z.gte(0))),
   informed: z.boolean(),
   supports: z.boolean(),
   ha: z.enum(["on", "off", "leaving"]),
   maintenance: z.boolean(),
   intent: z.enum(["none", "paused", "leaving"]),
-  cfgHash: z.string().max(128),
+  cfgHash: z.string().check(z.maxLength(128)),
   watchdogArmed: z.boolean(),
   fenced: z.boolean(),
   mayLead: z.boolean(),
   barred: hosts,
   dead: hosts,
-  successor: nameShape.nullable(),
-  domains: z.object({ packed: z.string().max(largestHeartbeatBytes), plain: z.array(z.string().max(64)) }).nullable(),
+  successor: z.nullable(nameShape),
+  domains: z.nullable(
+    z.object({
+      packed: z.string().check(z.maxLength(largestHeartbeatBytes)),
+      plain: z.array(z.string().check(z.maxLength(64))),
+    }),
+  ),
   xapi: z.enum(["master", "supporter", "unknown"]),
-  masterId: nameShape.nullable(),
+  masterId: z.nullable(nameShape),
 });
-const beat = envelope.extend({ recipient: nameShape, body });
+const beat = z.extend(envelope, { recipient: nameShape, body });
 
 export function encodeBeat(packet: MemberPacket, signer: SigningKey): Result<Buffer, string> {
   const { hostId: _hostId, bootId: _bootId, incarnation: _incarnation, domains, ...rest } = packet.body;

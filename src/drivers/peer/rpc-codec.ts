@@ -4,7 +4,7 @@
 //   client → server  request  { id, nonce, clientNonce, … }   an old request can't be played again: the nonce differs
 //   server → client  answer   { id, clientNonce, reply }      an old answer can't be played again: the client's differs
 
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { PeerReply, PeerRequest } from "../../core/model/peer.ts";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok, type Result } from "../../util/result.ts";
@@ -12,8 +12,8 @@ import { largestRpcBytes, seal, unseal, type DropReason, type PacketKind } from 
 import type { SigningKey } from "./keyring.ts";
 import { counterShape, nameShape, nonceShape } from "./shapes.ts";
 
-const token = z.string().min(1).max(128);
-const operator = z.string().max(256);
+const token = z.string().check(z.minLength(1), z.maxLength(128));
+const operator = z.string().check(z.maxLength(256));
 const ha = z.enum(["on", "off", "leaving"]);
 
 const requestShape = z.discriminatedUnion("kind", [
@@ -22,7 +22,7 @@ const requestShape = z.discriminatedUnion("kind", [
     kind: z.literal("acquire"),
     token,
     epoch: counterShape,
-    deadlineMs: z.number().min(0),
+    deadlineMs: z.number().check(z.gte(0)),
     automatic: z.boolean(),
   }),
   z.object({ kind: z.literal("validate"), token }),
@@ -32,13 +32,13 @@ const requestShape = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("prepare-mode"), ha, operator }),
   z.object({ kind: z.literal("commit-mode"), ha }),
   z.object({ kind: z.literal("pause") }),
-  z.object({ kind: z.literal("confirm-gone"), domains: z.array(nameShape).max(1500) }),
-]) satisfies z.ZodType<PeerRequest>;
+  z.object({ kind: z.literal("confirm-gone"), domains: z.array(nameShape).check(z.maxLength(1500)) }),
+]) satisfies z.ZodMiniType<PeerRequest>;
 
 const replyShape = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("done") }),
-  z.object({ kind: z.literal("refused"), reason: z.string().max(2000) }),
-]) satisfies z.ZodType<PeerReply>;
+  z.object({ kind: z.literal("refused"), reason: z.string().check(z.maxLength(2000)) }),
+]) satisfies z.ZodMiniType<PeerReply>;
 
 const party = { poolId: nameShape, sender: nameShape, recipient: nameShape };
 const shapes = {
@@ -49,7 +49,7 @@ const shapes = {
     nonce: nonceShape,
     clientNonce: nonceShape,
     /** The client waits this long, counted from the moment it sent the frame. */
-    validForMs: z.number().min(0).max(3_600_000),
+    validForMs: z.number().check(z.gte(0), z.lte(3_600_000)),
     request: requestShape,
   }),
   answer: z.object({ ...party, id: nonceShape, clientNonce: nonceShape, reply: replyShape }),

@@ -3,7 +3,7 @@
 //   host → witness   question { nonce, request, seen }   an old one changes nothing: it quotes a used stamp
 //   witness → host   answer   { nonce, answer }          an old one is of no use: the nonce is that of no open question
 
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { WitnessAnswer, WitnessRequest } from "../../core/model/witness.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import { seal, unseal, type DropReason } from "../peer/frame.ts";
@@ -18,27 +18,27 @@ const largestTakeMs = 600_000;
 
 const request = z.object({
   kind: z.enum(["query", "grant", "release"]),
-  resources: z.array(nameShape).min(1).max(largestResources),
+  resources: z.array(nameShape).check(z.minLength(1), z.maxLength(largestResources)),
   epoch: counterShape,
   owner: z.boolean(),
   solo: z.boolean(),
-  takeMs: z.number().min(0).max(largestTakeMs),
-}) satisfies z.ZodType<WitnessRequest>;
+  takeMs: z.number().check(z.gte(0), z.lte(largestTakeMs)),
+}) satisfies z.ZodMiniType<WitnessRequest>;
 
 const answer = z.object({
   granted: z.boolean(),
-  holder: nameShape.nullable(),
+  holder: z.nullable(nameShape),
   epoch: counterShape,
   stamp: counterShape,
-  refusal: z.string().max(500).nullable(),
-}) satisfies z.ZodType<WitnessAnswer>;
+  refusal: z.nullable(z.string().check(z.maxLength(500))),
+}) satisfies z.ZodMiniType<WitnessAnswer>;
 
 const shapes = {
   witnessQuestion: z.object({
     poolId: nameShape,
     sender: nameShape,
     nonce: nonceShape,
-    seen: counterShape.nullable(),
+    seen: z.nullable(counterShape),
     request,
   }),
   witnessAnswer: z.object({ poolId: nameShape, recipient: nameShape, nonce: nonceShape, answer }),

@@ -257,7 +257,8 @@ void test("a memory changes what decoding costs, never what comes of it", () => 
     const [first] = payload["echoes"] as Record<string, unknown>[];
     const damaged = random() < 0.5 || first === undefined ? payload : first;
     const fields = Object.keys(damaged).filter((name) => name !== "body");
-    if (round % 4 !== 0) damaged[fields[Math.floor(random() * fields.length)] ?? ""] = values[Math.floor(random() * values.length)];
+    if (round % 4 !== 0)
+      damaged[fields[Math.floor(random() * fields.length)] ?? ""] = values[Math.floor(random() * values.length)];
     const bytes = seal("heartbeat", payload, key, 1 << 20);
     assert.ok(bytes.ok);
     const known = memory.last?.packet.body;
