@@ -47,6 +47,22 @@ const noDevtools: Plugin = {
   },
 };
 
+/**
+ * Imported as ES modules, node:http and node:https are asked for everything they export, and so load Node's fetch and
+ * WebSocket: 4 MB that nobody here uses. Required they load what is used.
+ */
+const plainHttp: Plugin = {
+  name: "plain-http",
+  setup(building) {
+    building.onResolve({ filter: /^(node:)?https?$/ }, ({ kind, path }) =>
+      kind === "import-statement" ? { path, namespace: "required" } : undefined,
+    );
+    building.onLoad({ filter: /./, namespace: "required" }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
 /** Builds what exists (or `only` that); returns the bundles' names. Throws with esbuild's own words when one does not compile. */
 export async function buildAll(only: readonly string[] = Object.keys(entries)): Promise<readonly string[]> {
   mkdirSync(distDir, { recursive: true });
@@ -64,7 +80,7 @@ export async function buildAll(only: readonly string[] = Object.keys(entries)): 
     logLevel: "error",
     // What ssh2 uses when a compiler was there at install; the same in JavaScript is always there.
     external: ["*.node", "cpu-features"],
-    plugins: [apart, noDevtools],
+    plugins: [apart, noDevtools, plainHttp],
     // React has a second body for its developers, with other names and three times the text.
     define: { "process.env.NODE_ENV": '"production"' },
     // Read and compiled at every start, in a node where that costs seconds; names stay for the sake of stack traces.
