@@ -35,7 +35,8 @@ function pings(context: TestContext) {
   const votes = createVotes(exec as ExecPort, () => at);
   context.after(() => votes.stop());
   async function pass(ms: number, looks = false): Promise<void> {
-    for (let end = at + ms; at < end;) {
+    const end = at + ms;
+    while (at < end) {
       at += 1;
       if (at % 200 === 0)
         for (const [address, count] of answers) if (alive.get(address) === true) answers.set(address, count + 1);
