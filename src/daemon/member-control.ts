@@ -63,6 +63,10 @@ export function createMemberControl(parts: MemberControlParts): MemberControl {
   const nameOf = (hostId: string): string =>
     parts.config().hosts.find((host) => host.uuid === hostId)?.name ?? hostId.slice(0, 8);
 
+  /** The decision knows hosts by their UUIDs. */
+  const named = (sentence: string): string =>
+    parts.config().hosts.reduce((said, { uuid, name }) => said.replaceAll(uuid, name), sentence);
+
   /** Where the pool as a whole is steered. */
   function elsewhere(): ControlReply {
     const leader = parts.snapshot()?.leader ?? null;
@@ -142,7 +146,8 @@ export function createMemberControl(parts: MemberControlParts): MemberControl {
     settle(action) {
       const resolve = waiting.get(action.id);
       waiting.delete(action.id);
-      const { outcome, text, next, rule } = action;
+      const { outcome, rule } = action;
+      const [text, next] = [named(action.text), named(action.next)];
       if (outcome === "done") resolve?.({ kind: "done", text });
       else if (outcome === "refused") resolve?.({ kind: "refused", rule, reason: text, next });
       else resolve?.({ kind: "failed", reason: text, next });

@@ -103,3 +103,12 @@ test("a leader that elects enables HA only when nothing stands against it; --for
   control.settle({ kind: "command-reply", id: 1, outcome: "done", rule: null, text: "HA is enabled", next: "" });
   assert.deepEqual(await forced, done("HA is enabled"));
 });
+
+test("hosts are named in what the decision answers", async () => {
+  const { ask, control } = member();
+  const asked = ask({ kind: "disable", force: false });
+  await new Promise((resolve) => setImmediate(resolve));
+  const next = "say it on uuid-xcp1";
+  control.settle({ kind: "command-reply", id: 1, outcome: "refused", rule: "D1", text: "only the leader", next });
+  assert.deepEqual(await asked, { kind: "refused", rule: "D1", reason: "only the leader", next: "say it on xcp1" });
+});
