@@ -9,7 +9,7 @@ import { run } from "../explore/job.ts";
 import { nameOf, type Recipe } from "./recipe.ts";
 import { RECIPES } from "./recipes.ts";
 import { isStale, writeTable } from "./table.ts";
-import { jobOf, simulate, wrongWith, type Tried } from "./try.ts";
+import { attempts, describeAttempt, jobOf, simulate, wrongWith, type Tried } from "./try.ts";
 
 const program = new Command("mutants")
   .description("Takes each rule out of the decision function and demands the counterexample that it protects from.")
@@ -38,12 +38,12 @@ function replay(rule: string): void {
       console.log(run(jobOf(recipe, true)).timeline.join("\n"));
       continue;
     }
-    for (let seed = 0; seed < recipe.seeds; seed++) {
-      const outcome = simulate(recipe, seed, recipe.rules);
+    for (const attempt of attempts(recipe)) {
+      const outcome = simulate(recipe, attempt, recipe.rules);
       if (outcome.violations.length === 0 || outcome.outside) continue;
       for (const { at, host, event, detail } of outcome.log)
         console.log(`${String(Math.round(at)).padStart(7)} ${host} ${event}: ${detail}`);
-      console.log(`seed ${seed}: ${outcome.violations[0]}`);
+      console.log(`${describeAttempt(attempt)}: ${outcome.violations[0]}`);
       break;
     }
   }

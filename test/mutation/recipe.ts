@@ -25,7 +25,7 @@ interface Mutant {
 export interface SimRecipe extends Mutant {
   readonly engine: "sim";
   readonly plan: Omit<Plan, "seed">;
-  /** Seeds 0 to this are tried until the mutant breaks. */
+  /** Seeds 0 to this are tried until the mutant breaks, then again with all faults a little earlier or later. */
   readonly seeds: number;
   readonly violateH1?: boolean;
   /** What must be so when the faults are healed; the broken invariant when it is not. */

@@ -30,8 +30,24 @@ export function wrongWith({ breaks }: Recipe, { mutant, sound }: Tried): string 
   return mutant.violation.startsWith(`${breaks} `) ? undefined : `${mutant.violation}, expected ${breaks}`;
 }
 
+/** A change of the core may move the window in which a fault must fall: the whole story is tried earlier and later too. */
+const SHIFTS_MS = [0, -100, 100, -200, 200, -300, 300];
+
+/** One run of a recipe: the noise of a seed, and all faults so much later. */
+export interface Attempt {
+  readonly seed: number;
+  readonly shiftMs: number;
+}
+
+/** Every seed with the faults at their times first. */
+export const attempts = ({ seeds }: SimRecipe): readonly Attempt[] =>
+  SHIFTS_MS.flatMap((shiftMs) => Array.from({ length: seeds }, (_, seed) => ({ seed, shiftMs })));
+
+export const describeAttempt = ({ seed, shiftMs }: Attempt): string =>
+  `seed ${seed}${shiftMs === 0 ? "" : `, ${shiftMs} ms later`}`;
+
 /** One run of a recipe in the simulator. */
-export function simulate(recipe: SimRecipe, seed: number, removedRules: readonly string[]): Outcome {
+export function simulate(recipe: SimRecipe, { seed, shiftMs }: Attempt, removedRules: readonly string[]): Outcome {
   const { policy } = recipe.plan;
   const options: PlanOptions = {
     policies: [policy],
@@ -40,23 +56,24 @@ export function simulate(recipe: SimRecipe, seed: number, removedRules: readonly
     violateH1: recipe.violateH1 ?? false,
     ...(recipe.demand === undefined ? {} : { demand: recipe.demand }),
   };
-  return runPlan({ ...recipe.plan, seed }, options);
+  const faults = recipe.plan.faults.map((fault) => ({ ...fault, at: fault.at + shiftMs }));
+  return runPlan({ ...recipe.plan, faults, seed }, options);
 }
 
 function trySim(recipe: SimRecipe): Tried {
-  const found = (outcome: Outcome): Found => ({
+  const found = (outcome: Outcome, attempt: Attempt): Found => ({
     violation: outcome.outside ? null : (outcome.violations[0] ?? null),
     faults: recipe.plan.faults.length,
-    replay: `seed ${outcome.seed}`,
+    replay: describeAttempt(attempt),
   });
-  let mutant: Found = { violation: null, faults: 0, replay: "" };
-  for (let seed = 0; seed < recipe.seeds; seed++) {
-    const sound = found(simulate(recipe, seed, []));
-    if (sound.violation !== null) return { mutant, sound };
-    mutant = found(simulate(recipe, seed, recipe.rules));
+  const nothing: Found = { violation: null, faults: 0, replay: "" };
+  for (const attempt of attempts(recipe)) {
+    const sound = found(simulate(recipe, attempt, []), attempt);
+    if (sound.violation !== null) return { mutant: nothing, sound };
+    const mutant = found(simulate(recipe, attempt, recipe.rules), attempt);
     if (mutant.violation !== null) return { mutant, sound };
   }
-  return { mutant, sound: { violation: null, faults: 0, replay: "" } };
+  return { mutant: nothing, sound: nothing };
 }
 
 export function jobOf(recipe: ExploreRecipe, mutated: boolean): Job {
