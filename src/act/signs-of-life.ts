@@ -3,6 +3,7 @@
 
 import { performance } from "node:perf_hooks";
 import type { ExecPort, LineStream } from "../drivers/exec/port.ts";
+import { listenCommand } from "../drivers/vip/neighbor.ts";
 
 export interface ArpQuestion {
   readonly address: string;
@@ -41,9 +42,10 @@ export function createSignsOfLife(exec: ExecPort, now: () => number = () => perf
     const existing = listeners.get(key);
     if (existing !== undefined && existing.line !== null) return existing;
     const made: Listener = { line: null, since: now(), answeredAt: -Infinity, mac: null };
+    const { file, args } = listenCommand(device, address);
     made.line = exec.lines(
-      "arping",
-      ["-I", device, address],
+      file,
+      args,
       (line) => {
         const mac = /\[([0-9A-Fa-f:]{17})\]/.exec(line)?.[1];
         if (!line.includes("reply from") || mac === undefined) return;

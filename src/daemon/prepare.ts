@@ -4,6 +4,7 @@
 import { writeFileSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { describe } from "../drivers/driver-error.ts";
+import type { VipSpec } from "../drivers/vip/port.ts";
 import type { Drivers } from "./drivers.ts";
 
 type Log = (event: string, detail: string, level?: "info" | "warn" | "error") => void;
@@ -12,9 +13,13 @@ type Log = (event: string, detail: string, level?: "info" | "warn" | "error") =>
 export async function prepareHost(
   { vip, firewall, drbd }: Pick<Drivers, "vip" | "firewall" | "drbd">,
   resources: readonly string[],
+  floatingIp: VipSpec,
   log: Log,
 ): Promise<string | null> {
   vip.prepare();
+  const other = await vip.removeOther(floatingIp);
+  if (!other.ok) log("action.failed", `remove the former floating IP: ${describe(other.error)}`, "warn");
+  else if (other.value === "changed") log("action.done", "removed the floating IP of the former configuration");
   const prepared = await firewall.prepare();
   if (!prepared.ok) log("action.failed", `the firewall could not be prepared: ${describe(prepared.error)}`, "warn");
   // Brings up what is down and makes our handler the module's helper; what is up already stays as it is.

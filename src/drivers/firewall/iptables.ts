@@ -1,7 +1,7 @@
 // Silence while the storage moves: packets of the portal are dropped both ways by iptables, or by nft where there is no
 // iptables. Each change replaces the whole content of our own chain in one step; it must never touch a rule of others.
 
-import { connect, isIPv6 } from "node:net";
+import { connect, isIP } from "node:net";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import { describe, type DriverError } from "../driver-error.ts";
@@ -10,6 +10,8 @@ import type { ExecPort, FeedPort, LineFeed } from "../exec/port.ts";
 import type { FirewallPort, Hush } from "./port.ts";
 
 export interface FirewallSettings {
+  /** Of the portal's address, 4 by default; the other family is not looked at. */
+  readonly family?: 4 | 6;
   /** Keeps one iptables-restore waiting for `hush`. */
   readonly feed?: FeedPort;
   readonly timeoutMs?: Millis;
@@ -24,13 +26,15 @@ export interface FirewallSettings {
 }
 
 /** Without the alternatives of Debian's packages only the flavours have names; Debian's legacy one serves everywhere. */
-const flavours = ["iptables", "iptables-legacy"] as const;
-type Tool = (typeof flavours)[number] | "nft";
+const FLAVOURS = { 4: ["iptables", "iptables-legacy"], 6: ["ip6tables", "ip6tables-legacy"] } as const;
+type Tool = (typeof FLAVOURS)[4 | 6][number] | "nft";
 interface Blocked {
   readonly address: string;
   readonly port: number;
 }
 
+/** Nobody's address. */
+const ANY = { 4: "0.0.0.0", 6: "::" } as const;
 const chain = "TANDEM";
 /** Longer than a hand-over may take before it is rolled back (protocol.md 7: 3 s). */
 const longestHushMs: Millis = 5000;
@@ -58,6 +62,7 @@ export function createFirewall(
 ): FirewallPort & { prepare(): Promise<Result<"changed" | "already", DriverError>> } {
   const timeoutMs = settings.timeoutMs ?? 3000;
   const answers = settings.connects ?? connects;
+  const family = settings.family ?? 4;
   /** What the chain should hold, by `address port`. An earlier daemon's blocks are not taken over but cleared away. */
   let written: ReadonlyMap<string, Blocked> = new Map();
   /** False after a failed write: it may have taken effect or not, so the next change writes whatever it is asked. */
@@ -87,7 +92,7 @@ export function createFirewall(
 
   async function prepare(): Promise<Result<"changed" | "already", DriverError>> {
     const blocked = written;
-    for (const flavour of flavours) {
+    for (const flavour of FLAVOURS[family]) {
       const first = await run(`${flavour}-restore`, ["--noflush"], iptablesText(blocked));
       if (first.kind === "not-started") continue;
       const done = succeeded(`${flavour}-restore`, first);
@@ -96,7 +101,7 @@ export function createFirewall(
       certain = true;
       return await hook(flavour);
     }
-    const done = succeeded("nft -f -", await run("nft", ["-f", "-"], nftText(blocked)));
+    const done = succeeded("nft -f -", await run("nft", ["-f", "-"], nftText(family, blocked)));
     if (!done.ok) return done;
     const was = tool;
     tool = "nft";
@@ -105,7 +110,7 @@ export function createFirewall(
   }
 
   async function write(blocked: ReadonlyMap<string, Blocked>): Promise<Result<unknown, DriverError>> {
-    if (tool === "nft") return succeeded("nft -f -", await run("nft", ["-f", "-"], nftText(blocked)));
+    if (tool === "nft") return succeeded("nft -f -", await run("nft", ["-f", "-"], nftText(family, blocked)));
     const restore = `${tool ?? "iptables"}-restore`;
     const once = async () => succeeded(restore, await run(restore, ["--noflush"], iptablesText(blocked)));
     const done = await once();
@@ -118,8 +123,13 @@ export function createFirewall(
     port: number,
     block: boolean,
   ): Promise<Result<"changed" | "already", DriverError>> {
-    if (isIPv6(address)) {
-      return err({ kind: "missing", command: "block", reason: "an IPv6 portal cannot be blocked by this version" });
+    if (isIP(address) !== family) {
+      return err({
+        kind: "unverified",
+        action: `filter ${address}`,
+        expected: `an IPv${family} address`,
+        found: address,
+      });
     }
     if (tool === null) {
       const prepared = await prepare();
@@ -179,7 +189,7 @@ export function createFirewall(
   };
 
   async function hushNow(address: string, port: number, what: Hush): Promise<void> {
-    if (isIPv6(address)) return;
+    if (isIP(address) !== family) return;
     clearTimeout(expiry);
     // Nobody must stay silent because a hand-over died half-way: what is to last uses `block`.
     const longest = settings.hushLimitMs ?? longestHushMs;
@@ -219,8 +229,8 @@ export function createFirewall(
         const done = await prepare();
         // The kernel loads the modules of a rule when it meets the first one: not in the middle of a switch.
         if (done.ok) {
-          await hushNow("0.0.0.0", 1, "all");
-          await hushNow("0.0.0.0", 1, "off");
+          await hushNow(ANY[family], 1, "all");
+          await hushNow(ANY[family], 1, "off");
           // Nobody is silenced by that.
           clearTimeout(settling);
         }
@@ -265,10 +275,11 @@ function iptablesText(blocked: ReadonlyMap<string, Blocked>, more: readonly stri
   return ["*filter", `:${chain} - [0:0]`, ...rules, "COMMIT", ""].join("\n");
 }
 
-function nftText(blocked: ReadonlyMap<string, Blocked>): string {
+function nftText(family: 4 | 6, blocked: ReadonlyMap<string, Blocked>): string {
+  const ip = family === 4 ? "ip" : "ip6";
   const rules = [...blocked.values()].flatMap(({ address, port }) => [
-    `    ip daddr ${address} tcp dport ${port} drop`,
-    `    ip saddr ${address} tcp sport ${port} drop`,
+    `    ${ip} daddr ${address} tcp dport ${port} drop`,
+    `    ${ip} saddr ${address} tcp sport ${port} drop`,
   ]);
   const hooked = (name: string) => [
     `  chain ${name} {`,
@@ -277,9 +288,9 @@ function nftText(blocked: ReadonlyMap<string, Blocked>): string {
     "  }",
   ];
   return [
-    "table ip tandem {}",
-    "delete table ip tandem",
-    "table ip tandem {",
+    `table ${ip} tandem {}`,
+    `delete table ${ip} tandem`,
+    `table ${ip} tandem {`,
     ...hooked("input"),
     ...hooked("output"),
     "}",

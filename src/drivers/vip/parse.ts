@@ -24,3 +24,28 @@ export function hasLocalRoute(fibTrie: string, address: string): boolean {
   }
   return false;
 }
+
+/**
+ * The same of IPv6: a line per route with destination, prefix, source, its prefix, next hop, metric, two counts, flags
+ * (RTF_LOCAL is 0x80000000) and device. `kernels`: only the route that the kernel made itself, of metric 0.
+ */
+export function hasLocalRoute6(ipv6Route: string, address: string, kernels = false): boolean {
+  const wanted = hexOf(address);
+  return ipv6Route.split("\n").some((line) => {
+    const [to, prefix, , , , metric = "", , , flags = "0"] = line.trim().split(/\s+/);
+    const isLocal = to === wanted && prefix === "80" && Number.parseInt(flags, 16) >= 0x8000_0000;
+    return isLocal && (!kernels || Number.parseInt(metric, 16) === 0);
+  });
+}
+
+export const isLinkLocal = (address: string): boolean => /^fe[89ab]/i.test(address);
+
+/** An IPv6 address as 32 hexadecimal digits; one with an IPv4 tail is none that a floating IP has. */
+function hexOf(address: string): string {
+  const [head = "", tail] = address.toLowerCase().split("::");
+  const groups = (text: string | undefined) => (text === undefined || text === "" ? [] : text.split(":"));
+  const left = groups(head);
+  const right = groups(tail);
+  const zeros = Array<string>(Math.max(0, 8 - left.length - right.length)).fill("0");
+  return [...left, ...zeros, ...right].map((group) => group.padStart(4, "0")).join("");
+}

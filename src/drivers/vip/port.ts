@@ -1,4 +1,4 @@
-// The floating IP: a /32 on the storage interface, announced by gratuitous ARP.
+// The floating IP: a /32 or /128 on the storage interface, announced to the neighbours.
 
 import type { Result } from "../../util/result.ts";
 import type { DriverError } from "../driver-error.ts";
@@ -20,9 +20,11 @@ export interface VipPort {
   /** Without a process (os.networkInterfaces). */
   observe(vip: VipSpec): VipState;
   ensurePresent(vip: VipSpec): Promise<Result<"changed" | "already", DriverError>>;
+  /** After a changed configuration: takes away the address that was put here under the old one. */
+  removeOther(vip: VipSpec): Promise<Result<"changed" | "already", DriverError>>;
   ensureAbsent(vip: VipSpec): Promise<Result<"changed" | "already", DriverError>>;
-  /** Gratuitous ARP, three times, detached and never awaited. */
+  /** Gratuitous ARP or unsolicited neighbour advertisement, three times, detached and never awaited. */
   announce(vip: VipSpec): void;
-  /** Duplicate detection (arping -D): takes up to a second when the address is free. */
+  /** Duplicate detection (arping -D, or a neighbour solicitation): takes up to a second when the address is free. */
   conflict(vip: VipSpec): Promise<Result<VipConflict, DriverError>>;
 }

@@ -39,8 +39,9 @@ function flavour(exec: ExecPort, name: "iptables-legacy" | "iptables-nft" | "non
   return {
     ...exec,
     run(file, args, options) {
-      if (!file.startsWith("iptables")) return exec.run(file, args, options);
-      return exec.run(file.replace(/^iptables(-legacy)?/, name), args, options);
+      if (!/^ip6?tables/.test(file)) return exec.run(file, args, options);
+      const own = file.startsWith("ip6") ? name.replace("ip", "ip6") : name;
+      return exec.run(file.replace(/^ip6?tables(-legacy)?/, own), args, options);
     },
   };
 }
@@ -48,7 +49,9 @@ function flavour(exec: ExecPort, name: "iptables-legacy" | "iptables-nft" | "non
 if (!isInNamespace()) {
   describe("firewall in a namespace", { skip: tools.skip ?? false }, () => {
     it("passes every real test", () => {
-      const addresses = ["10.10.10.1/32", "10.10.10.3/32"].map((one) => `ip addr add ${one} dev lo`);
+      const addresses = ["10.10.10.1/32", "10.10.10.3/32", "fd00::1/128", "fd00::3/128"].map(
+        (one) => `ip addr add ${one} dev lo`,
+      );
       const report = runInNamespace(fileURLToPath(import.meta.url), ["mount -t tmpfs tmpfs /run", ...addresses], {});
       assert.equal(report, null, report ?? "");
     });
@@ -70,9 +73,9 @@ if (!isInNamespace()) {
     server.close();
   });
 
-  function canConnect(): Promise<boolean> {
+  function canConnect(host = "10.10.10.3", localAddress = "10.10.10.1"): Promise<boolean> {
     return new Promise((resolve) => {
-      const socket = connect({ host: "10.10.10.3", port: 3260, localAddress: "10.10.10.1" });
+      const socket = connect({ host, port: 3260, localAddress });
       const done = (result: boolean) => {
         clearTimeout(timer);
         socket.destroy();
@@ -130,6 +133,23 @@ if (!isInNamespace()) {
           assert.equal(rules.stdout.match(/-j TANDEM/g)?.length, 2, "one hook in INPUT and one in OUTPUT");
         }
       });
+    });
+  }
+
+  for (const name of ["iptables-legacy", "none"] as const) {
+    it(`does the same with an IPv6 portal (${name === "none" ? "nft" : name})`, async () => {
+      const six = createServer((socket) => socket.end()).listen(3260, "fd00::3");
+      const reaches = (): Promise<boolean> => canConnect("fd00::3", "fd00::1");
+      const firewall = createFirewall(flavour(exec, name), { family: 6 });
+      assert.equal(await reaches(), true);
+      assert.equal((await firewall.prepare()).ok, true);
+      assert.deepEqual(await firewall.block("fd00::3", 3260), { ok: true, value: "changed" });
+      assert.equal(await reaches(), false);
+      assert.equal(await canConnect(), true, "the other family is left alone");
+      assert.deepEqual(await firewall.unblock("fd00::3", 3260), { ok: true, value: "changed" });
+      assert.equal(await reaches(), true);
+      assert.equal((await firewall.block("10.10.10.3", 3260)).ok, false);
+      six.close();
     });
   }
 

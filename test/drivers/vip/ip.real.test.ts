@@ -5,7 +5,8 @@ import { execFileSync } from "node:child_process";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, it } from "node:test";
+import { afterEach, before, describe, it } from "node:test";
+import { createSignsOfLife } from "../../../src/act/signs-of-life.ts";
 import { createExec } from "../../../src/drivers/exec/run.ts";
 import { createProbe } from "../../../src/drivers/probe/ping.ts";
 import { addressesOf } from "../../../src/drivers/vip/addresses.ts";
@@ -119,6 +120,18 @@ if (!isInNamespace()) {
       assert.match(ip("addr", "show", "dev", "repl"), /10\.10\.10\.1\/24/, "the host's own address stays");
     });
 
+    it("is taken away when the configuration names another one, and stays when it does not", async () => {
+      await port.ensurePresent(vip);
+      const later = createVip(exec);
+      assert.deepEqual(await later.removeOther(vip), { ok: true, value: "already" });
+      assert.deepEqual(later.observe(vip), { kind: "present", device: "repl" });
+      const other5: VipSpec = { ...vip, address: "10.10.10.5" };
+      assert.deepEqual(await later.removeOther(other5), { ok: true, value: "changed" });
+      assert.deepEqual(later.observe(vip), { kind: "absent" });
+      assert.deepEqual(localRoutes(), []);
+      assert.deepEqual(await later.removeOther(other5), { ok: true, value: "already" });
+    });
+
     it("is not the source of this host's own connections to it", async () => {
       await port.ensurePresent(vip);
       assert.equal(await sourceOf("10.10.10.3"), "10.10.10.1");
@@ -178,12 +191,91 @@ if (!isInNamespace()) {
       assert.fail(other("ip", "neigh", "show", "10.10.10.3"));
     });
 
-    it("works for an IPv6 address as far as adding and removing goes", async () => {
-      const six = { address: "fd00::3", prefix: 128, device: "repl" };
-      assert.deepEqual(await port.ensurePresent(six), { ok: true, value: "changed" });
-      assert.doesNotMatch(ip("-6", "addr", "show", "dev", "repl"), /fd00::3.*tentative/);
-      assert.deepEqual(await port.ensureAbsent(six), { ok: true, value: "changed" });
-      assert.deepEqual(port.observe(six), { kind: "absent" });
+    describe("with an IPv6 address", () => {
+      const six: VipSpec = { address: "fd00::3", prefix: 128, device: "repl" };
+      const macOf = (text: string): string => /ether (\S+)/.exec(text)?.[1] ?? "";
+      before(async () => {
+        ip("-6", "addr", "add", "fd00::1/64", "dev", "repl", "nodad");
+        other("ip", "-6", "addr", "add", "fd00::2/64", "dev", "repl", "nodad");
+        // The link-local addresses prove themselves unique first.
+        for (let round = 0; round < 300 && ip("-6", "addr", "show", "dev", "repl").includes("tentative"); round++)
+          await delay(10);
+      });
+      afterEach(async () => {
+        assert.equal((await port.ensureAbsent(six)).ok, true);
+        assert.doesNotMatch(ip("-6", "route", "show", "table", "local"), /fd00::3/);
+      });
+
+      it("comes at once and goes", async () => {
+        assert.deepEqual(await port.ensurePresent(six), { ok: true, value: "changed" });
+        assert.doesNotMatch(ip("-6", "addr", "show", "dev", "repl"), /fd00::3.*tentative/);
+        other("ping", "-6", "-c", "1", "-w", "2", "fd00::3");
+        assert.deepEqual(await port.ensureAbsent(six), { ok: true, value: "changed" });
+        assert.deepEqual(port.observe(six), { kind: "absent" });
+      });
+
+      it("is not the source of this host's own connections to it", async () => {
+        await port.ensurePresent(six);
+        assert.equal(await sourceOf("fd00::3"), "fd00::1");
+      });
+
+      it("is seen, added and removed on a device whose cable is pulled", async () => {
+        await port.ensurePresent(six);
+        other("ip", "link", "set", "repl", "down");
+        try {
+          await delay(200);
+          assert.deepEqual(port.observe(six), { kind: "present", device: "repl" });
+          assert.deepEqual(await port.ensureAbsent(six), { ok: true, value: "changed" });
+        } finally {
+          other("ip", "link", "set", "repl", "up");
+          other("ip", "-6", "addr", "replace", "fd00::2/64", "dev", "repl", "nodad");
+        }
+        for (
+          let round = 0;
+          round < 300 && other("ip", "-6", "addr", "show", "dev", "repl").includes("tentative");
+          round++
+        )
+          await delay(10);
+      });
+
+      it("is found free, or in use with the other host's MAC address", async () => {
+        assert.deepEqual(await port.conflict(six), { ok: true, value: { kind: "free" } });
+        other("ip", "-6", "addr", "add", "fd00::3/128", "dev", "repl", "nodad");
+        try {
+          const mac = macOf(other("ip", "link", "show", "repl"));
+          assert.deepEqual(await port.conflict(six), { ok: true, value: { kind: "answered", mac } });
+        } finally {
+          other("ip", "-6", "addr", "del", "fd00::3/128", "dev", "repl");
+        }
+        const failed = await port.conflict({ ...six, device: "gone" });
+        assert.ok(!failed.ok, "silence on an interface that does not exist is not free");
+      });
+
+      it("announces itself: the other host's stale entry is corrected without a packet of its own", async () => {
+        other("ip", "neigh", "replace", "fd00::3", "lladdr", "02:00:00:00:00:99", "dev", "repl", "nud", "stale");
+        await port.ensurePresent(six);
+        port.announce(six);
+        const mac = macOf(ip("link", "show", "repl"));
+        for (let round = 0; round < 300; round++) {
+          if (other("ip", "-6", "neigh", "show", "fd00::3").includes(mac)) return;
+          await delay(10);
+        }
+        assert.fail(other("ip", "-6", "neigh", "show", "fd00::3"));
+      });
+
+      it("is seen as a sign of life on the other host, and silence is seen too", async () => {
+        const signs = createSignsOfLife(exec);
+        try {
+          const look = () => signs.look([{ address: "fd00::2", device: "repl" }], six);
+          look();
+          for (let round = 0; round < 400 && look().peer !== "answered"; round++) await delay(10);
+          assert.equal(look().peer, "answered");
+          for (let round = 0; round < 400 && look().vip !== "free"; round++) await delay(10);
+          assert.equal(look().vip, "free");
+        } finally {
+          signs.stop();
+        }
+      });
     });
   });
 

@@ -2,13 +2,19 @@
 
 import assert from "node:assert/strict";
 import type { networkInterfaces } from "node:os";
-import { describe, it } from "node:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
 import { createVip, type NetworkView } from "../../../src/drivers/vip/ip.ts";
 import { hasLocalRoute, parseArpingMac } from "../../../src/drivers/vip/parse.ts";
 import type { VipSpec } from "../../../src/drivers/vip/port.ts";
 import { exited, type ScriptedCall, scriptedExec } from "../exec/scripted-exec.ts";
 
 const vip: VipSpec = { address: "10.10.10.3", prefix: 32, device: "repl" };
+const folder = mkdtempSync(join(tmpdir(), "tandem-vip-"));
+const notePath = join(folder, "vip.json");
+after(() => rmSync(folder, { recursive: true }));
 const add = "ip -batch -";
 const remove = "ip -force -batch -";
 
@@ -33,11 +39,12 @@ function kernel(world: World, routes: string[] = []): NetworkView {
       ) as ReturnType<typeof networkInterfaces>,
     exists: (device) => device in world,
     routes: () => routes.map((address) => `     |-- ${address}\n        /32 host LOCAL\n`).join(""),
+    routes6: () => "",
   };
 }
 
 describe("floating IP, looking", () => {
-  const look = (world: World) => createVip(scriptedExec(), { view: kernel(world) }).observe(vip);
+  const look = (world: World) => createVip(scriptedExec(), { notePath, view: kernel(world) }).observe(vip);
   it("tells present, absent and an interface that is not there, without a process", () => {
     assert.deepEqual(look({ repl: ["10.10.10.1", "10.10.10.3"] }), { kind: "present", device: "repl" });
     assert.deepEqual(look({ repl: ["10.10.10.1"], mgmt: ["10.10.10.3"] }), { kind: "present", device: "mgmt" });
@@ -60,13 +67,16 @@ describe("floating IP, adding", () => {
         return exited(0);
       },
     });
-    assert.deepEqual(await createVip(exec, { view: kernel(world) }).ensurePresent(vip), { ok: true, value: "changed" });
+    assert.deepEqual(await createVip(exec, { notePath, view: kernel(world) }).ensurePresent(vip), {
+      ok: true,
+      value: "changed",
+    });
     assert.deepEqual(exec.commandLines(), [add]);
   });
 
   it("does nothing when it is there, and refuses when it is on another interface or has none", async () => {
     const exec = scriptedExec();
-    const ensure = (world: World) => createVip(exec, { view: kernel(world) }).ensurePresent(vip);
+    const ensure = (world: World) => createVip(exec, { notePath, view: kernel(world) }).ensurePresent(vip);
     assert.deepEqual(await ensure({ repl: ["10.10.10.1", "10.10.10.3"] }), { ok: true, value: "already" });
     for (const world of [{ repl: ["10.10.10.1"], mgmt: ["10.10.10.3"] }, { mgmt: ["1.2.3.4"] }]) {
       const refused = await ensure(world);
@@ -77,9 +87,12 @@ describe("floating IP, adding", () => {
 
   it("does not believe an exit code of 0, and hands on a failure", async () => {
     const world = { repl: ["10.10.10.1"] };
-    const lied = await createVip(scriptedExec({ [add]: exited(0) }), { view: kernel(world) }).ensurePresent(vip);
+    const lied = await createVip(scriptedExec({ [add]: exited(0) }), { notePath, view: kernel(world) }).ensurePresent(
+      vip,
+    );
     assert.ok(!lied.ok && lied.error.kind === "unverified");
     const failed = await createVip(scriptedExec({ [add]: exited(1, "", "RTNETLINK") }), {
+      notePath,
       view: kernel(world),
     }).ensurePresent(vip);
     assert.ok(!failed.ok && failed.error.kind === "exit");
@@ -93,20 +106,33 @@ describe("floating IP, adding", () => {
         return exited(1, "", "RTNETLINK answers: Invalid argument");
       },
     });
-    assert.deepEqual(await createVip(exec, { view: kernel(world) }).ensurePresent(vip), { ok: true, value: "changed" });
+    assert.deepEqual(await createVip(exec, { notePath, view: kernel(world) }).ensurePresent(vip), {
+      ok: true,
+      value: "changed",
+    });
   });
 
-  it("adds an IPv6 address without duplicate detection and without a route of ours", async () => {
+  it("adds an IPv6 address without duplicate detection, and a route of ours in the place of the kernel's", async () => {
     const world: World = { repl: ["fd00::1"] };
     const exec = scriptedExec({
       [add]: (call) => {
-        assert.equal(call.options?.stdin, "address add fd00::3/128 dev repl nodad\n");
+        assert.equal(
+          call.options?.stdin,
+          [
+            "address add fd00::3/128 dev repl nodad",
+            "route replace local fd00::3 dev repl table local src fd00::1",
+            "",
+          ].join("\n"),
+        );
         world["repl"]?.push("fd00::3");
         return exited(0);
       },
     });
     const six = { address: "fd00::3", prefix: 128, device: "repl" };
-    assert.deepEqual(await createVip(exec, { view: kernel(world) }).ensurePresent(six), { ok: true, value: "changed" });
+    assert.deepEqual(await createVip(exec, { notePath, view: kernel(world) }).ensurePresent(six), {
+      ok: true,
+      value: "changed",
+    });
   });
 });
 
@@ -125,7 +151,7 @@ describe("floating IP, removing", () => {
         return exited(1, "", "one of the two was gone with the other");
       },
     });
-    const port = createVip(exec, { view: kernel(world, routes) });
+    const port = createVip(exec, { notePath, view: kernel(world, routes) });
     assert.deepEqual(await port.ensureAbsent(vip), { ok: true, value: "changed" });
     assert.deepEqual(await port.ensureAbsent(vip), { ok: true, value: "already" });
     assert.deepEqual(exec.commandLines(), [remove]);
@@ -140,7 +166,7 @@ describe("floating IP, removing", () => {
         return exited(0);
       },
     });
-    const port = createVip(exec, { view: kernel({ repl: ["10.10.10.1"] }, routes) });
+    const port = createVip(exec, { notePath, view: kernel({ repl: ["10.10.10.1"] }, routes) });
     assert.deepEqual(await port.ensureAbsent(vip), { ok: true, value: "changed" });
   });
 
@@ -150,7 +176,7 @@ describe("floating IP, removing", () => {
       [{ repl: ["10.10.10.1"] }, ["10.10.10.3"]],
     ] as const) {
       const mutable = { repl: [...world.repl] };
-      const port = createVip(scriptedExec({ [remove]: exited(0) }), { view: kernel(mutable, [...routes]) });
+      const port = createVip(scriptedExec({ [remove]: exited(0) }), { notePath, view: kernel(mutable, [...routes]) });
       const result = await port.ensureAbsent(vip);
       assert.ok(!result.ok && result.error.kind === "unverified");
     }
@@ -165,7 +191,7 @@ describe("floating IP, removing", () => {
         return exited(0);
       },
     });
-    assert.equal((await createVip(exec, { view: kernel(world) }).ensureAbsent(vip)).ok, true);
+    assert.equal((await createVip(exec, { notePath, view: kernel(world) }).ensureAbsent(vip)).ok, true);
   });
 });
 
@@ -176,7 +202,7 @@ describe("floating IP, announcing and asking", () => {
     context.mock.timers.enable({ apis: ["setTimeout"] });
     const world = { repl: ["10.10.10.1", "10.10.10.3"] };
     const exec = scriptedExec();
-    const port = createVip(exec, { view: kernel(world) });
+    const port = createVip(exec, { notePath, view: kernel(world) });
     port.announce(vip);
     const line = "arping -U -c 1 -I repl 10.10.10.3";
     assert.deepEqual(exec.commandLines(), [line]);
@@ -197,7 +223,7 @@ describe("floating IP, announcing and asking", () => {
   it("reads who answered, and tells a failure to ask from silence", async () => {
     const world = { repl: ["10.10.10.1"] };
     const ask = async (answer: ReturnType<typeof exited>) =>
-      await createVip(scriptedExec({ [question]: answer }), { view: kernel(world) }).conflict(vip);
+      await createVip(scriptedExec({ [question]: answer }), { notePath, view: kernel(world) }).conflict(vip);
     const answered = "ARPING 10.10.10.3 from 0.0.0.0 repl\nUnicast reply from 10.10.10.3 [02:AB:00:00:00:02]  0.6ms\n";
     assert.deepEqual(await ask(exited(1, answered)), {
       ok: true,
