@@ -60,6 +60,7 @@ function storageConfig(read: Reader, storage: LocalStorage, local: LocalFile): S
   return {
     resources: read.list("DRBD_RESOURCES"),
     targetService: read.text("ISCSI_TARGET_SERVICE"),
+    targetBackend: read.text("TARGET_BACKEND") === "lio" ? "lio" : "tgtd",
     target: {
       iqn: read.text("TARGET_IQN"),
       tid: TARGET_ID,
@@ -179,6 +180,8 @@ function hashOfConfig(
       storage === null
         ? null
         : {
+            // Initiators would see another disk after a switch.
+            ...(storage.targetBackend === "tgtd" ? {} : { backend: storage.targetBackend }),
             iqn: storage.target.iqn,
             vip: storage.vip.address,
             port: storage.target.portal.port,

@@ -32,6 +32,7 @@ export interface StorageConfig {
   readonly resources: readonly string[];
   /** Unit name or path of an init script. */
   readonly targetService: string;
+  readonly targetBackend: "tgtd" | "lio";
   readonly target: TargetSpec;
   /** Always a /32 (or /128): a second address of the whole network would become a source of outgoing connections. */
   readonly vip: VipSpec;

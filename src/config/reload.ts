@@ -28,7 +28,7 @@ const RESTART: readonly Part[] = [
   ["the storage section", (c) => c.storage !== null],
   ["DRBD_RESOURCES", (c) => c.storage?.resources],
   ["DRBD_VIRTUAL_IP or DRBD_INTERFACE", (c) => c.storage?.vip],
-  ["the iSCSI target (TARGET_*, LUNS)", (c) => c.storage?.target],
+  ["the iSCSI target (TARGET_*, LUNS)", (c) => [c.storage?.targetBackend, c.storage?.target]],
 ];
 
 /** Two hosts that judge a death by different proofs for even a moment could both be right: these wait until HA is off. */

@@ -51,6 +51,9 @@ export const STORAGE_PARAMETERS: readonly Parameter[] = [
     text(/^(\/[A-Za-z0-9_./-]+|[A-Za-z0-9_.@-]{1,64})$/, "a unit or an init script"),
     "the iSCSI target service",
   ),
+  storage("TARGET_BACKEND", "tgtd", text(/^(tgtd|lio)$/, "tgtd or lio"), "tgtd, or the kernel's own target (lio)", {
+    restart: true,
+  }),
   storage(
     "TARGET_IQN",
     null,

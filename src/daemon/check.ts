@@ -241,7 +241,11 @@ async function target({ config, target: port, snapshot }: CheckParts): Promise<S
   const found = await port.observe();
   if (!found.ok) return bad(describe(found.error), "see 'iscsi-cfg log'");
   const { running, writeCacheOff, sessions, pid } = found.value;
-  if (!running) return bad("the server does not run, not even in reserve", "is tgtd installed? see 'iscsi-cfg log'");
+  if (!running)
+    return bad(
+      "the server does not run, not even in reserve",
+      "is the target's program (TARGET_BACKEND) installed? see 'iscsi-cfg log'",
+    );
   if (writeCacheOff === false)
     return bad(
       "the write cache is on: acknowledged writes could be lost",
@@ -249,7 +253,8 @@ async function target({ config, target: port, snapshot }: CheckParts): Promise<S
     );
   const state = snapshot()?.state;
   const serves = state !== undefined && isOwner(state);
-  return fine(serves ? `serves (pid ${pid ?? "?"}, ${sessions ?? 0} sessions)` : `runs in reserve (pid ${pid ?? "?"})`);
+  const by = pid === null ? "in the kernel" : `pid ${pid}`;
+  return fine(serves ? `serves (${by}, ${sessions ?? 0} sessions)` : `runs in reserve (${by})`);
 }
 
 function floatingIp({ config, snapshot }: CheckParts): Said {

@@ -2,20 +2,26 @@
 // nothing on the host; what costs processes is in prepare.ts.
 
 import { existsSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createPowerLook } from "../act/power-look.ts";
 import { createSignsOfLife } from "../act/signs-of-life.ts";
 import { createVotes } from "../act/votes.ts";
 import type { Config } from "../config/config.ts";
+import type { ClockPort } from "../drivers/clock/port.ts";
 import { systemClock } from "../drivers/clock/system.ts";
 import { createDomains } from "../drivers/domains/xl.ts";
 import { createDrbd } from "../drivers/drbd/drbdadm.ts";
 import { createHandlerWatch } from "../drivers/drbd/handler.ts";
+import type { ExecPort, LaunchPort } from "../drivers/exec/port.ts";
 import { createExec } from "../drivers/exec/run.ts";
 import { createFence } from "../drivers/fence/agent.ts";
 import { createFirewall } from "../drivers/firewall/iptables.ts";
 import { createSystemdHost } from "../drivers/host/systemd.ts";
-import { createTgtd } from "../drivers/iscsi-target/tgtd.ts";
+import { createExclusive } from "../drivers/iscsi-target/exclusive.ts";
+import { createLio } from "../drivers/iscsi-target/lio/lio.ts";
+import type { TargetPort } from "../drivers/iscsi-target/port.ts";
+import { createTgtd } from "../drivers/iscsi-target/tgtd/tgtd.ts";
 import { createSmartctl } from "../drivers/smart/smartctl.ts";
 import { createVip } from "../drivers/vip/ip.ts";
 import { createTally } from "./metrics-part.ts";
@@ -43,9 +49,10 @@ export function createDrivers(config: () => Config, log: (event: string, detail:
     exec,
     drbd: createDrbd(exec, clock, usable ? { helperPath: helper } : {}),
     handlers: createHandlerWatch(FENCE_REQUESTS),
-    target: createTgtd(exec, exec, clock),
+    target: targetOf(config(), exec, clock),
     vip: createVip(exec, { feed: exec }),
     firewall: createFirewall(exec, {
+      family: isIPv6(config().storage?.vip.address ?? "") ? 6 : 4,
       feed: exec,
       onUnsettled(reason) {
         const text = `the silence of a switch may last on this host, it is lifted again and again: ${reason}`;
@@ -60,4 +67,11 @@ export function createDrivers(config: () => Config, log: (event: string, detail:
     powerLook: createPowerLook(fence),
     smart: createSmartctl(exec),
   };
+}
+
+function targetOf({ storage }: Config, exec: ExecPort & LaunchPort, clock: ClockPort): TargetPort {
+  const tgtd = createTgtd(exec, exec, clock);
+  if (storage === null) return tgtd;
+  const lio = createLio(exec, storage.target);
+  return storage.targetBackend === "lio" ? createExclusive(lio, tgtd) : createExclusive(tgtd, lio);
 }

@@ -7,6 +7,7 @@ import type { TargetFacts } from "../core/model/event.ts";
 import { describe } from "../drivers/driver-error.ts";
 import type { DomainsPort } from "../drivers/domains/port.ts";
 import type { DrbdPort, HandlerPort, WaitingHandler } from "../drivers/drbd/port.ts";
+import { covers } from "../drivers/iscsi-target/allow.ts";
 import type { TargetPort, TargetSpec, TargetState } from "../drivers/iscsi-target/port.ts";
 import type { VipPort, VipSpec } from "../drivers/vip/port.ts";
 import { startDrbdWatch } from "./drbd-watch.ts";
@@ -91,7 +92,7 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
       targetState = found.value;
       const filled = resources.every((r) => found.value.exported.includes(r));
       const { running, portalOpen, allowed } = found.value;
-      const peerBarred = filled && !allowed.includes("ALL") && !allowed.some((a) => peerInitiators.includes(a));
+      const peerBarred = filled && !allowed.some((entry) => peerInitiators.some((peer) => covers(entry, peer)));
       facts = { running, filled, portalOpen, peerBarred };
     } else facts = { ...facts, ...verified };
     targetUnknown = false;
@@ -115,7 +116,13 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
     feed({ kind: "target-died", detail: why });
   });
 
-  const hanging = watchTarget({ target, spec: options.targetSpec, serves: () => facts.running && facts.filled, log });
+  const hanging = watchTarget({
+    target,
+    spec: options.targetSpec,
+    // While DRBD holds the writes the kernel's target answers no login that has to wait for them: it does not hang.
+    serves: () => facts.running && facts.filled && waiting.size === 0,
+    log,
+  });
   const domainsTimer = inStep(DOMAINS_MS, () => {
     if (!options.inContact() || now() - listedAt > CALM_DOMAINS_MS - DOMAINS_MS / 2) void lookAtDomains();
   });

@@ -3,7 +3,7 @@
 // `bmc-lies:xcp1`, `bmc-slow:xcp1`.
 
 import type { Lab } from "./lab.ts";
-import { macOf, NETWORKS, NODES, otherNode, RESOURCE, type NetworkName, type NodeName } from "./names.ts";
+import { IQN, macOf, NETWORKS, NODES, otherNode, RESOURCE, type NetworkName, type NodeName } from "./names.ts";
 import { setConflict, setFilter, setGateway, setPort, setSwitch } from "./network.ts";
 
 export type Fault =
@@ -28,7 +28,7 @@ export const FAULT_HELP = [
   "gateway               the gateway, which is the heuristic address, is gone",
   "conflict              a foreign machine answers at the floating IP",
   "witness               the witness is killed (heal: started again)",
-  "kill:PROGRAM:NODE     SIGKILL a program in the node (tandemd, tgtd, xapi-sim)",
+  "kill:PROGRAM:NODE     SIGKILL a program in the node (tandemd, target, xapi-sim)",
   "hang:PROGRAM:NODE     SIGSTOP a program in the node (heal: SIGCONT)",
   "disk:NODE             every access to the disk under DRBD fails (heal: it works and is attached again)",
   "bmc-dead|bmc-slow|bmc-lies:NODE",
@@ -113,6 +113,8 @@ function diskCommand(broken: boolean): string {
   return [set("enable_faults", 0), `drbdadm attach ${RESOURCE}`].join(" && ");
 }
 
+const DISABLE_TARGET = `echo 0 > /sys/kernel/config/target/iscsi/${IQN}/tpgt_1/enable`;
+
 /** The program's own name is the bundle or the binary; the agent itself is never matched. */
 const signalCommand = (signal: string, program: string): string =>
   `pkill -${signal} -f '(^|/)${program}(\\.mjs)?( |$)'`;
@@ -163,7 +165,10 @@ export async function applyFault(lab: Lab, fault: Fault, begin: boolean): Promis
       if (lab.witness === null) throw new Error("Cannot stop the witness: this lab has none; use --policy witness");
       return begin ? lab.witness.stop() : lab.witness.start();
     case "kill":
-      if (begin) await lab.exec(fault.node, signalCommand("KILL", fault.program));
+      if (!begin) return;
+      // The kernel's target is no process: what an administrator's targetcli would do to it.
+      if (fault.program === "target" && lab.target === "lio") await lab.must(fault.node, DISABLE_TARGET);
+      else await lab.exec(fault.node, signalCommand("KILL", fault.program === "target" ? "tgtd" : fault.program));
       return;
     case "hang":
       await lab.must(fault.node, signalCommand(begin ? "STOP" : "CONT", fault.program));

@@ -6,7 +6,7 @@ import { FACTS, NODES, RESOURCE } from "./names.ts";
 
 for (const node of NODES) {
   test(`the configuration of ${node} is one the daemon accepts`, () => {
-    const parsed = parseLocalFile(tandemYaml(), { hostId: FACTS[node].uuid, managementInterface: "mgmt" });
+    const parsed = parseLocalFile(tandemYaml("tgtd"), { hostId: FACTS[node].uuid, managementInterface: "mgmt" });
     assert.ok(parsed.ok, parsed.ok ? "" : JSON.stringify(parsed.error));
   });
 

@@ -25,6 +25,7 @@ import {
   SR_UUID,
   VIP,
   type NodeName,
+  type TargetName,
 } from "./names.ts";
 import { BMC_PORT } from "./names.ts";
 
@@ -114,7 +115,7 @@ export function drbdConfig(agents: string): Readonly<Record<string, string>> {
   };
 }
 
-export function tandemYaml(): string {
+export function tandemYaml(target: TargetName): string {
   const hosts = NODES.map(
     (node) =>
       `  - { uuid: ${FACTS[node].uuid}, name: ${node}, management: ${FACTS[node].management}, replication: ${FACTS[node].replication} }`,
@@ -128,7 +129,7 @@ storage:
   DRBD_VIRTUAL_IP: ${VIP}
   DRBD_VIRTUAL_MASK: 255.255.255.0
   DRBD_INTERFACE: repl
-  ISCSI_TARGET_SERVICE: tgtd
+  TARGET_BACKEND: ${target}
   TARGET_IQN: ${IQN}
   LUNS:
     - { resource: ${RESOURCE}, device: /dev/drbd1, lun: ${LUN}, scsi_id: "0000000010", scsi_sn: "0000000011" }

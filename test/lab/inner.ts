@@ -8,10 +8,11 @@ import { join } from "node:path";
 import type { Packages } from "./installed/install.ts";
 import { runChaos, type Chaos } from "./chaos/run.ts";
 import { bootLab, daemonLog, startLab, type Lab } from "./lab.ts";
-import { NODES, type NodeName } from "./names.ts";
+import { NODES, type NodeName, type TargetName } from "./names.ts";
 import type { Images } from "./packages.ts";
 import { runScenario, type Order } from "./run-scenario.ts";
 import { servingPool } from "./serving.ts";
+import { measureThroughput } from "./throughput.ts";
 import { joinShell, type ShellSize } from "./shell.ts";
 
 export interface Serve {
@@ -20,10 +21,19 @@ export interface Serve {
   readonly dir: string;
   readonly images: Images;
   readonly packages?: Packages;
+  readonly target: TargetName;
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-const order = JSON.parse(process.argv[2] ?? "{}") as Serve | Order | Chaos;
+export interface Bench {
+  readonly kind: "bench";
+  readonly name: string;
+  readonly dir: string;
+  readonly images: Images;
+  readonly rounds: number;
+}
+
+const order = JSON.parse(process.argv[2] ?? "{}") as Serve | Order | Bench | Chaos;
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 
 let lab: Lab | null = null;
@@ -42,6 +52,11 @@ try {
   if (order.kind === "run") {
     process.exitCode = await runScenario(order, progress, (made) => (lab = made));
     await end(Number(process.exitCode));
+  } else if (order.kind === "bench") {
+    const options = { ...order, target: "tgtd", parameters: {}, kernelInitiator: false } as const;
+    lab = await startLab({ ...options, progress, dir: join(order.dir, "nodes") });
+    process.stdout.write(await measureThroughput(lab, order.rounds, progress));
+    await end(0);
   } else if (order.kind === "chaos") {
     await end(await runChaos(order, progress, (made) => (lab = made)));
   } else await serve(order);

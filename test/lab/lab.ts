@@ -29,7 +29,7 @@ import {
   type LabVm,
 } from "./guest-files.ts";
 import { applyFault, parseFault } from "./faults.ts";
-import { COLLECTOR_PORT, FACTS, LAB_CONTROL, NODES, RESOURCE, type NodeName } from "./names.ts";
+import { COLLECTOR_PORT, FACTS, LAB_CONTROL, NODES, RESOURCE, type NodeName, type TargetName } from "./names.ts";
 import { layWires } from "./network.ts";
 import { installedFiles } from "./installed/files.ts";
 import { rpm, type Packages } from "./installed/install.ts";
@@ -48,6 +48,7 @@ export interface LabOptions {
   readonly kernelInitiator: boolean;
   /** Nothing of the storage is configured: packages, pool and a dom0's own files only. */
   readonly blank?: boolean;
+  readonly target: TargetName;
   /** Changes the pool database that an installation would have. */
   readonly seed?: (seed: Seed) => Seed;
   readonly progress: (text: string) => void;
@@ -64,6 +65,7 @@ export interface Lab {
   readonly name: string;
   /** What its nodes have installed; undefined: they run the checkout's bundles. */
   readonly packages: Packages | undefined;
+  readonly target: TargetName;
   readonly vms: readonly LabVm[];
   readonly collector: Collector;
   readonly events: LabEvent[];
@@ -134,6 +136,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const lab: Lab = {
     name: options.name,
     packages: options.packages,
+    target: options.target,
     vms,
     collector,
     events,
@@ -226,8 +229,8 @@ export async function bootBlankLab(lab: Lab, progress: (text: string) => void): 
   );
 }
 
-/** Boots both nodes and prepares DRBD as an installer would: metadata once, the first sync skipped. */
-export async function bootLab(lab: Lab, progress: (text: string) => void): Promise<void> {
+/** Boots both nodes and prepares DRBD as an installer would: metadata once, the first sync skipped. Nothing else runs. */
+export async function bootStorage(lab: Lab, progress: (text: string) => void): Promise<void> {
   const begun = await bootNodes(lab, progress);
   progress(`Both nodes run after ${((Date.now() - begun) / 1000).toFixed(1)} s; preparing DRBD …`);
   await Promise.all(
@@ -239,6 +242,10 @@ export async function bootLab(lab: Lab, progress: (text: string) => void): Promi
     "xcp1",
     `for i in $(seq 200); do grep -q cs:Connected /proc/drbd && break; sleep 0.05; done; drbdadm new-current-uuid --clear-bitmap ${RESOURCE}/0`,
   );
+}
+
+export async function bootLab(lab: Lab, progress: (text: string) => void): Promise<void> {
+  await bootStorage(lab, progress);
   const { packages } = lab;
   if (packages !== undefined) {
     progress("DRBD is in sync; installing the package …");
@@ -257,7 +264,7 @@ export async function bootLab(lab: Lab, progress: (text: string) => void): Promi
 async function install(lab: Lab, node: NodeName, { dom0, tandem }: Packages): Promise<void> {
   await rpm(lab, node, `-i ${dom0}`);
   lab.note(node, "rpm -i", (await rpm(lab, node, `-i ${tandem}`)).trim());
-  for (const [path, { content, mode }] of configuration()) await lab.upload(node, path, content, mode);
+  for (const [path, { content, mode }] of configuration(lab.target)) await lab.upload(node, path, content, mode);
 }
 
 interface GuestFile {
@@ -295,7 +302,8 @@ function nodeFiles(node: NodeName, vms: readonly LabVm[], options: LabOptions): 
   add("/lab/init", initScript(node, distDir, nodeBinary), 0o755);
   add("/lab/services.json", JSON.stringify(services(xapiCommand)));
   add("/usr/sbin/systemctl", systemctl(node), 0o755);
-  for (const [path, file] of configuration()) if (options.blank !== true || path !== LOCAL_FILE) files.set(path, file);
+  for (const [path, file] of configuration(options.target))
+    if (options.blank !== true || path !== LOCAL_FILE) files.set(path, file);
   const program = (bundle: string): string =>
     `#!/bin/sh\nNODE_COMPILE_CACHE=/var/cache/tandem exec ${nodeBinary} ${distDir}/${bundle}.mjs "$@"\n`;
   for (const tool of ["ha-cfg", "iscsi-cfg"]) add(`/usr/bin/${tool}`, program(tool), 0o755);
@@ -305,9 +313,9 @@ function nodeFiles(node: NodeName, vms: readonly LabVm[], options: LabOptions): 
 }
 
 /** What a person or \`iscsi-cfg setup\` writes beside the package. */
-function configuration(): ReadonlyMap<string, GuestFile> {
+function configuration(target: TargetName): ReadonlyMap<string, GuestFile> {
   return new Map([
-    ["/etc/tandem/tandem.yaml", { content: tandemYaml(), mode: 0o600 }],
+    ["/etc/tandem/tandem.yaml", { content: tandemYaml(target), mode: 0o600 }],
     ["/etc/tandem/fence/LABBMC/LABBMC.sh", { content: FENCE_AGENT, mode: 0o755 }],
     ["/etc/tandem/fence/LABBMC/LABBMC.hosts", { content: fenceHosts(), mode: 0o600 }],
     ["/etc/tandem/witness.key", { content: `${LAB_WITNESS_KEY}\n`, mode: 0o600 }],

@@ -11,6 +11,7 @@ import type { Packages } from "./installed/install.ts";
 import { prepareHostLayer } from "./installed/layer.ts";
 import { labUnavailable, prepareImages, type Images } from "./packages.ts";
 import { POLICIES, policyParameters, type PolicyName } from "./policies.ts";
+import { TARGETS, type TargetName } from "./names.ts";
 import { packageOf, policyOf, scenarioNames } from "./scenario-list.ts";
 import { interactiveShell } from "./shell.ts";
 import {
@@ -90,6 +91,7 @@ const labName = (): string => {
 const exit = (code: number): void => {
   process.exitCode = code;
 };
+const targetOption = (): Option => new Option("--target <target>", "TARGET_BACKEND").choices(TARGETS).default("tgtd");
 const policyOption = (): Option => new Option("--policy <policy>", "failover policy").choices(POLICIES).default("vote");
 const fromRpmOption = (): Option =>
   new Option("--from-rpm", "nodes with systemd as PID 1, on which the package is installed with rpm");
@@ -102,15 +104,21 @@ program.action(async () => {
     ),
   );
 });
+interface UpOptions {
+  readonly policy: PolicyName;
+  readonly target: TargetName;
+  readonly fromRpm?: boolean;
+}
 program
   .command("up")
   .description("boot a pool and keep it in the background")
   .addOption(policyOption())
   .addOption(fromRpmOption())
-  .action(async ({ policy, fromRpm }: { readonly policy: PolicyName; readonly fromRpm?: boolean }) => {
+  .addOption(targetOption())
+  .action(async ({ policy, target, fromRpm }: UpOptions) => {
     const prepared = await ready(fromRpm === true && "installed");
     const name = labName();
-    const order = { kind: "serve", name, dir: dirOf(name), ...prepared, parameters: policyParameters(policy) };
+    const order = { kind: "serve", name, dir: dirOf(name), ...prepared, target, parameters: policyParameters(policy) };
     exit(await startInBackground(name, order, progress));
   });
 program
@@ -147,6 +155,7 @@ for (const verb of ["fault", "heal"] as const) {
 }
 interface RunOptions {
   readonly policy: PolicyName;
+  readonly target: TargetName;
   readonly repeat: string;
   readonly json?: boolean;
   readonly limits?: boolean;
@@ -167,6 +176,7 @@ async function run(scenario: string, options: RunOptions): Promise<number> {
     ...prepared,
     scenario,
     policy: options.policy,
+    target: options.target,
     json: options.json === true,
     limits: options.limits !== false,
   };
@@ -176,18 +186,30 @@ program
   .command("run <scenario>")
   .description("run a scenario on a fresh pool")
   .addOption(policyOption())
+  .addOption(targetOption())
   .option("--repeat <n>", "how often; medians are printed", "1")
   .addOption(fromRpmOption())
   .option("--json", "exactly one JSON object on stdout")
   .option("--no-limits", "judge safety only; times are printed, not judged")
   .action(async (scenario: string, options: RunOptions) => exit(await run(scenario, options)));
 program
+  .command("bench")
+  .description("writes through the whole path, by kind of target")
+  .option("--rounds <n>", "medians of so many", "3")
+  .action(async ({ rounds }: { readonly rounds: string }) => {
+    const prepared = await ready(false);
+    if (!/^[1-9]\d?$/.test(rounds)) throw new Error(`Cannot measure ${rounds} rounds: expected 1 to 99`);
+    const name = `b${process.pid}`;
+    exit(await inSpace(name, { kind: "bench", name, dir: dirOf(name), ...prepared, rounds: Number(rounds) }));
+  });
+program
   .command("all")
   .description("run every scenario once")
   .action(async () => {
     const failed: string[] = [];
     for (const scenario of scenarioNames()) {
-      if ((await run(scenario, { policy: policyOf(scenario), repeat: "1" })) !== 0) failed.push(scenario);
+      if ((await run(scenario, { policy: policyOf(scenario), target: "tgtd", repeat: "1" })) !== 0)
+        failed.push(scenario);
     }
     progress(failed.length === 0 ? "Every scenario passed." : `Failed: ${failed.join(", ")}`);
     exit(failed.length === 0 ? 0 : 1);

@@ -47,6 +47,9 @@ export const IQN = "iqn.2026-11.lab.tandem:iscsi1";
 export const LUN = 10;
 /** The disk under DRBD, as a node's kernel calls it. */
 export const DATA_DISK = "/dev/ubdb";
+/** TARGET_BACKEND of both nodes. */
+export const TARGETS = ["tgtd", "lio"] as const;
+export type TargetName = (typeof TARGETS)[number];
 export const SR_UUID = "55555555-5555-4555-8555-555555555555";
 
 export type NetworkName = "mgmt" | "repl" | "ctl";

@@ -6,7 +6,7 @@ import { join, relative } from "node:path";
 import type { Seed } from "../xapi-sim/seed.ts";
 import type { Packages } from "./installed/install.ts";
 import { bootBlankLab, bootLab, daemonLog, startLab, type Lab, type LabEvent } from "./lab.ts";
-import { NODES, otherNode, type NodeName } from "./names.ts";
+import { NODES, otherNode, type NodeName, type TargetName } from "./names.ts";
 import { root } from "../build.ts";
 import type { Images } from "./packages.ts";
 import { bothDown } from "./power.ts";
@@ -26,6 +26,7 @@ export interface Order {
   readonly packages?: Packages;
   readonly scenario: string;
   readonly policy: PolicyName;
+  readonly target: TargetName;
   readonly repeat: number;
   readonly json: boolean;
   /** False: only safety and the right end are judged; times are printed. */
@@ -174,6 +175,7 @@ async function runOnce(
     name: order.name,
     dir: join(order.dir, "nodes"),
     images: order.images,
+    target: order.target,
     parameters: { ...policyParameters(order.policy), ...scenario.parameters },
     ...(order.packages === undefined ? {} : { packages: order.packages }),
     ...(scenario.seed === undefined ? {} : { seed: scenario.seed }),

@@ -1,20 +1,16 @@
 // Asks a LUN for its caching mode page as an initiator would: log in, MODE SENSE(6), hang up. It is how "write cache off"
-// is read back, because tgtd's management socket cannot tell. It must never send a command that changes anything.
+// is read back, because no target tells it otherwise. It must never send a command that changes anything.
 
 import { connect } from "node:net";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import type { DriverError } from "../driver-error.ts";
+import { cutPdu, headerLength, LOGIN_ROUNDS, loginKeys, loginRequest, type Pdu } from "./pdu.ts";
 
-const headerLength = 48;
-const initiatorName = "iqn.2026-11.local.tandem:self-check";
+/** Its sessions last for a moment and are none of an initiator's. */
+export const SELF_CHECK_NAME = "iqn.2026-11.local.tandem:self-check";
 /** A fresh session gets "power on" and "mode parameters changed" as unit attentions before its first answer. */
 const attempts = 4;
-
-interface Pdu {
-  readonly header: Buffer;
-  readonly data: Buffer;
-}
 
 /** True when the LUN says that its write cache is off (WCE = 0 in mode page 8). */
 export function readWriteCacheOff(
@@ -53,7 +49,7 @@ export function readWriteCacheOff(
         finish(err({ kind: "exit", command, code: status, stderr: `login refused with 0x${status.toString(16)}` }));
       } else if (((header[1] ?? 0) & 0x80) !== 0) sense();
       // The target has keys of its own to declare before it goes on; we have none to answer with.
-      else if (rounds < attempts) socket.write(loginRequest([], expected));
+      else if (rounds < LOGIN_ROUNDS) socket.write(loginRequest([], expected));
       else strange(`login answer ${header.subarray(0, 2).toString("hex")}`);
     };
     /** With a unit attention tgtd sends a full length of zeros first: data counts only with the status that follows. */
@@ -76,10 +72,7 @@ export function readWriteCacheOff(
       // A ping of the target (0x20) needs no answer in the moment that this takes.
       else if (opcode !== 0x20) strange(`PDU 0x${opcode.toString(16)}`);
     };
-    socket.on("connect", () => {
-      const keys = [`InitiatorName=${initiatorName}`, `TargetName=${iqn}`, "SessionType=Normal"];
-      socket.write(loginRequest([...keys, "HeaderDigest=None", "DataDigest=None"], 0));
-    });
+    socket.on("connect", () => socket.write(loginRequest(loginKeys(SELF_CHECK_NAME, iqn), 0)));
     socket.on("data", (chunk: Buffer) => {
       buffered = Buffer.concat([buffered, chunk]);
       for (;;) {
@@ -92,21 +85,6 @@ export function readWriteCacheOff(
     socket.on("error", (error) => finish(err({ kind: "missing", command, reason: error.message })));
     socket.on("close", () => finish(err({ kind: "missing", command, reason: "the target closed the connection" })));
   });
-}
-
-/** RFC 7143 11.12, straight from operational negotiation (CSG 1) to full feature (NSG 3): no authentication on loopback. */
-function loginRequest(keys: readonly string[], expected: number): Buffer {
-  const data = Buffer.from(keys.map((key) => `${key}\0`).join(""), "latin1");
-  const header = Buffer.alloc(headerLength);
-  header[0] = 0x43;
-  header[1] = 0x87;
-  header.writeUIntBE(data.length, 5, 3);
-  // ISID of the random type; the session lives for two commands and meets no other of this name.
-  header.writeUIntBE(0x8000_0000_0001 + (process.pid & 0xffff), 8, 6);
-  header.writeUInt32BE(1, 16);
-  header.writeUInt32BE(1, 24);
-  header.writeUInt32BE(expected, 28);
-  return Buffer.concat([header, data, Buffer.alloc(padding(data.length))]);
 }
 
 function senseRequest(lun: number, sequence: number, expected: number): Buffer {
@@ -123,18 +101,7 @@ function senseRequest(lun: number, sequence: number, expected: number): Buffer {
   return header;
 }
 
-function cutPdu(bytes: Buffer): (Pdu & { readonly length: number }) | null {
-  if (bytes.length < headerLength) return null;
-  const dataLength = bytes.readUIntBE(5, 3);
-  const length = headerLength + dataLength + padding(dataLength);
-  if (bytes.length < length) return null;
-  const data = bytes.subarray(headerLength, headerLength + dataLength);
-  return { header: bytes.subarray(0, headerLength), data, length };
-}
-
 /** Sense data in a SCSI response comes after its two-byte length; fixed format. */
 function senseKey(data: Buffer): number {
   return (data[4] ?? 0xff) & 0x0f;
 }
-
-const padding = (length: number) => (4 - (length % 4)) % 4;

@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { createManagement, decodeAnswer, encodeRequest } from "../../../src/drivers/iscsi-target/management.ts";
+import { createManagement, decodeAnswer, encodeRequest } from "../../../src/drivers/iscsi-target/tgtd/management.ts";
 
 /** What tgtadm 1.0.85 was seen to send, after the 8 bytes of mode and operation and the driver's name in 64. */
 function seen(mode: number, op: number, rest: string, text = ""): Buffer {

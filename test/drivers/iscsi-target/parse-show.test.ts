@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, it } from "node:test";
-import { parseShowPortal, parseShowTarget } from "../../../src/drivers/iscsi-target/parse-show.ts";
+import { parseShowPortal, parseShowTarget } from "../../../src/drivers/iscsi-target/tgtd/parse-show.ts";
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), "../../fixtures/tgt");
 const fixture = (name: string) => readFileSync(join(folder, name), "utf8");

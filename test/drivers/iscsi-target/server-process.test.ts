@@ -12,7 +12,7 @@ import {
   removeNote,
   startTicksOf,
   writeNote,
-} from "../../../src/drivers/iscsi-target/server-process.ts";
+} from "../../../src/drivers/iscsi-target/tgtd/server-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tandem-note-"));
 after(() => rmSync(folder, { recursive: true }));

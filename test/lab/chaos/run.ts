@@ -39,6 +39,7 @@ export async function runChaos(
   const lab = await startLab({
     name: order.name,
     dir: join(order.dir, "nodes"),
+    target: "tgtd",
     images: order.images,
     parameters: policyParameters(order.policy),
     kernelInitiator: false,

@@ -4,7 +4,7 @@ import type { Scenario } from "../../lab/run-scenario.ts";
 export const scenario: Scenario = {
   survivors: ({ lab }) => lab.vms.map((vm) => vm.uuid),
   async run({ fault, owner }) {
-    await fault(`kill:tgtd:${owner}`);
+    await fault(`kill:target:${owner}`);
     await delay(4_000);
   },
   async heal() {

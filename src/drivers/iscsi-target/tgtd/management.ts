@@ -4,9 +4,9 @@
 // dies of a malformed one (a new target without `targetname=` is a segmentation fault).
 
 import { connect, type Socket } from "node:net";
-import type { Millis } from "../../core/model/time.ts";
-import { err, ok, type Result } from "../../util/result.ts";
-import type { DriverError } from "../driver-error.ts";
+import type { Millis } from "../../../core/model/time.ts";
+import { err, ok, type Result } from "../../../util/result.ts";
+import type { DriverError } from "../../driver-error.ts";
 
 const modes = { system: 0, target: 1, logicalunit: 2, portal: 3, connection: 6 } as const;
 const operations = { new: 0, delete: 1, show: 2, bind: 3, unbind: 4, update: 5 } as const;

@@ -1,6 +1,6 @@
 // What tgtd answers to "show target" and "show portal" (tgtadm --op show), 1.0.85. Pure.
 
-import { err, ok, type Result } from "../../util/result.ts";
+import { err, ok, type Result } from "../../../util/result.ts";
 
 export interface ShownLun {
   readonly lun: number;

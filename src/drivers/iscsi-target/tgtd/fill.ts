@@ -1,11 +1,11 @@
 // The parts of a filled target: the target itself, a LUN, the list of who may log in. Each looks at what was shown, asks for
 // what is missing and says whether it asked. They must never change a LUN that is there: initiators may be using it.
 
-import { err, ok, type Result } from "../../util/result.ts";
-import type { DriverError } from "../driver-error.ts";
+import { err, ok, type Result } from "../../../util/result.ts";
+import type { DriverError } from "../../driver-error.ts";
 import type { Management } from "./management.ts";
 import type { ShownTarget } from "./parse-show.ts";
-import type { ExportedLun, TargetSpec } from "./port.ts";
+import type { ExportedLun, TargetSpec } from "../port.ts";
 
 /** Caching mode page (8) with WCE = 0: tgtd then syncs each write to the device before it acknowledges it. */
 const writeCacheOffPage = "mode_page=8:0:18:0x10:0:0xff:0xff:0:0:0xff:0xff:0xff:0xff:0x80:0x14:0:0:0:0:0:0";

@@ -2,18 +2,18 @@
 // floating IP last, ended by SIGKILL. It must never adopt a tgtd that it did not start, and never report a LUN as filled
 // whose write cache was not read back as off: tgtd's default acknowledges writes that never reached DRBD.
 
-import { networkInterfaces } from "node:os";
-import type { Millis } from "../../core/model/time.ts";
-import { err, ok, type Result } from "../../util/result.ts";
-import type { ClockPort } from "../clock/port.ts";
-import type { DriverError } from "../driver-error.ts";
-import { succeeded } from "../exec/outcome.ts";
-import type { ExecPort, LaunchPort } from "../exec/port.ts";
+import type { Millis } from "../../../core/model/time.ts";
+import { err, ok, type Result } from "../../../util/result.ts";
+import type { ClockPort } from "../../clock/port.ts";
+import type { DriverError } from "../../driver-error.ts";
+import { succeeded } from "../../exec/outcome.ts";
+import type { ExecPort, LaunchPort } from "../../exec/port.ts";
+import { allowedWithout, hostAddresses, portalName } from "../allow.ts";
 import { ensureAcl, ensureLun, ensureTarget } from "./fill.ts";
 import { createManagement } from "./management.ts";
-import { readWriteCacheOff } from "./mode-sense.ts";
+import { readWriteCacheOff } from "../mode-sense.ts";
 import { parseShowPortal, parseShowTarget, type ShownTarget } from "./parse-show.ts";
-import type { TargetPort, TargetSpec, TargetState } from "./port.ts";
+import type { TargetPort, TargetSpec, TargetState } from "../port.ts";
 import {
   isAlive,
   isFinished,
@@ -280,19 +280,18 @@ export function createTgtd(
     return err({ kind: "unverified", action: "open the portal", expected: name, found: after.value.join(" ") });
   }
 
-  /** An ACL of ALL cannot leave one out: it is replaced by this host's own addresses. */
-  function allowedWithout(spec: TargetSpec, barred: readonly string[]): readonly string[] {
-    const base = spec.allow.includes("ALL") ? [...ownAddresses(), ...(spec.others ?? [])] : spec.allow;
-    return base.filter((address) => !barred.includes(address));
-  }
-
   async function bar(spec: TargetSpec, addresses: readonly string[]): Promise<Change> {
     if (!(await adopt())) return notRunning("bar initiators");
     const before = await shown();
     if (!before.ok) return before;
     const seen = before.value.find((target) => target.tid === spec.tid);
     if (seen === undefined) return ok("already");
-    const acl = await ensureAcl(management, spec.tid, [...allowedWithout(spec, addresses), loopback.host], seen);
+    const acl = await ensureAcl(
+      management,
+      spec.tid,
+      [...allowedWithout(spec, addresses, ownAddresses), loopback.host],
+      seen,
+    );
     if (!acl.ok) return acl;
     const ofBarred = (target: ShownTarget | undefined) =>
       (target?.connections ?? []).filter((one) => one.address !== null && addresses.includes(one.address));
@@ -351,13 +350,6 @@ const nothing: TargetState = {
 
 function notRunning(action: string): Result<never, DriverError> {
   return err({ kind: "unverified", action, expected: "a warm tgtd", found: "none" });
-}
-
-const portalName = (address: string, port: number) =>
-  address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-
-function hostAddresses(): readonly string[] {
-  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((one) => one.address));
 }
 
 function kill(pid: number): void {

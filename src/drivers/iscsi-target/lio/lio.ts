@@ -1,0 +1,268 @@
+// The kernel's own target (LIO) through configfs, behind the same port as tgtd: an enabled target without a LUN on a loopback
+// portal when warm, filled on promotion, opened on the floating IP last, taken apart when it has to be gone. It must never
+// report "gone" while a session, a portal or a device object of ours is left: the kernel would go on writing.
+
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import type { Millis } from "../../../core/model/time.ts";
+import { err, ok, type Result } from "../../../util/result.ts";
+import type { DriverError } from "../../driver-error.ts";
+import { succeeded } from "../../exec/outcome.ts";
+import type { ExecPort } from "../../exec/port.ts";
+import { allowedWithout, hostAddresses, portalName } from "../allow.ts";
+import { readWriteCacheOff, SELF_CHECK_NAME } from "../mode-sense.ts";
+import type { ExportedLun, TargetPort, TargetSpec, TargetState } from "../port.ts";
+import { createAdmission } from "./admission.ts";
+import { parseState, storeName, type ShownLio } from "./parse-state.ts";
+import { DROP, FILL, LOOK, NAME, OPEN, WARM, WITHDRAW } from "./scripts.ts";
+import { stayLoggedIn, WATCH_NAME } from "./watch-session.ts";
+
+type Change = Result<"changed" | "already", DriverError>;
+type Shown = Result<ShownLio, DriverError>;
+
+export interface LioSettings {
+  readonly root?: string;
+  readonly loopback?: { readonly host: string; readonly port: number };
+  readonly requestTimeoutMs?: Millis;
+  /** Loading the modules counts. */
+  readonly startTimeoutMs?: Millis;
+  /** For the end of its commands: as long as a write may hang below DRBD. */
+  readonly withdrawTimeoutMs?: Millis;
+  readonly ownAddresses?: () => readonly string[];
+}
+
+/** `spec` names the target; what is called with later specs is of the same IQN and portal. */
+export function createLio(
+  exec: Pick<ExecPort, "run">,
+  spec: Pick<TargetSpec, "iqn" | "portal">,
+  settings: LioSettings = {},
+): TargetPort {
+  const root = settings.root ?? "/sys/kernel/config/target";
+  const loopback = settings.loopback ?? { host: "127.0.0.1", port: 13260 };
+  const requestTimeoutMs = settings.requestTimeoutMs ?? 2000;
+  const startTimeoutMs = settings.startTimeoutMs ?? 5000;
+  const withdrawTimeoutMs = settings.withdrawTimeoutMs ?? 3000;
+  const ownAddresses = settings.ownAddresses ?? hostAddresses;
+  const admission = createAdmission(exec, requestTimeoutMs);
+  const { iqn } = spec;
+  const loopbackName = portalName(loopback.host, loopback.port);
+  const portal = portalName(spec.portal.address, spec.portal.port);
+
+  const listeners: ((why: string) => void)[] = [];
+  let watching: { close(): void } | null = null;
+  /** The target's end is wanted: told to nobody. */
+  let withdrawing = false;
+  /** LUNs whose cache was read back, since this target was made. */
+  let readBack = new Map<number, boolean>();
+
+  /** One script at a time may hang in the kernel; while it does, the others say who holds them up. */
+  async function run(
+    what: string,
+    script: string,
+    args: readonly string[],
+    timeoutMs = requestTimeoutMs,
+  ): Promise<Shown> {
+    const options = { timeoutMs, lane: "lio" };
+    const done = succeeded(what, await exec.run("sh", ["-c", script, "tandem", root, iqn, ...args], options));
+    if (!done.ok) return done;
+    const shown = parseState(done.value.stdout);
+    return shown.ok ? shown : err({ kind: "parse", command: what, sample: shown.error });
+  }
+
+  const look = (): Promise<Shown> => run("look at the kernel's target", LOOK, []);
+
+  function forget(): void {
+    watching?.close();
+    watching = null;
+    readBack = new Map();
+  }
+
+  /** The first look of a daemon finds what an earlier one left in the kernel: that is as good as its own. */
+  async function watch(): Promise<Result<unknown, DriverError>> {
+    if (watching !== null) return ok(null);
+    const opened = await stayLoggedIn(loopback, iqn, requestTimeoutMs, () => {
+      watching = null;
+      if (!withdrawing) void sessionEnded();
+    });
+    if (!opened.ok) return opened;
+    watching = opened.value;
+    return ok(null);
+  }
+
+  /** A daemon that stood still loses its session too, because it answered no ping: then it can log in again. */
+  async function sessionEnded(): Promise<void> {
+    const back = await watch();
+    if (!back.ok) takeApart("the kernel's target ended its sessions");
+  }
+
+  /** One that hangs in the kernel cannot be taken apart: then nothing is told, and the watch over its answers asks again. */
+  function takeApart(why: string): void {
+    void withdraw().then((done) => {
+      if (done.ok) for (const listener of listeners) listener(why);
+    });
+  }
+
+  async function warm(): Promise<Change> {
+    if (watching !== null) return ok("already");
+    const made = await run("start the kernel's target", WARM, [loopbackName], startTimeoutMs);
+    if (!made.ok) return made;
+    if (made.value.enabled !== true) return unverified("start the kernel's target", "enabled", "disabled");
+    const watched = await watch();
+    return watched.ok ? ok("changed") : watched;
+  }
+
+  /** The identity must be the same on both hosts, or a switch would show initiators another disk. */
+  function serialOf(target: TargetSpec, lun: ExportedLun): string {
+    if (lun.scsiSn !== null) return lun.scsiSn;
+    return createHash("sha256").update(`${target.iqn} ${lun.lun}`).digest("hex").slice(0, 24);
+  }
+
+  const everybody = (allowed: readonly string[]) => (allowed.includes("ALL") ? null : allowed);
+
+  async function fill(target: TargetSpec): Promise<Change> {
+    const admitted = await admission.admit(target.portal.address, everybody(target.allow));
+    if (!admitted.ok) return admitted;
+    const before = await look();
+    if (!before.ok) return before;
+    const args = target.luns.flatMap((lun) => [
+      String(lun.lun),
+      storeName(lun.lun, lun.resource),
+      lun.device,
+      serialOf(target, lun),
+    ]);
+    const isFull = target.luns.every((lun) => serves(before.value, lun));
+    const filled = isFull ? before : await run("fill the kernel's target", FILL, args);
+    if (!filled.ok) return filled;
+    const missing = target.luns.filter((lun) => !serves(filled.value, lun));
+    if (missing.length > 0) {
+      const found = missing.map((lun) => `no LUN ${lun.lun} on ${lun.device}`).join(", ");
+      return unverified("fill the kernel's target", "all LUNs", found);
+    }
+    for (const lun of target.luns) {
+      const verified = await verifyCache(lun.lun);
+      if (!verified.ok) return verified;
+    }
+    return ok(isFull && admitted.value === "already" ? "already" : "changed");
+  }
+
+  async function verifyCache(lun: number): Promise<Result<unknown, DriverError>> {
+    if (readBack.get(lun) === true) return ok(null);
+    const off = await readWriteCacheOff(loopback, iqn, lun, requestTimeoutMs);
+    if (!off.ok) return off;
+    readBack.set(lun, off.value);
+    return off.value ? ok(null) : unverified(`write-cache off of LUN ${lun}`, "off", "on");
+  }
+
+  async function observe(): Promise<Result<TargetState, DriverError>> {
+    // A tree that is not there costs no process.
+    if (!existsSync(root)) return ok(nothing);
+    const [shown, admitted] = await Promise.all([look(), admission.admitted(spec.portal.address)]);
+    if (!shown.ok) return shown;
+    if (!admitted.ok) return admitted;
+    const { enabled, luns, stores, portals } = shown.value;
+    if (enabled === true) await watch();
+    if (enabled === true) for (const { lun } of luns) await verifyCache(lun);
+    const caches = luns.map(({ lun }) => readBack.get(lun));
+    return ok({
+      running: enabled === true,
+      pid: null,
+      exported: luns.map(({ store }) => stores.find((one) => one.name === store)?.resource ?? store),
+      portalOpen: enabled === true && portals.some((one) => one !== loopbackName),
+      allowed: admitted.value ?? ["ALL"],
+      sessions: sessionsOf(shown.value),
+      writeCacheOff: caches.includes(false) ? false : caches.length > 0 && !caches.includes(undefined) ? true : null,
+    });
+  }
+
+  async function openPortal(): Promise<Change> {
+    const opened = await run("open the portal", OPEN, [portal]);
+    if (!opened.ok) return opened;
+    return opened.value.portals.includes(portal) ? ok("changed") : unverified("open the portal", portal, "none");
+  }
+
+  async function withdraw(): Promise<Change> {
+    withdrawing = true;
+    try {
+      const done = await run("withdraw the kernel's target", WITHDRAW, [], withdrawTimeoutMs);
+      if (!done.ok) return done;
+      const { enabled, stores, portals } = done.value;
+      if (enabled !== null || stores.length > 0 || portals.length > 0) {
+        const left = [...stores.map((one) => one.name), ...portals, ...(enabled === null ? [] : ["the target"])];
+        return unverified("withdraw the kernel's target", "nothing left", left.join(" "));
+      }
+      forget();
+      // Bars end with the target, as tgtd's do; the next one is filled with those that hold then.
+      return await admission.admit(spec.portal.address, null);
+    } finally {
+      withdrawing = false;
+    }
+  }
+
+  async function bar(target: TargetSpec, addresses: readonly string[]): Promise<Change> {
+    const allowed = allowedWithout(target, addresses, ownAddresses);
+    const admitted = await admission.admit(target.portal.address, everybody(allowed));
+    if (!admitted.ok) return admitted;
+    const first = await look();
+    if (!first.ok) return first;
+    const unnamed = [...new Set(first.value.dynamic)].filter((name) => !isOurs(name));
+    // A name gets an entry of its own by this, and goes on with the session that it has.
+    const named = unnamed.length === 0 ? first : await run("name the initiators", NAME, unnamed);
+    if (!named.ok) return named;
+    const victims = sessionsFrom(named.value, addresses);
+    if (victims.length === 0) return ok(admitted.value);
+    const dropped = await run("bar initiators", DROP, victims, withdrawTimeoutMs);
+    if (!dropped.ok) return dropped;
+    const left = sessionsFrom(dropped.value, addresses);
+    return left.length === 0 ? ok("changed") : unverified("bar initiators", "no session of theirs", left.join(" "));
+  }
+
+  /** A refused login or a LUN that is gone is no answer either: nothing else tells of a tree that somebody else changed. */
+  async function answers(target: TargetSpec): Promise<boolean> {
+    const [lun] = target.luns;
+    if (lun === undefined || withdrawing) return true;
+    const asked = await readWriteCacheOff(loopback, iqn, lun.lun, requestTimeoutMs);
+    return asked.ok || withdrawing;
+  }
+
+  return {
+    observe,
+    warm,
+    fill,
+    openPortal,
+    withdraw,
+    bar,
+    answers,
+    end: () => takeApart("the kernel's target gave no answer and was taken apart"),
+    onDeath: (listener) => void listeners.push(listener),
+  };
+}
+
+const nothing: TargetState = {
+  running: false,
+  pid: null,
+  exported: [],
+  portalOpen: false,
+  allowed: ["ALL"],
+  sessions: 0,
+  writeCacheOff: null,
+};
+
+const isOurs = (name: string): boolean => name === SELF_CHECK_NAME || name === WATCH_NAME;
+
+const serves = ({ luns, stores }: ShownLio, lun: ExportedLun): boolean => {
+  const name = storeName(lun.lun, lun.resource);
+  const store = stores.find((one) => one.name === name);
+  return (
+    store?.enabled === true && store.device === lun.device && luns.some((l) => l.lun === lun.lun && l.store === name)
+  );
+};
+
+const sessionsFrom = ({ named }: ShownLio, addresses: readonly string[]): readonly string[] =>
+  named.filter(({ address }) => address !== null && addresses.includes(address)).map(({ name }) => name);
+
+const sessionsOf = ({ dynamic, named }: ShownLio): number =>
+  dynamic.filter((name) => !isOurs(name)).length + named.filter((one) => one.address !== null).length;
+
+function unverified(action: string, expected: string, found: string): Result<never, DriverError> {
+  return err({ kind: "unverified", action, expected, found });
+}

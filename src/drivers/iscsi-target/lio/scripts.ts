@@ -1,0 +1,136 @@
+// The kernel's target is a tree of directories (configfs): made by mkdir, configured by writes, linked by symlinks. Every
+// change runs in a shell of its own and never in this process: a write there may wait in the kernel for suspended I/O, and a
+// thread that hangs in the kernel would keep the daemon from ending. Values come as arguments, never as text of the script.
+// $1 is the root (/sys/kernel/config/target), $2 the IQN. Each script can be repeated.
+
+/** Names of the device objects that are ours: `tandem.LUN.RESOURCE`. */
+export const STORE_PREFIX = "tandem.";
+/** An HBA of our own; its number means nothing, and targetcli starts at 0. */
+const HBA = "core/fileio_7694";
+
+/**
+ * What is there, a line each: `tpg 0|1`, `portal NAME`, `lun N STORE`, `store NAME 0|1 DEVICE`, `dynamic INITIATOR`,
+ * `acl INITIATOR ADDRESS|-`. No process but the shell itself.
+ */
+const SHOW = `
+show() {
+  cd "$1" 2>/dev/null || return 0
+  for store in core/fileio_*/${STORE_PREFIX}*; do
+    [ -d "$store" ] || continue
+    read -r on < "$store/enable"; device=; read -r device < "$store/udev_path" || :
+    echo "store \${store##*/} $on $device"
+  done
+  cd "iscsi/$2/tpgt_1" 2>/dev/null || return 0
+  read -r on < enable; echo "tpg $on"
+  for np in np/*; do [ ! -d "$np" ] || echo "portal \${np#np/}"; done
+  for link in lun/lun_*/*; do
+    [ -L "$link" ] || continue
+    lun=\${link#lun/lun_}; echo "lun \${lun%%/*} \${link##*/}"
+  done
+  while read -r name; do [ -z "$name" ] || echo "dynamic $name"; done < dynamic_sessions
+  for acl in acls/*; do
+    [ -d "$acl" ] || continue
+    address=-
+    while read -r word value rest; do [ "$word" != Address ] || address=$value; done < "$acl/info"
+    echo "acl \${acl#acls/} $address"
+  done
+}
+`;
+
+const script = (body: string): string => `set -e\n${SHOW}${body}\nshow "$1" "$2"\n`;
+
+export const LOOK = script("");
+
+/** $3: the loopback portal. An enabled target without a LUN, for whoever gets past the routes of \`admission.ts\`. */
+export const WARM = script(`
+if [ ! -d "$1/iscsi" ]; then
+  modprobe -a target_core_mod target_core_file iscsi_target_mod
+  [ -d "$1" ] || mount -t configfs configfs "\${1%/*}"
+  mkdir -p "$1/iscsi"
+fi
+tpg=$1/iscsi/$2/tpgt_1
+on=0
+[ ! -d "$tpg" ] || read -r on < "$tpg/enable"
+if [ "$on" != 1 ]; then
+  mkdir -p "$tpg"
+  echo 0 > "$tpg/attrib/authentication"
+  echo 1 > "$tpg/attrib/generate_node_acls"
+  echo 0 > "$tpg/attrib/demo_mode_write_protect"
+  echo 0 > "$tpg/attrib/cache_dynamic_acls"
+  # One login at a time is served by a portal: who falls silent half-way must not keep others out for long.
+  echo 5 > "$tpg/attrib/login_timeout"
+  echo None > "$tpg/param/AuthMethod"
+  # Wait 0 instead of 2 s before an initiator logs in again.
+  echo 0 > "$tpg/param/DefaultTime2Wait"
+  mkdir -p "$tpg/np/$3"
+  echo 1 > "$tpg/enable"
+fi
+`);
+
+/**
+ * $3 and on, four for each LUN: number, name, device, serial number. FILEIO and not IBLOCK: only there does "write cache off"
+ * make the kernel sync each write (O_DSYNC) before it is acknowledged; IBLOCK shows the cache of the DRBD device, which is on.
+ */
+export const FILL = script(`
+root=$1 iqn=$2 tpg=$1/iscsi/$2/tpgt_1
+shift 2
+[ -d "$tpg" ] || { echo "there is no target $iqn: it was not started" >&2; exit 1; }
+while [ $# -gt 0 ]; do
+  store=$root/${HBA}/$2 lun=$tpg/lun/lun_$1
+  [ -d "$store" ] && [ -d "$lun" ] || mkdir -p "$store" "$lun"
+  read -r on < "$store/enable"
+  if [ "$on" != 1 ]; then
+    echo "fd_dev_name=$3" > "$store/control"
+    echo "$3" > "$store/udev_path"
+    echo 1 > "$store/enable"
+    echo 0 > "$store/attrib/emulate_write_cache"
+    echo "$4" > "$store/wwn/vpd_unit_serial"
+  fi
+  [ -L "$lun/$2" ] || ln -s "$store" "$lun/$2"
+  shift 4
+done
+set -- "$root" "$iqn"
+`);
+
+/** $3: the portal. */
+export const OPEN = script(`
+[ -d "$1/iscsi/$2/tpgt_1/np/$3" ] || mkdir "$1/iscsi/$2/tpgt_1/np/$3"
+`);
+
+/**
+ * Disabling ends every session and waits for its commands; removing the device object closes the device. What an
+ * administrator or another program made in the tree stays, unless it is under our IQN.
+ */
+export const WITHDRAW = script(`
+root=$1 iqn=$2 tpg=$1/iscsi/$2/tpgt_1
+if [ -d "$tpg" ]; then
+  read -r on < "$tpg/enable"
+  [ "$on" != 1 ] || echo 0 > "$tpg/enable"
+  set --
+  for link in "$tpg"/lun/lun_*/*; do [ ! -L "$link" ] || set -- "$@" "$link"; done
+  [ $# -eq 0 ] || rm "$@"
+  set --
+  for dir in "$tpg"/np/* "$tpg"/acls/* "$tpg"/lun/lun_* "$tpg"; do [ ! -d "$dir" ] || set -- "$@" "$dir"; done
+  rmdir "$@" "\${tpg%/*}"
+fi
+set --
+for store in "$root"/core/fileio_*/${STORE_PREFIX}*; do [ ! -d "$store" ] || set -- "$@" "$store"; done
+[ $# -eq 0 ] || rmdir "$@"
+set -- "$root" "$iqn"
+`);
+
+/** $3 and on: initiators that are logged in. Only a named one can be asked for its address. */
+export const NAME = script(`
+root=$1 iqn=$2 acls=$1/iscsi/$2/tpgt_1/acls
+shift 2
+for name in "$@"; do [ -d "$acls/$name" ] || mkdir "$acls/$name"; done
+set -- "$root" "$iqn"
+`);
+
+/** $3 and on: named initiators whose sessions end. */
+export const DROP = script(`
+root=$1 iqn=$2 acls=$1/iscsi/$2/tpgt_1/acls
+shift 2
+for name in "$@"; do [ ! -d "$acls/$name" ] || rmdir "$acls/$name"; done
+set -- "$root" "$iqn"
+`);

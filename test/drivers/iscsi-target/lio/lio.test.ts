@@ -1,0 +1,231 @@
+// The driver against a tree that is kept in memory: the scripts themselves run on the lab's kernel (`npm run lab -- run
+// planned-switch --target lio`), their order and what is made of their answers is tried here.
+
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import type { ExecOptions, ExecResult } from "../../../../src/drivers/exec/port.ts";
+import { createLio } from "../../../../src/drivers/iscsi-target/lio/lio.ts";
+import * as scripts from "../../../../src/drivers/iscsi-target/lio/scripts.ts";
+import type { TargetPort, TargetSpec } from "../../../../src/drivers/iscsi-target/port.ts";
+import { exited } from "../../exec/scripted-exec.ts";
+import { startFakeTarget, type FakeTarget } from "./fake-target.ts";
+
+const nameOf = (script: string): string =>
+  Object.entries(scripts).find(([, text]) => text === script)?.[0] ?? assert.fail("an unknown script");
+
+const spec: TargetSpec = {
+  iqn: "iqn.2026-11.test:iscsi1",
+  tid: 1,
+  luns: [{ resource: "iscsi1", device: "/dev/drbd1", lun: 10, scsiId: null, scsiSn: "0000000011" }],
+  allow: ["ALL"],
+  portal: { address: "10.10.10.3", port: 3260 },
+};
+
+interface World {
+  /** Lines that a look shows. */
+  shows: string[];
+  rules: string;
+  calls: { name: string; args: readonly string[] }[];
+  /** What a script does to the world; its answer is then what the world shows. */
+  does: Partial<Record<string, (args: readonly string[]) => ExecResult | void>>;
+}
+
+describe("the kernel's target", () => {
+  let target: FakeTarget;
+  let world: World;
+  let lio: TargetPort;
+  const deaths: string[] = [];
+
+  beforeEach(async () => {
+    target = await startFakeTarget(true);
+    deaths.length = 0;
+    const loopback = `portal 127.0.0.1:${target.portal.port}`;
+    world = {
+      shows: [],
+      rules: "",
+      calls: [],
+      does: {
+        WARM: () => void (world.shows = ["tpg 1", loopback]),
+        FILL: () => void world.shows.push("lun 10 tandem.10.iscsi1", "store tandem.10.iscsi1 1 /dev/drbd1"),
+        OPEN: ([name = ""]) => void world.shows.push(`portal ${name}`),
+        WITHDRAW: () => void (world.shows = []),
+      },
+    };
+    const run = async (file: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> => {
+      if (file === "ip") {
+        world.calls.push({ name: `ip ${args.join(" ")}`, args: (options.stdin ?? "").split("\n").filter(Boolean) });
+        for (const line of (options.stdin ?? "").split("\n")) {
+          const nobody = /^rule add blackhole from (\S+)/.exec(line)?.[1];
+          const rule = /^rule add (from \S+ to \S+ lookup main) pref 17600/.exec(line)?.[1];
+          if (nobody !== undefined) world.rules += `17601:\tfrom ${nobody} blackhole\n`;
+          if (rule !== undefined) world.rules += `17600:\t${rule}\n`;
+          if (line.startsWith("rule del")) world.rules = "";
+        }
+        return exited(0, world.rules);
+      }
+      assert.equal(file, "sh");
+      const [, script = "", , , , ...rest] = args;
+      const name = nameOf(script);
+      world.calls.push({ name, args: rest });
+      const said = world.does[name]?.(rest);
+      return said ?? exited(0, world.shows.join("\n"));
+    };
+    lio = createLio({ run }, spec, { root: tmpdir(), loopback: target.portal, ownAddresses: () => ["10.10.10.1"] });
+    lio.onDeath((why) => deaths.push(why));
+  });
+  afterEach(async () => {
+    await lio.withdraw();
+    await target.close();
+  });
+  const made = (): readonly string[] => world.calls.map((call) => call.name);
+  const serve = async (): Promise<void> => {
+    for (const done of [await lio.warm(), await lio.fill(spec), await lio.openPortal(spec)]) assert.ok(done.ok);
+  };
+
+  it("is warm without a LUN, serves when filled and opened, and says who it is", async () => {
+    await serve();
+    const seen = await lio.observe();
+    assert.deepEqual(seen.ok && seen.value, {
+      running: true,
+      pid: null,
+      exported: ["iscsi1"],
+      portalOpen: true,
+      allowed: ["ALL"],
+      sessions: 0,
+      writeCacheOff: true,
+    });
+    assert.deepEqual(world.calls.find((call) => call.name === "FILL")?.args, [
+      "10",
+      "tandem.10.iscsi1",
+      "/dev/drbd1",
+      "0000000011",
+    ]);
+  });
+
+  it("fills once", async () => {
+    await serve();
+    const again = await lio.fill(spec);
+    assert.deepEqual(again, { ok: true, value: "already" });
+    assert.equal(made().filter((name) => name === "FILL").length, 1);
+  });
+
+  it("gives a LUN without a serial number the same one on every host", async () => {
+    await lio.warm();
+    const [lun] = spec.luns;
+    assert.ok(lun !== undefined);
+    await lio.fill({ ...spec, luns: [{ ...lun, scsiSn: null }] });
+    const serial = world.calls.find((call) => call.name === "FILL")?.args[3];
+    assert.match(serial ?? "", /^[0-9a-f]{24}$/);
+  });
+
+  it("does not take a LUN with a write cache", async () => {
+    await target.close();
+    target = await startFakeTarget(false);
+    const cached = createLio(
+      { run: async () => exited(0, "tpg 1\nlun 10 tandem.10.iscsi1\nstore tandem.10.iscsi1 1 /dev/drbd1") },
+      spec,
+      {
+        loopback: target.portal,
+      },
+    );
+    const filled = await cached.fill(spec);
+    assert.ok(!filled.ok && filled.error.kind === "unverified");
+    assert.match(filled.error.action, /write-cache off/);
+  });
+
+  it("does not call a LUN on another device filled", async () => {
+    await lio.warm();
+    world.does["FILL"] = () => void world.shows.push("lun 10 tandem.10.iscsi1", "store tandem.10.iscsi1 1 /dev/sdb");
+    const filled = await lio.fill(spec);
+    assert.ok(!filled.ok && filled.error.kind === "unverified");
+  });
+
+  for (const left of ["tpg 0", "portal 10.10.10.3:3260", "store tandem.10.iscsi1 1 /dev/drbd1"]) {
+    it(`is not withdrawn while "${left}" is left`, async () => {
+      await serve();
+      world.does["WITHDRAW"] = () => void (world.shows = [left]);
+      const done = await lio.withdraw();
+      assert.ok(!done.ok && done.error.kind === "unverified");
+      world.does["WITHDRAW"] = () => void (world.shows = []);
+    });
+  }
+
+  it("says that it hangs when the kernel does not let go", async () => {
+    await serve();
+    world.does["WITHDRAW"] = () => ({ kind: "timeout", pid: 7, afterMs: 3000 });
+    const done = await lio.withdraw();
+    assert.ok(!done.ok && done.error.kind === "timeout");
+    assert.deepEqual(deaths, []);
+  });
+
+  it("bars by address: no route to it, and its sessions end, those of others do not", async () => {
+    await serve();
+    world.shows.push("dynamic iqn.x:peer", "dynamic iqn.x:own", "dynamic iqn.2026-11.local.tandem:watch");
+    world.does["NAME"] = (names) => {
+      world.shows = world.shows.filter((line) => !names.some((name) => line === `dynamic ${name}`));
+      for (const name of names) world.shows.push(`acl ${name} ${name === "iqn.x:peer" ? "10.10.10.2" : "10.10.10.1"}`);
+    };
+    world.does["DROP"] = (names) => {
+      world.shows = world.shows.filter((line) => !names.some((name) => line.startsWith(`acl ${name} `)));
+    };
+    const done = await lio.bar(spec, ["10.10.10.2"]);
+    assert.deepEqual(done, { ok: true, value: "changed" });
+    assert.deepEqual(world.calls.find((call) => call.name === "DROP")?.args, ["iqn.x:peer"]);
+    assert.deepEqual(world.calls.find((call) => call.name === "NAME")?.args, ["iqn.x:peer", "iqn.x:own"]);
+    const seen = await lio.observe();
+    assert.ok(seen.ok);
+    assert.deepEqual(seen.value.allowed, ["10.10.10.1"]);
+    assert.equal(seen.value.sessions, 1);
+    await lio.fill(spec);
+    const after = await lio.observe();
+    assert.deepEqual(after.ok && after.value.allowed, ["ALL"]);
+  });
+
+  it("does not call an initiator barred whose session is still there", async () => {
+    await serve();
+    world.shows.push("acl iqn.x:peer 10.10.10.2");
+    const done = await lio.bar(spec, ["10.10.10.2"]);
+    assert.ok(!done.ok && done.error.kind === "unverified");
+  });
+
+  it("answers pings, and tells when its sessions end behind our back", async () => {
+    await serve();
+    target.ping(0x1234);
+    for (let i = 0; i < 100 && target.received.length === 0; i++) await delay(5);
+    const [answer] = target.received;
+    assert.ok(answer !== undefined);
+    assert.equal(answer[0], 0x40);
+    assert.equal(answer.readUInt32BE(20), 0x1234);
+    target.drop(true);
+    for (let i = 0; i < 200 && deaths.length === 0; i++) await delay(5);
+    assert.deepEqual(deaths, ["the kernel's target ended its sessions"]);
+    assert.ok(made().includes("WITHDRAW"));
+  });
+
+  it("logs in again when only its own session ended, and tells nobody", async () => {
+    await serve();
+    const before = target.logins();
+    target.drop(false);
+    for (let i = 0; i < 200 && target.logins() === before; i++) await delay(5);
+    assert.equal(target.logins(), before + 1);
+    assert.deepEqual(deaths, []);
+    assert.ok(!made().includes("WITHDRAW"));
+  });
+
+  it("counts a target that refuses as one without an answer", async () => {
+    await serve();
+    assert.equal(await lio.answers(spec), true);
+    const silent = createLio({ run: async () => exited(0) }, spec, { loopback: { host: "127.0.0.1", port: 1 } });
+    assert.equal(await silent.answers(spec), false);
+  });
+
+  it("cannot be filled while an earlier script hangs in the kernel", async () => {
+    await serve();
+    world.does["LOOK"] = () => ({ kind: "busy", pid: 7 });
+    const filled = await lio.fill(spec);
+    assert.ok(!filled.ok && filled.error.kind === "busy");
+    delete world.does["LOOK"];
+  });
+});
