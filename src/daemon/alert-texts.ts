@@ -23,6 +23,7 @@ export const AREAS: Readonly<Record<string, string>> = {
   "split-brain": "drbd",
   "vip-conflict": "vip",
   "io-suspended": "io",
+  "sr-unplugged": "storage",
   "drbd-apart": "drbd",
   "witness-held": "witness",
   disk: "drbd",

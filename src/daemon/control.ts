@@ -9,6 +9,7 @@ import type { StatusDocument } from "../core/model/status.ts";
 import type { Check } from "../drivers/control/answers.ts";
 import type { ControlHandler, ControlReply, ControlRequest, ParameterValue } from "../drivers/control/port.ts";
 import { createAlertRequests } from "./alert-requests.ts";
+import type { Result } from "../util/result.ts";
 import type { Alerts } from "./alerts.ts";
 import type { FenceReadiness } from "./fence-watch.ts";
 import { FIELD_ALERT } from "./field-switch.ts";
@@ -35,6 +36,7 @@ export interface ControlParts {
   readonly selfStarting: () => readonly string[];
   readonly maintenance: Maintenance;
   readonly checks: () => Promise<readonly Check[]>;
+  readonly replug: () => Promise<Result<string, string>>;
   readonly explain: () => ControlReply;
   readonly metrics: () => ControlReply;
   readonly history: Pick<History, "list">;
@@ -155,6 +157,11 @@ export function createControl(parts: ControlParts): Control {
       case "raise-alert":
       case "clear-alerts":
         return alertRequest(request);
+      case "replug": {
+        const done = await parts.replug();
+        if (done.ok) return { kind: "done", text: done.value };
+        return { kind: "failed", reason: done.error, next: "see 'iscsi-cfg status' and 'xe pbd-list'" };
+      }
       case "explain":
         return parts.explain();
       case "metrics":

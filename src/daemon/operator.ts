@@ -9,6 +9,7 @@ import type { Config } from "../config/config.ts";
 import { customField } from "../core/decide/vms/protection.ts";
 import { valueOf } from "../core/model/observation.ts";
 import type { StatusDocument } from "../core/model/status.ts";
+import { findSession } from "../drivers/iscsi-initiator/sessions.ts";
 import { smtpGreeting } from "../drivers/notify/smtp-greeting.ts";
 import { tryDisk } from "../drivers/store/disk-trial.ts";
 import { statePath } from "../drivers/store/file-store.ts";
@@ -30,6 +31,7 @@ import { createMaintenance, type Maintenance } from "./maintenance.ts";
 import type { OutsideEvent, Snapshot } from "./messages.ts";
 import { MAINTENANCE_PATH } from "./paths.ts";
 import type { PoolPart } from "./pool-part.ts";
+import { createPlugWatch, type PlugWatch } from "./plug-watch.ts";
 import { createPoolRequests } from "./pool-requests.ts";
 import { createRefusedPackets, type RefusedPackets } from "./refused-packets.ts";
 import type { Secrets } from "./secrets.ts";
@@ -60,6 +62,8 @@ export interface Operator {
   readonly control: Control;
   readonly maintenance: Pick<Maintenance, "resume">;
   readonly refused: RefusedPackets;
+  /** To be looked at once a second. */
+  readonly plugs: Pick<PlugWatch, "look">;
   /** The pool's database has news. */
   poolChanged(view: PoolView): void;
 }
@@ -102,6 +106,16 @@ export function createOperator(parts: OperatorParts): Operator {
     log,
   });
   const refused = createRefusedPackets(() => config().peer.name, clock.now);
+  const plugs = createPlugWatch({
+    now: clock.now,
+    config,
+    snapshot,
+    view: pool.view,
+    findSession,
+    perform: pool.perform,
+    alerts,
+    log,
+  });
   const checks = (): ReturnType<typeof runChecks> =>
     runChecks({
       ...drivers,
@@ -142,6 +156,7 @@ export function createOperator(parts: OperatorParts): Operator {
         poolWaits: parts.poolWaits,
         worstFenceMs: fence.worstAnswerMs,
       }),
+    replug: plugs.replug,
     metrics: parts.metrics,
     history: parts.history,
     alerts,
@@ -178,6 +193,7 @@ export function createOperator(parts: OperatorParts): Operator {
     control,
     maintenance,
     refused,
+    plugs,
     poolChanged(view) {
       fieldSwitch.poolChanged(view);
       void announce(view);

@@ -143,7 +143,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
   let drbdVersion: string | null = null;
   void settledIn.promise.then(async () => {
     votes.watch(config.core.heuristics);
-    drbdVersion = await prepareHost(drivers, storage.resources, log);
+    drbdVersion = await prepareHost(drivers, storage.resources, storage.vip, log);
   });
   const storagePart = await startStoragePart({
     ...drivers,
@@ -336,6 +336,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     pool.look();
     votes.look();
     hear.second();
+    operator.plugs.look();
     if (door.value.connected()) toBrain({ kind: "show" });
   });
   // The checks of the storage cost processes too.

@@ -37,6 +37,9 @@ export async function iscsiCfg(argv: readonly string[], context: CliContext): Pr
       tool.finish(await run(context, { kind: "switch", storageOnly }, json === true)),
     );
   tool
+    .command("replug", "plug this host's storage repositories again")
+    .action(async ({ json }: CommonOptions) => tool.finish(await run(context, { kind: "replug" }, json === true)));
+  tool
     .command("get", "list the storage parameters and their values")
     .argument("[name]", "only this one (any case)")
     .option("--long", "with source and default")

@@ -48,6 +48,8 @@ export type ControlRequest =
   | { readonly kind: "raise-alert"; readonly text: string }
   /** Forgets the alerts about what happened; those about what still is stay. */
   | { readonly kind: "clear-alerts" }
+  /** Plugs this host's PBDs of our SRs. */
+  | { readonly kind: "replug" }
   | { readonly kind: "explain" }
   /** What the daemon counted since its start, with its status: for metrics. */
   | { readonly kind: "metrics" }

@@ -35,6 +35,7 @@ const requestSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("email") }),
   z.strictObject({ kind: z.literal("raise-alert"), text: z.string().min(1).max(2_000) }),
   z.strictObject({ kind: z.literal("clear-alerts") }),
+  z.strictObject({ kind: z.literal("replug") }),
   z.strictObject({ kind: z.literal("explain") }),
   z.strictObject({ kind: z.literal("metrics") }),
   z.strictObject({ kind: z.literal("history"), limit: z.int().min(1).max(1000) }),
