@@ -26,7 +26,7 @@ function call(file: string, args: readonly string[]): Promise<number> {
   });
 }
 
-/** A quiet program's output matters only when it fails; these print nothing when all is well. */
+/** One after the other; the worst exit code. */
 async function each(calls: readonly (readonly [string, readonly string[]])[]): Promise<number> {
   let worst = 0;
   for (const [file, args] of calls) worst = Math.max(worst, await call(file, args));
@@ -64,8 +64,12 @@ const parts: Readonly<Record<string, Part>> = {
     run: () => nodeTest(globSync("test/**/*.test.ts", { cwd: root }).toSorted(), 2),
   },
   sim: {
-    name: "simulator: 20,000 schedules of faults",
-    run: () => call(process.execPath, ["test/sim/main.ts", "--seeds", "20500"]),
+    name: "simulator: 20,000 schedules of faults on two hosts, 2,000 on three to five",
+    run: () =>
+      each([
+        [process.execPath, ["test/sim/main.ts", "--seeds", "20500"]],
+        [process.execPath, ["test/sim/main.ts", "--hosts", "3-5", "--seeds", "2000"]],
+      ]),
   },
   explore: {
     name: "exhaustive exploration, short form",

@@ -186,6 +186,10 @@ export const takeoverForbidden = (state: State): string | undefined =>
 export const promotable = (config: CoreConfig, disk: DiskState): boolean =>
   disk === "UpToDate" || (disk === "Consistent" && !inForce(config, "D12"));
 
+/** V4: may this host be promoted again where it was demoted, or is being so? Without a disk DRBD serves through the other one's. */
+export const keepsDisks = (state: State): boolean =>
+  state.config.resources.every((resource) => view(state, resource)?.disk === "UpToDate");
+
 /** D6, D12, A2, A16: is this copy known to hold every acknowledged write? Undefined when it is, else the reason. */
 export function notEligible(state: State, now: Instant): string | undefined {
   const { config, durable } = state;

@@ -3,6 +3,7 @@
 import { execute, type Hands } from "../act/execute.ts";
 import type { Lanes } from "../act/lanes.ts";
 import type { Config, StorageConfig } from "../config/config.ts";
+import { withoutRepeats, type Tell } from "../report/repeats.ts";
 import type { Alerts } from "./alerts.ts";
 import type { Control } from "./control.ts";
 import type { Drivers } from "./drivers.ts";
@@ -27,7 +28,7 @@ export interface PerformParts {
   readonly control: Pick<Control, "settle">;
   readonly witness: Pick<WitnessPart, "ask">;
   readonly feed: (event: OutsideEvent) => void;
-  readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
+  readonly log: Tell;
 }
 
 export function createPerform(parts: PerformParts): (action: OuterAction) => void {
@@ -35,6 +36,7 @@ export function createPerform(parts: PerformParts): (action: OuterAction) => voi
   const { votes, signs, powerLook, firewall, vip } = drivers;
   const { address } = storage.vip;
   const { port } = storage.target.portal;
+  const tell = withoutRepeats(parts.log, () => performance.now());
 
   function sample(id: number): void {
     const { heuristics, timers } = parts.settings.core();
@@ -62,7 +64,7 @@ export function createPerform(parts: PerformParts): (action: OuterAction) => voi
   return function perform(action) {
     switch (action.kind) {
       case "log":
-        return parts.log(action.event, action.detail, action.level);
+        return tell(action.event, action.detail, action.level);
       case "alert":
         return alerts.raise(action.id, action.text);
       case "alert-over":

@@ -9,10 +9,12 @@ import type { Lanes } from "../act/lanes.ts";
 import type { Config } from "../config/config.ts";
 import { valueOf } from "../core/model/observation.ts";
 import { inContact } from "../core/pool/facts.ts";
+import { commandsSupporters } from "../core/pool/recovery.ts";
 import type { Drivers } from "./drivers.ts";
 import type { StorePort } from "../drivers/store/port.ts";
 import type { Result } from "../util/result.ts";
 import { assertNever } from "../util/assert.ts";
+import { withoutRepeats, type Tell } from "../report/repeats.ts";
 import type { Alerts } from "./alerts.ts";
 import type { Control } from "./control.ts";
 import type { MemberBars } from "./member-bars.ts";
@@ -33,7 +35,7 @@ export interface PoolHandsParts {
   readonly bars: Pick<MemberBars, "bar" | "follow"> | null;
   /** Tells what runs here after something was done to it. */
   readonly lookAtDomains: () => Promise<void>;
-  readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
+  readonly log: Tell;
 }
 
 export interface PoolHands {
@@ -53,6 +55,7 @@ type Effect = Extract<PoolOuterAction, { readonly id: number }> & {
 };
 
 export function createPoolHands(parts: PoolHandsParts): PoolHands {
+  const tell = withoutRepeats(parts.log, () => performance.now());
   let newest: PoolSnapshot | null = null;
   /** declare_dead makes xapi forget where these ran; a later attempt finds them here. */
   const ranAt = new Map<string, string>();
@@ -112,7 +115,7 @@ export function createPoolHands(parts: PoolHandsParts): PoolHands {
         return told(
           await parts.pool.perform(
             (context) => recoverSupporters(context, { ownUuid, peerUuids }),
-            () => newest?.leads === true,
+            () => newest !== null && commandsSupporters(newest.state, performance.now()),
           ),
           (done) => (done === "changed" ? "the hosts follow this master now" : "the hosts follow this master already"),
         );
@@ -162,7 +165,7 @@ export function createPoolHands(parts: PoolHandsParts): PoolHands {
   function perform(action: PoolOuterAction): void {
     switch (action.kind) {
       case "log":
-        return parts.log(action.event, action.detail, action.level);
+        return tell(action.event, action.detail, action.level);
       case "alert":
         return parts.alerts.raise(action.id, action.text);
       case "alert-over":

@@ -346,3 +346,18 @@ test("A2: a host whose record was lost outdates nothing while DRBD calls the oth
   assert.equal(answer({ ...lost, peerDisk: "Outdated" }), "refused");
   assert.equal(answer({ ...lost, peerDisk: "DUnknown" }), "outdates");
 });
+
+test("A13: a host that left with nothing running is not declared dead while it may still come back", () => {
+  const world = servingWorld();
+  world.hosts.a.domains.clear();
+  world.run(15_000);
+  world.command("a", { kind: "leave" });
+  world.run(8_000);
+  world.powerOff("a");
+  world.run(60_000);
+  assert.equal(world.serving("b"), true);
+  assert.equal(told(world, "vm.starting", /D7/), 0);
+  world.run(world.state("b").config.timers.leave);
+  assert.equal(told(world, "vm.starting", /D7/), 1, "it did not come back in time");
+  assert.deepEqual(world.violations, []);
+});

@@ -9,7 +9,8 @@ import type { Action } from "../../src/core/plan/action.ts";
 import { readable } from "./drbd.ts";
 import { reachesGateway } from "./network.ts";
 import { NAMES, other } from "./settings.ts";
-import { awake, exposes, localNow, serves, sideOf, type Host, type Sim } from "./sim.ts";
+import { awake, exposes, serves, sideOf, type Host, type Sim } from "./sim.ts";
+import { localNow } from "./stage.ts";
 
 export function checkStep(sim: Sim, h: Host, before: State, after: State, event: Event): void {
   if (before === after) return;

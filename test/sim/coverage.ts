@@ -3,7 +3,6 @@
 
 import { readFileSync } from "node:fs";
 import { Session, type Profiler } from "node:inspector";
-import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface Branch {
@@ -25,6 +24,10 @@ export interface CoverageRun {
   end(): readonly Branch[];
 }
 
+/** The rules of the pair, and the pool's own. */
+const CORE = fileURLToPath(new URL("../../src/core/", import.meta.url));
+const DECISIONS = /\/src\/core\/(decide|pool)\//;
+
 /** Counts from here on. Costs speed: for a sample of the schedules, not for all. */
 export function beginCoverage(): CoverageRun {
   const session = new Session();
@@ -39,7 +42,7 @@ export function beginCoverage(): CoverageRun {
         found = result;
       });
       session.disconnect();
-      return found.filter(({ url }) => url.includes("/src/core/decide/")).flatMap(branchesOf);
+      return found.filter(({ url }) => DECISIONS.test(url)).flatMap(branchesOf);
     },
   };
 }
@@ -50,15 +53,17 @@ function branchesOf({ url, functions }: Profiler.ScriptCoverage): Branch[] {
   const text = readFileSync(path, "utf8");
   const line = (offset: number): number => text.slice(0, offset).split("\n").length;
   // The first function is the module itself.
-  return functions
-    .slice(1)
-    .flatMap(({ ranges }) =>
-      ranges.map(({ startOffset, count }) => ({ file: basename(path), line: line(startOffset), taken: count > 0 })),
-    );
+  return functions.slice(1).flatMap(({ ranges }) =>
+    ranges.map(({ startOffset, count }) => ({
+      file: path.slice(CORE.length),
+      line: line(startOffset),
+      taken: count > 0,
+    })),
+  );
 }
 
 /** A branch is taken when any worker took it. V8 reports only blocks whose count differs from the block around them. */
-export function summarise(branches: readonly Branch[], sources: string): readonly FileCoverage[] {
+export function summarise(branches: readonly Branch[]): readonly FileCoverage[] {
   const files = new Map<string, Map<number, boolean>>();
   for (const { file, line, taken } of branches) {
     const lines = files.get(file) ?? new Map<number, boolean>();
@@ -70,7 +75,7 @@ export function summarise(branches: readonly Branch[], sources: string): readonl
       const missing = [...lines].filter(([, taken]) => !taken).map(([at]) => at);
       return {
         file,
-        rules: rulesOf(`${sources}/${file}`),
+        rules: rulesOf(CORE + file),
         branches: lines.size,
         taken: lines.size - missing.length,
         missing: missing.toSorted((a, b) => a - b),

@@ -16,14 +16,13 @@ import {
   awake,
   freshSession,
   freshTarget,
-  frozen,
-  localNow,
   targetHangs,
   type Host,
   type ReplyTo,
   type Silent,
   type Sim,
 } from "./sim.ts";
+import { feedWatchdog, frozen, localNow } from "./stage.ts";
 import { askWitness } from "./witness.ts";
 
 const VIP_LOOK_MS = 1_000;
@@ -32,8 +31,6 @@ const TARGET_AGAIN_MS = 2_000;
 const TARGET_ASKED_MS = 3_000;
 const DOMAINS_LOOK_MS = 10_000;
 const XAPI_LOOK_MS = 5_000;
-/** The hands must have shown a pulse this recently for a token to go out. */
-const PULSE_MS = 2_000;
 
 export interface Daemons {
   feed(host: Host, event: Event): void;
@@ -60,6 +57,7 @@ export function createDaemons(sim: Sim): Daemons {
     for (const action of actions) perform(h, action);
     if (before.durable !== state.durable || before.activity?.kind !== state.activity?.kind) beat(sim, h);
     checkWorld(sim);
+    sim.stepped(h);
   }
 
   /** Keeps it for the brain's awakening; a daemon that died meanwhile does not see it. */
@@ -87,7 +85,7 @@ export function createDaemons(sim: Sim): Daemons {
       case "beat":
         return beat(sim, h);
       case "token":
-        return feedWatchdog(h);
+        return feedWatchdog(sim, h);
       case "command-reply":
         sim.replies.push({ host: h.name, action });
         return sim.note(h.name, `reply.${action.outcome}`, action.text);
@@ -116,11 +114,6 @@ export function createDaemons(sim: Sim): Daemons {
   /** True of an empty list too: that this proves nothing is the decision function's business (A3). */
   const everyHeuristicAnswers = (h: Host): boolean =>
     h.config.heuristics.every(() => reachesGateway(sim.network, h.name));
-
-  function feedWatchdog(h: Host): void {
-    if (h.handsUntil - sim.now > PULSE_MS) return;
-    h.watchdog.fedAt = sim.now;
-  }
 
   function probe(h: Host, id: number): void {
     const peer = sim.hosts[other(h.name)];

@@ -46,10 +46,10 @@ const COMMANDS: readonly Command[] = [
 ];
 
 /** Half of ρ (F3): two clocks then differ by ρ at most. */
-const MOST_SLEWED = 500;
+export const MOST_SLEWED = 500;
 
 /** Around the protocol's own times as often as anywhere else. */
-function drawDuration(random: Random): number {
+export function drawDuration(random: Random): number {
   if (random.chance(0.4)) return Math.round(random.pick(Object.values(EDGES)) + random.between(-600, 600));
   return Math.round(random.chance(0.3) ? random.between(100, 4_000) : random.between(2_000, 40_000));
 }
@@ -140,7 +140,7 @@ function drawAction(random: Random, at: number, host: HostName, ms: number): Fau
   return { at, kind: "action", host, effect, fault, always: random.chance(0.3), ms };
 }
 
-const drawQuality = (random: Random): Quality => ({
+export const drawQuality = (random: Random): Quality => ({
   loss: random.chance(0.7) ? random.between(0, 0.5) : 0,
   twice: random.chance(0.5) ? random.between(0, 0.4) : 0,
   delay: random.chance(0.6) ? random.between(5, 900) : 0,

@@ -6,7 +6,8 @@ import { known } from "../../src/core/model/observation.ts";
 import { talks } from "./network.ts";
 import { fill, finishResync, handshake, holdsData } from "./handshake.ts";
 import { other } from "./settings.ts";
-import { drbdStalled, freshGeneration, localNow, serves, sideOf, ZERO, type Host, type Side, type Sim } from "./sim.ts";
+import { drbdStalled, freshGeneration, serves, sideOf, ZERO, type Host, type Side, type Sim } from "./sim.ts";
+import { localNow } from "./stage.ts";
 
 export const KERNEL_MS = 50;
 
@@ -168,19 +169,19 @@ function becomePrimary(sim: Sim, h: Host, resource: string): void {
   const side = sideOf(h, resource);
   side.role = "Primary";
   side.crashedPrimary = true;
-  // D13 compared the generations of both hosts, and the other one made it durable that this one owns this very epoch.
+  // D13 compared the generations of both hosts, and the other one made it durable that this one owns this very epoch; and
+  // it is true that the other copy holds nothing that this one lacks.
   const peer = sim.hosts[other(h.name)];
   const theirs = peer.disk.record;
-  const chosen = theirs.owner === h.name && theirs.epoch === h.disk.record.epoch;
+  const newest = side.data >= sideOf(peer, resource).data;
+  const chosen = newest && theirs.owner === h.name && theirs.epoch === h.disk.record.epoch;
   const solo = h.bootRecord.owner === h.name && h.bootRecord.solo[resource] === true;
   const { state } = h;
-  // F6: an operator who forces it has read the warning.
-  const byWord = state?.fence.confirmed === true && state.commands.some(({ kind }) => kind === "become-primary");
-  // A release that is rolled back: the owner without a disk serves on through the other whole copy, as it did before.
-  const through = side.disk === "Diskless" && side.connected && sideOf(peer, resource).disk === "UpToDate";
-  if (side.disk !== "UpToDate" && !through && !byWord)
-    sim.violate(`V4 ${h.name} promoted ${resource} from ${side.disk}`);
-  else if (!byWord && !side.connected && !side.syncedThisBoot && !solo && !chosen)
+  // F6: an operator who forces it has read the warning (protocol.md 9, "waits for old master or operator force").
+  const byForce =
+    state?.fence.confirmed === true && h.forced && state.commands.some(({ kind }) => kind === "become-primary");
+  if (side.disk !== "UpToDate" && !byForce) sim.violate(`V4 ${h.name} promoted ${resource} from ${side.disk}`);
+  else if (!byForce && !side.connected && !side.syncedThisBoot && !solo && !chosen)
     sim.violate(`V4 ${h.name} promoted ${resource}, rebooted since it was last in sync and not solo`);
   if (side.connected) return;
   beginGeneration(sim, side);

@@ -10,18 +10,8 @@ import { demote, observeDrbd, outdate, promote, resume } from "./drbd.ts";
 import { onSwitch } from "./network.ts";
 import { observeDomains, observeTarget, observeVip, observeXapi } from "./observe.ts";
 import { other } from "./settings.ts";
-import {
-  freshTarget,
-  drbdStalled,
-  frozen,
-  localNow,
-  sideOf,
-  targetHangs,
-  type ActionFault,
-  type EffectKind,
-  type Host,
-  type Sim,
-} from "./sim.ts";
+import { freshTarget, drbdStalled, sideOf, targetHangs, type EffectKind, type Host, type Sim } from "./sim.ts";
+import { type ActionFault, fenceBy, frozen, localNow, whenHandsAwake } from "./stage.ts";
 
 const LATENCY: Partial<Record<EffectKind, number>> = {
   persist: 20,
@@ -40,9 +30,6 @@ const LATENCY: Partial<Record<EffectKind, number>> = {
 const DEADLINE_MS = 5_000;
 /** The procedures on the pool are made of calls with deadlines. */
 const POOL_LIMIT_MS = 40_000;
-/** A BMC that answers switches off this soon; reading the power state back takes the rest (A14, I-h). */
-const OFF_AFTER_MS = 200;
-
 /**
  * Tools that can hang in the kernel and end later than their deadline. Durable writes have no deadline and never overtake
  * one another (drivers/store); addresses and filters are one answer of netlink.
@@ -140,12 +127,6 @@ function takeFault(sim: Sim, h: Host, kind: EffectKind): ActionFault | null {
   if (!set.always) h.actionFaults.delete(kind);
   sim.note(h.name, "fault", `${kind} ${set.fault}`);
   return set.fault;
-}
-
-function whenHandsAwake(sim: Sim, h: Host, run: () => void): void {
-  const until = Math.max(h.handsUntil, h.frozenUntil);
-  if (until <= sim.now) return run();
-  sim.after(until - sim.now, () => whenHandsAwake(sim, h, run));
 }
 
 /** The same looks as the executor's (src/act/execute.ts), before the result is told. */
@@ -276,6 +257,7 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       if (peer.power) observeXapi(sim, peer);
       return done(true);
     case "recover-supporters":
+      if (h.disk.xapi !== "master") return done("HOST_IS_SLAVE");
       if (!peer.power || !onSwitch(sim.network, h.name) || !onSwitch(sim.network, peer.name))
         return done("the other toolstack was not reached");
       peer.disk.xapi = "supporter";
@@ -311,21 +293,10 @@ export function cutWrite(sim: Sim, h: Host): void {
   if (writing !== null && sim.noisy && sim.random.chance(0.5)) writeRecord(sim, h, writing);
 }
 
-/** Off, then the power state read back twice; either half may fail on the way. */
 function fence(sim: Sim, h: Host, peer: Host, hostId: string, done: (outcome: Outcome) => void): void {
   if (hostId === h.name) sim.violate("V7 fenced itself");
-  const reached = (): boolean => onSwitch(sim.network, h.name) && sim.bmc[peer.name] !== "dead";
-  if (!reached()) return done("the BMC does not answer");
-  // On its way the command outlives the host that sent it.
-  sim.after(OFF_AFTER_MS, () => {
-    if (sim.bmc[peer.name] === "lies") return done("power state was read back as on");
-    sim.powerOff(peer, "fence");
-    const reading = !sim.noisy ? 0 : sim.bmc[peer.name] === "slow" ? sim.random.between(3_000, 12_000) : 400;
-    sim.after(reading, () => {
-      if (!reached()) return done("the BMC does not answer");
-      done(peer.power ? "power state was read back as on" : reading > 10_000 ? "no answer in time" : true);
-    });
-  });
+  const device = { state: () => sim.bmc[peer.name], reached: () => onSwitch(sim.network, h.name) };
+  fenceBy(sim, device, { off: () => sim.powerOff(peer, "fence"), power: () => peer.power }, done);
 }
 
 /**

@@ -4,7 +4,8 @@ import type { Command } from "../../src/core/model/event.ts";
 import type { Link } from "../../src/core/model/peer.ts";
 import type { Quality } from "./network.ts";
 import type { HostName } from "./settings.ts";
-import type { ActionFault, EffectKind } from "./sim.ts";
+import type { EffectKind } from "./sim.ts";
+import { type ActionFault } from "./stage.ts";
 
 export type Fault = { readonly at: number } & (
   | { readonly kind: "power-loss"; readonly host: HostName; readonly backMs: number | null }
@@ -72,7 +73,7 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: "command"; readonly host: HostName; readonly command: Command }
 );
 
-export function describeFault(fault: Fault): string {
+export function describeFault(fault: Fault | { readonly kind: string }): string {
   const words = Object.entries(fault).flatMap(([key, value]) =>
     key === "at" || key === "kind" ? [] : [`${key}=${typeof value === "object" ? JSON.stringify(value) : value}`],
   );

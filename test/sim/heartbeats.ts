@@ -5,7 +5,8 @@ import type { HeardHeartbeat } from "../../src/core/model/peer.ts";
 import { heartbeatOf } from "../../src/core/heartbeat.ts";
 import { copies, LINKS, passes } from "./network.ts";
 import { other } from "./settings.ts";
-import { awake, localNow, type Host, type Packet, type Sim } from "./sim.ts";
+import { awake, type Host, type Packet, type Sim } from "./sim.ts";
+import { localNow } from "./stage.ts";
 
 const REMEMBERED_SENDS = 256;
 
@@ -33,7 +34,8 @@ export function beat(sim: Sim, h: Host): void {
       echo,
       body,
     };
-    for (const delay of copies(sim.network, link, sim.random)) sim.after(delay, () => arrive(sim, peer, packet));
+    for (const delay of copies(sim.network.quality[link], sim.random))
+      sim.after(delay, () => arrive(sim, peer, packet));
   }
 }
 

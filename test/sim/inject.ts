@@ -8,7 +8,8 @@ import { holdsData } from "./handshake.ts";
 import { healNetwork, LINKS, perfect } from "./network.ts";
 import { observeXapi } from "./observe.ts";
 import { NAMES, other, scaledTimers, testRecord, TIMERS, type HostName } from "./settings.ts";
-import { freshGeneration, serves, sideOf, slew, type Host } from "./sim.ts";
+import { freshGeneration, serves, sideOf, type Host } from "./sim.ts";
+import { slew } from "./stage.ts";
 import { startWitness } from "./witness.ts";
 import type { World } from "./world.ts";
 

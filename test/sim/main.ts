@@ -1,5 +1,5 @@
-// npm run sim -- --seeds N [--from S] [--policy P] [--long] [--violate-h1] [--remove RULE] | --replay SEED [--policy P] [--long]
-// Schedules of faults on two simulated hosts, on all cores. Exits 1 when an invariant broke, with the seed, the invariant
+// npm run sim -- --seeds N [--hosts H] [--from S] [--policy P] [--long] [--violate-h1] [--remove RULE] | --replay SEED [...]
+// Schedules of faults on two simulated hosts, or on 3 to 5 of them (--hosts 4, --hosts 3-5), on all cores. Exits 1 when an invariant broke, with the seed, the invariant
 // and the shortest schedule and timeline that still break it.
 
 import { availableParallelism } from "node:os";
@@ -7,20 +7,20 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import type { Policy } from "../../src/core/model/config.ts";
-import { hostState, outcome as sentence } from "../../src/core/view.ts";
 import { summarise } from "./coverage.ts";
-import { describeFault } from "./faults.ts";
-import { planOf, runPlan, shrink, SIMULATED_POLICIES, type Outcome, type Plan, type PlanOptions } from "./schedule.ts";
+import { play, type Played, type PlayOptions } from "./play.ts";
+import { SIMULATED_POLICIES } from "./schedule.ts";
 import type { Job, Report } from "./worker.ts";
 
 const USAGE =
-  "usage: npm run sim -- --seeds N [--from S] [--policy P] [--long] [--violate-h1] [--remove RULE] | --replay SEED";
+  "usage: npm run sim -- --seeds N [--hosts H] [--from S] [--policy P] [--long] [--violate-h1] [--remove RULE] | --replay SEED";
 const COVERED = 400;
 
 const { values } = parseArgs({
   options: {
     seeds: { type: "string" },
     from: { type: "string", default: "0" },
+    hosts: { type: "string", default: "2" },
     policy: { type: "string" },
     long: { type: "boolean", default: false },
     "violate-h1": { type: "boolean", default: false },
@@ -42,11 +42,19 @@ function wholeNumber(name: string, text: string): number {
   return number;
 }
 
+function sizes(text: string): readonly number[] {
+  const [, low, high = low] = /^([2-5])(?:-([2-5]))?$/.exec(text) ?? [];
+  if (low === undefined || high === undefined || (low === "2" && high !== "2") || high < low)
+    stop(`Cannot simulate ${text} hosts: expected 2 (the storage pair), 3, 4, 5, or a range such as 3-5`);
+  return Array.from({ length: Number(high) - Number(low) + 1 }, (_, i) => Number(low) + i);
+}
+
 const { policy } = values;
 if (policy !== undefined && !isPolicy(policy))
   stop(`Cannot simulate policy ${policy}: expected ${SIMULATED_POLICIES.join(", ")}`);
 
-const options: PlanOptions = {
+const options: PlayOptions = {
+  hosts: sizes(values.hosts),
   policies: policy === undefined ? SIMULATED_POLICIES : [policy],
   long: values.long,
   violateH1: values["violate-h1"],
@@ -54,10 +62,9 @@ const options: PlanOptions = {
 };
 
 if (values.replay !== undefined) {
-  const plan = planOf(wholeNumber("replay", values.replay), options);
-  const outcome = runPlan(plan, options);
-  printTimeline(plan, outcome);
-  process.exit(outcome.violations.length > 0 ? 1 : 0);
+  const played = play(wholeNumber("replay", values.replay), options);
+  printTimeline(played);
+  process.exit(played.violations.length > 0 ? 1 : 0);
 }
 if (values.seeds === undefined) stop("Cannot start: --seeds or --replay is missing");
 process.exit(await simulate(wholeNumber("seeds", values.seeds), wholeNumber("from", values.from)));
@@ -81,7 +88,7 @@ async function simulate(seeds: number, from: number): Promise<number> {
   const counted = sum((r) => r.counted);
   const ran = counted + sum((r) => r.tooSmall + r.outside + r.failures.length);
   console.log(
-    `${counted} schedules from seed ${from} hold, of ${options.policies.join(", ")}; in ${seconds.toFixed(1)} s:`,
+    `${counted} schedules of ${values.hosts} hosts from seed ${from} hold, of ${options.policies.join(", ")}; in ${seconds.toFixed(1)} s:`,
   );
   console.log(
     `${(ran / seconds).toFixed(0)} schedules/s, ${Math.round(sum((r) => r.steps) / seconds)} steps/s, on ${workers} threads`,
@@ -100,8 +107,7 @@ async function simulate(seeds: number, from: number): Promise<number> {
   console.log(`\n${failures.length} schedules failed (the rest was not run after 20 on one thread):`);
   for (const { seed, violation } of failures) console.log(`  seed ${seed}: ${violation}`);
   console.log(`\nseed ${first.seed}, shortened:`);
-  const { plan, outcome } = shrink(planOf(first.seed, options), options);
-  printTimeline(plan, outcome);
+  printTimeline(play(first.seed, options, true));
   return 1;
 }
 
@@ -114,24 +120,19 @@ function printFaults(reports: readonly Report[]): void {
 }
 
 function printCoverage(reports: readonly Report[], schedules: number): void {
-  const sources = fileURLToPath(new URL("../../src/core/decide", import.meta.url));
-  const files = summarise(
-    reports.flatMap((r) => r.branches),
-    sources,
-  );
+  const files = summarise(reports.flatMap((r) => r.branches));
   console.log(`branches of the rules taken by the first ${schedules} schedules:`);
   for (const { file, rules, branches, taken, missing } of files) {
     const lines = missing.length === 0 ? "" : `  not: ${missing.join(" ")}`;
-    console.log(`  ${file.padEnd(16)} ${`${taken}/${branches}`.padStart(8)}  ${rules}${lines}`);
+    console.log(`  ${file.padEnd(24)} ${`${taken}/${branches}`.padStart(8)}  ${rules}${lines}`);
   }
 }
 
-function printTimeline(plan: Plan, outcome: Outcome): void {
-  console.log(`policy ${plan.policy}, tick ${plan.tickMs} ms, healed at ${plan.healAt} ms`);
-  for (const fault of plan.faults) console.log(`  ${String(fault.at).padStart(7)} ${describeFault(fault)}`);
-  console.log(outcome.violations.length === 0 ? "every invariant held" : outcome.violations.join("\n"));
-  for (const { at, host, event, detail } of outcome.log)
+function printTimeline({ title, faults, violations, log, ends }: Played): void {
+  console.log(title);
+  for (const { at, words } of faults) console.log(`  ${String(at).padStart(7)} ${words}`);
+  console.log(violations.length === 0 ? "every invariant held" : violations.join("\n"));
+  for (const { at, host, event, detail } of log)
     console.log(`${String(Math.round(at)).padStart(7)} ${host} ${event}: ${detail}`);
-  for (const { name, state } of Object.values(outcome.world.hosts))
-    console.log(state === null ? `${name}: down` : `${name}: ${hostState(state)}, ${sentence(state, state.lastTick)}`);
+  for (const end of ends()) console.log(end);
 }

@@ -80,8 +80,7 @@ export const onSwitch = (network: Network, host: HostName): boolean =>
   network.switchUp && network.links.management[host] && network.out.management[host] && network.in.management[host];
 
 /** Delays after which copies of one packet arrive; empty = lost. */
-export function copies(network: Network, link: Link, random: Random): readonly number[] {
-  const { loss, twice, delay } = network.quality[link];
+export function copies({ loss, twice, delay }: Quality, random: Random): readonly number[] {
   if (loss === 0 && twice === 0 && delay === 0) return ONE_COPY;
   if (random.chance(loss)) return [];
   const way = (): number => 1 + random.next() * delay;

@@ -2,7 +2,8 @@
 
 import { known, unknown } from "../../src/core/model/observation.ts";
 import { other } from "./settings.ts";
-import { localNow, targetHangs, type Host, type Sim } from "./sim.ts";
+import { targetHangs, type Host, type Sim } from "./sim.ts";
+import { localNow } from "./stage.ts";
 
 export function observeTarget(sim: Sim, h: Host): void {
   if (targetHangs(sim, h))

@@ -11,6 +11,7 @@ import { drawStory } from "./stories.ts";
 import { createRandom } from "./random.ts";
 import { NAMES, R, type HostName } from "./settings.ts";
 import { serves, sideOf } from "./sim.ts";
+import { stepwise } from "./stage.ts";
 import { createWorld, startVm, type LogLine, type World } from "./world.ts";
 
 export interface Plan {
@@ -100,7 +101,7 @@ export function runPlan(plan: Plan, options: PlanOptions): Outcome {
   sim.after(3_500, () => {
     for (const name of NAMES) startVm(world, name);
   });
-  stepwise(world, plan.healAt);
+  stepwise(sim, plan.healAt);
   const missing = sim.violations.length === 0 ? options.demand?.(world) : undefined;
   if (missing !== undefined) sim.violate(missing);
   let convergedMs: number | null = null;
@@ -121,11 +122,6 @@ export function runPlan(plan: Plan, options: PlanOptions): Outcome {
     log: sim.log,
     world,
   };
-}
-
-/** Runs on until then, or until the first violation. */
-function stepwise(world: World, until: number): void {
-  while (world.now < until && world.violations.length === 0) world.run(Math.min(250, until - world.now));
 }
 
 /** Operators switch on what is off and end every mode they began; then the hosts must find together by themselves. */
@@ -159,7 +155,7 @@ export function dataLost({ sim }: World): boolean {
   );
 }
 
-function operator(world: World, name: HostName): void {
+export function operator(world: World, name: HostName): void {
   const h = world.hosts[name];
   if (!h.power) return world.powerOn(name);
   if (h.state === null) return world.startDaemon(name);
@@ -197,16 +193,25 @@ export function notSettled(world: World): string | undefined {
   return undefined;
 }
 
+/** What a run of any kind of schedule told. */
+interface Judged {
+  readonly violations: readonly string[];
+  readonly outside: boolean;
+}
+
 /** Fewer faults that still break the same invariant: drops one after the other as long as that works. */
-export function shrink(plan: Plan, options: PlanOptions): { plan: Plan; outcome: Outcome } {
+export function shrink<Fault, P extends { readonly faults: readonly Fault[] }, O extends Judged>(
+  plan: P,
+  run: (plan: P) => O,
+): { readonly plan: P; readonly outcome: O } {
   const first = (violations: readonly string[]): string => violations[0]?.split(" ")[0] ?? "";
-  let best = { plan, outcome: runPlan(plan, options) };
+  let best = { plan, outcome: run(plan) };
   const wanted = first(best.outcome.violations);
   for (let again = true; again;) {
     again = false;
     for (const dropped of best.plan.faults) {
       const smaller = { ...best.plan, faults: best.plan.faults.filter((fault) => fault !== dropped) };
-      const outcome = runPlan(smaller, options);
+      const outcome = run(smaller);
       if (first(outcome.violations) !== wanted || outcome.outside) continue;
       best = { plan: smaller, outcome };
       again = true;

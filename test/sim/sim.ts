@@ -8,9 +8,8 @@ import type { HeartbeatBody, Link, PeerReply } from "../../src/core/model/peer.t
 import type { State } from "../../src/core/model/state.ts";
 import type { Action, Effect } from "../../src/core/plan/action.ts";
 import type { Network } from "./network.ts";
-import type { EventQueue } from "./queue.ts";
-import type { Random } from "./random.ts";
 import { type HostName, R, testRecord } from "./settings.ts";
+import { unstalled, type ActionFault, type Bmc, type Clock, type Machine, type Stage } from "./stage.ts";
 import type { Witness } from "./witness.ts";
 
 export type EffectKind = Effect["kind"];
@@ -49,19 +48,6 @@ export interface Side {
   patience: number;
   suspendedSince: number;
 }
-
-/** What an effect does instead of what it should. */
-export type ActionFault =
-  /** Refused, nothing was done. */
-  | "fails"
-  /** Done, but its result was lost: told as a failure (fsync that fails after the rename is one). */
-  | "done-but-failed"
-  /** Takes seconds. */
-  | "slow"
-  /** Told as failed at its deadline, done afterwards (a process that hangs in the kernel). */
-  | "late"
-  /** Told as done and read back so, and lost with the power: the directory's fsync failed (durable record only). */
-  | "unsynced";
 
 export interface Packet {
   readonly from: HostName;
@@ -115,14 +101,12 @@ export interface Disk {
   broken: boolean;
 }
 
-export interface Host {
+export interface Host extends Machine {
   readonly name: HostName;
   readonly disk: Disk;
   readonly sides: Record<string, Side>;
-  power: boolean;
   /** The daemon; null while it is down. */
   state: State | null;
-  boots: number;
   daemons: number;
   /** Durable record as this boot found it. */
   bootRecord: DurableRecord;
@@ -130,17 +114,10 @@ export interface Host {
   blocked: boolean;
   hush: "off" | "requests" | "all";
   vip: boolean;
-  domains: Map<string, { paused: boolean }>;
-  watchdog: { armed: boolean; fedAt: number; fired: boolean };
   /** Since when the daemon runs undisturbed. */
   awakeSince: number;
-  downBy: "fault" | "watchdog" | "fence" | null;
   session: Session;
   beatAt: number;
-  /** Stalls, each until an instant: the brain's thread, the hands' thread, the whole dom0 with its kernel. */
-  stalledUntil: number;
-  handsUntil: number;
-  frozenUntil: number;
   /** Hang until an instant: the target's process, DRBD in the kernel, the toolstack. */
   targetUntil: number;
   /** It hangs in the kernel: SIGKILL takes effect when it is over. */
@@ -155,23 +132,15 @@ export interface Host {
   readonly withdrawn: Set<number>;
   /** Commands that outlived their deadline and are not gone yet, by boot and lane. */
   readonly hung: Map<string, number>;
-  /** This host's monotonic clock: `base + rate × world time`. */
-  clock: { base: number; rate: number };
   config: CoreConfig;
   laneFreeAt: Map<string, number>;
   /** Next effect of this kind goes wrong in this way (`always`: every one until healed). */
   actionFaults: Map<EffectKind, { fault: ActionFault; always: boolean }>;
-  slowness: number;
   alertedAt: number;
+  /** The newest become-primary said here was said with --force. */
+  forced: boolean;
   role: "Primary" | "Secondary";
   suspended: boolean;
-}
-
-export interface LogLine {
-  readonly at: number;
-  readonly host: HostName | "-";
-  readonly event: string;
-  readonly detail: string;
 }
 
 export interface CommandReply {
@@ -179,19 +148,14 @@ export interface CommandReply {
   readonly action: Action & { kind: "command-reply" };
 }
 
-export interface Sim {
-  now: number;
+export interface Sim extends Stage {
   readonly policy: Policy;
   readonly resources: readonly string[];
   readonly hosts: Record<HostName, Host>;
   readonly network: Network;
   readonly witness: Witness;
-  readonly queue: EventQueue;
-  readonly random: Random;
-  /** Latencies, delays and periods vary; off for scenarios written by hand. */
-  readonly noisy: boolean;
   readonly tickMs: number;
-  readonly bmc: Record<HostName, "ok" | "dead" | "lies" | "slow">;
+  readonly bmc: Record<HostName, Bmc>;
   /** A third machine answers for the floating IP. */
   vipConflict: boolean;
   /** How long a resync takes that begins now; null: as usual. */
@@ -199,12 +163,10 @@ export interface Sim {
   /** The two copies were made to hold different writes. */
   grownApart: boolean;
   /** Where the pool database says that each VM runs. */
-  readonly residence: Map<string, HostName | null>;
+  readonly residence: Map<string, string | null>;
   /** Newest acknowledged and newest issued write per resource. */
   readonly acked: Record<string, number>;
   readonly issued: Record<string, number>;
-  readonly log: LogLine[];
-  readonly violations: string[];
   readonly replies: CommandReply[];
   readonly epochOwners: Map<number, string>;
   /** When each host was last powered off by its peer. */
@@ -213,20 +175,12 @@ export interface Sim {
   moves: readonly number[];
   /** The votes of both hosts passed for T_dead and no heartbeat arrived anywhere: outside the fault hypothesis of VOTE. */
   h1Broken: boolean;
-  /** Faults injected so far. */
-  faults: number;
-  /** No more of them come. */
-  healed: boolean;
   heartbeatArrived(): void;
-  /** Steps of the decision function so far. */
-  steps: number;
-  nextId: number;
+  /** The decision of this host had a turn. */
+  stepped(host: Host): void;
   readonly latency: ((kind: EffectKind) => number | undefined) | null;
-  after(ms: number, run: () => void): void;
   feed(host: Host, event: Event): void;
   powerOff(host: Host, by: NonNullable<Host["downBy"]>): void;
-  note(host: HostName | "-", event: string, detail: string): void;
-  violate(text: string): void;
 }
 
 export type ReplyTo = (reply: PeerReply) => void;
@@ -235,16 +189,6 @@ export type ReplyTo = (reply: PeerReply) => void;
 export const freshGeneration = (sim: Sim): string => (sim.nextId++).toString(16).toUpperCase().padStart(16, "0");
 export const ZERO = "0000000000000000";
 
-export const localNow = (sim: Sim, host: Host): number => host.clock.base + host.clock.rate * sim.now;
-
-/** The clock goes on from here at another rate: NTP steps the wall clock, which nothing reads, and slews this one (F3). */
-export function slew(sim: Sim, { clock }: Host, rate: number): void {
-  clock.base += (clock.rate - rate) * sim.now;
-  clock.rate = rate;
-}
-
-export const frozen = (sim: Sim, host: Host): boolean => host.frozenUntil > sim.now;
-
 /** Its DRBD neither answers nor writes: the whole dom0 stands still, or only that part of its kernel. */
 export const drbdStalled = (sim: Sim, host: Host): boolean => Math.max(host.frozenUntil, host.drbdUntil) > sim.now;
 
@@ -252,8 +196,7 @@ export const drbdStalled = (sim: Sim, host: Host): boolean => Math.max(host.froz
 export const targetHangs = (sim: Sim, host: Host): boolean => host.target.running && host.targetUntil > sim.now;
 
 /** The daemon runs and its brain is awake. */
-export const awake = (sim: Sim, host: Host): boolean =>
-  host.power && host.state !== null && Math.max(host.stalledUntil, host.frozenUntil) <= sim.now;
+export const awake = (sim: Sim, host: Host): boolean => host.state !== null && unstalled(sim, host);
 
 /** An initiator gets its answers here. */
 export function serves(sim: Sim, host: Host): boolean {
@@ -314,7 +257,7 @@ export const freshSession = (id: number, nonce: number): Session => ({
 export interface HostStart {
   readonly config: CoreConfig;
   readonly record?: Partial<DurableRecord>;
-  readonly clock: { base: number; rate: number };
+  readonly clock: Clock;
 }
 
 export function createHost(name: HostName, resources: readonly string[], start: HostStart): Host {
@@ -369,6 +312,7 @@ export function createHost(name: HostName, resources: readonly string[], start: 
     actionFaults: new Map(),
     slowness: 1,
     alertedAt: -Infinity,
+    forced: false,
     get role() {
       return first.role;
     },

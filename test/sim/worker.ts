@@ -2,8 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { beginCoverage, type Branch } from "./coverage.ts";
-import type { Fault } from "./faults.ts";
-import { planOf, runPlan, type PlanOptions } from "./schedule.ts";
+import { play, type PlayOptions } from "./play.ts";
 
 export interface Job {
   readonly from: number;
@@ -12,7 +11,7 @@ export interface Job {
   readonly workers: number;
   /** Coverage is taken of so many schedules. */
   readonly covered: number;
-  readonly options: PlanOptions;
+  readonly options: PlayOptions;
 }
 
 export interface Report {
@@ -22,7 +21,7 @@ export interface Report {
   readonly steps: number;
   readonly virtualMs: number;
   readonly slowestMs: number;
-  readonly faults: Readonly<Partial<Record<Fault["kind"], number>>>;
+  readonly faults: Readonly<Record<string, number>>;
   readonly failures: readonly { readonly seed: number; readonly violation: string }[];
   readonly branches: readonly Branch[];
 }
@@ -32,7 +31,7 @@ const LEAST_VIRTUAL_MS = 60_000;
 const KEPT_FAILURES = 20;
 
 export function runJob(job: Job): Report {
-  const faults: Partial<Record<Fault["kind"], number>> = {};
+  const faults: Record<string, number> = {};
   const failures: { seed: number; violation: string }[] = [];
   let counted = 0;
   let tooSmall = 0;
@@ -47,16 +46,15 @@ export function runJob(job: Job): Report {
       branches = coverage.end();
       coverage = null;
     }
-    const plan = planOf(job.from + i, job.options);
-    const outcome = runPlan(plan, job.options);
+    const outcome = play(job.from + i, job.options);
     steps += outcome.steps;
     virtualMs += outcome.virtualMs;
     slowestMs = Math.max(slowestMs, outcome.convergedMs ?? 0);
-    for (const { kind } of plan.faults) faults[kind] = (faults[kind] ?? 0) + 1;
+    for (const { kind } of outcome.faults) faults[kind] = (faults[kind] ?? 0) + 1;
     const violation = outcome.violations[0];
     if (outcome.outside) outside += 1;
-    else if (violation !== undefined) failures.push({ seed: plan.seed, violation });
-    else if (outcome.faults < LEAST_FAULTS || outcome.virtualMs < LEAST_VIRTUAL_MS) tooSmall += 1;
+    else if (violation !== undefined) failures.push({ seed: job.from + i, violation });
+    else if (outcome.injected < LEAST_FAULTS || outcome.virtualMs < LEAST_VIRTUAL_MS) tooSmall += 1;
     else counted += 1;
     if (failures.length >= KEPT_FAILURES) break;
   }

@@ -4,15 +4,13 @@
 
 import type { CoreConfig, Policy } from "../../src/core/model/config.ts";
 import type { DurableRecord } from "../../src/core/model/durable.ts";
-import type { Command } from "../../src/core/model/event.ts";
+import type { Command, Event } from "../../src/core/model/event.ts";
 import type { State } from "../../src/core/model/state.ts";
 import { createWatch } from "./checks.ts";
 import { createDaemons } from "./daemon.ts";
 import { attachEmpty, boot, createKernel, detach, KERNEL_MS } from "./drbd.ts";
 import { createNetwork, type Network } from "./network.ts";
 import { observeDomains } from "./observe.ts";
-import { createQueue } from "./queue.ts";
-import { createRandom } from "./random.ts";
 import { NAMES, other, R, testConfig, type HostName } from "./settings.ts";
 import {
   createHost,
@@ -22,13 +20,13 @@ import {
   type CommandReply,
   type EffectKind,
   type Host,
-  type LogLine,
   type Sim,
 } from "./sim.ts";
+import { advance, checkWatchdog, createStage, newClock, type LogLine, type Stage } from "./stage.ts";
 import { createWitness, type Witness } from "./witness.ts";
 
 export { R, testConfig, testRecord, TIMERS, type HostName } from "./settings.ts";
-export type { LogLine } from "./sim.ts";
+export type { LogLine } from "./stage.ts";
 
 export interface WorldOptions {
   readonly policy?: Policy;
@@ -78,35 +76,24 @@ export interface World {
   state(host: HostName): State;
 }
 
-/** F3: rates of two monotonic clocks differ by at most this. */
-const RHO = 0.001;
-
 export function createWorld(options: WorldOptions = {}): World {
-  const random = createRandom(options.seed ?? 0);
-  const noisy = options.seed !== undefined;
+  const stage = createStage(options.seed);
+  const { noisy } = stage;
   const resources = options.resources ?? [R];
   const policy = options.policy ?? "vote";
-  const queue = createQueue();
-  const told = new Set<string>();
-  const newClock = (): Host["clock"] =>
-    noisy ? { base: random.int(1e9), rate: 1 + random.between(-RHO / 2, RHO / 2) } : { base: 0, rate: 1 };
   const makeHost = (name: HostName): Host =>
     createHost(name, resources, {
       config: testConfig(name, policy, { resources, ...options.config }),
       ...(options.record === undefined ? {} : { record: options.record }),
-      clock: newClock(),
+      clock: newClock(stage),
     });
 
-  const sim: Sim = {
-    now: 0,
+  const sim: Sim = Object.assign<Stage, Omit<Sim, keyof Stage>>(stage, {
     policy,
     resources,
     hosts: { a: makeHost("a"), b: makeHost("b") },
     network: createNetwork(),
     witness: createWitness(),
-    queue,
-    random,
-    noisy,
     tickMs: options.tickMs ?? 50,
     bmc: { a: "ok", b: "ok" },
     vipConflict: false,
@@ -115,60 +102,37 @@ export function createWorld(options: WorldOptions = {}): World {
     residence: new Map(),
     acked: {},
     issued: {},
-    log: [],
-    violations: [],
     replies: [],
     epochOwners: new Map(),
     fencedAt: { a: -Infinity, b: -Infinity },
     moves: [],
     h1Broken: false,
-    faults: 0,
-    healed: false,
-    steps: 0,
-    nextId: 1,
     latency: options.latencyMs ?? null,
     heartbeatArrived: () => undefined,
-    after: (ms, run) => queue.add(sim.now + ms, run),
-    feed: (host, event) => daemons.feed(host, event),
+    stepped: () => undefined,
+    feed: (host: Host, event: Event) => daemons.feed(host, event),
     powerOff,
-    note: (host, event, detail) => sim.log.push({ at: sim.now, host, event, detail }),
-    violate(text) {
-      // The first time tells; the same sentence with other numbers does not.
-      const kind = text.replaceAll(/\d+/g, "#");
-      if (told.has(kind)) return;
-      told.add(kind);
-      sim.violations.push(`${text} at ${Math.round(sim.now)} ms`);
-    },
-  };
+  });
   const daemons = createDaemons(sim);
   const kernel = createKernel(sim);
   const watch = createWatch(sim);
   const period = (): void => {
     kernel();
-    for (const name of NAMES) watchdog(sim.hosts[name]);
+    for (const name of NAMES) {
+      const h = sim.hosts[name];
+      checkWatchdog(sim, h, h.config.timers, () => powerOff(h, "watchdog"));
+    }
     watch();
     sim.after(KERNEL_MS, period);
   };
   sim.after(KERNEL_MS, period);
-
-  function watchdog(h: Host): void {
-    const { watchdog: dog, config } = h;
-    if (!h.power || !dog.armed || dog.fired || (sim.now - dog.fedAt) * h.clock.rate <= config.timers.watchdog) return;
-    dog.fired = true;
-    sim.note(h.name, "watchdog.fired", "");
-    const { boots } = h;
-    // F4: stopped within R, whatever is fed meanwhile.
-    sim.after(noisy ? random.between(0, config.timers.reset) : 0, () => {
-      if (h.power && h.boots === boots) powerOff(h, "watchdog");
-    });
-  }
 
   function powerOn(h: Host): void {
     if (h.power) return;
     h.power = true;
     h.downBy = null;
     h.boots += 1;
-    if (noisy) h.clock = newClock();
+    if (noisy) h.clock = newClock(stage);
     h.bootRecord = h.disk.record;
     h.target = freshTarget();
     h.vip = false;
@@ -216,16 +180,6 @@ export function createWorld(options: WorldOptions = {}): World {
     if (h.power) sim.fencedAt[h.name] = sim.now;
   }
 
-  function advance(to: number): void {
-    while (queue.nextAt() <= to) {
-      const next = queue.take();
-      if (next === undefined) break;
-      sim.now = Math.max(sim.now, next.at);
-      next.run();
-    }
-    sim.now = to;
-  }
-
   const tail = (): string =>
     sim.log
       .slice(-40)
@@ -257,18 +211,19 @@ export function createWorld(options: WorldOptions = {}): World {
     log: sim.log,
     violations: sim.violations,
     replies: sim.replies,
-    run: (ms) => advance(sim.now + ms),
+    run: (ms) => advance(sim, sim.now + ms),
     until(what, condition, limitMs) {
       const begun = sim.now;
       while (!condition()) {
         if (sim.now - begun >= limitMs) throw new Error(`${what} did not happen within ${limitMs} ms\n${tail()}`);
-        advance(sim.now + 50);
+        advance(sim, sim.now + 50);
       }
       return sim.now - begun;
     },
     command(name, command) {
       // A23: a person looked after the storage; what systemd says at a stop is no such act.
       if (command.kind !== "leave" && command.kind !== "pause") sim.moves = [];
+      if (command.kind === "become-primary") sim.hosts[name].forced = command.force;
       sim.feed(sim.hosts[name], { kind: "command", id: 900_000 + sim.nextId++, command });
     },
     powerOff: (name) => powerOff(sim.hosts[name], "fault"),

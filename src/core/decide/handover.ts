@@ -1,6 +1,6 @@
 // Planned hand-over with a single-use token and a deadline (A9). Between release and acquire nobody is the owner.
 
-import { inContact } from "../facts.ts";
+import { inContact, keepsDisks } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import { inForce } from "../rules.ts";
 import { ask, change, effect, log, type Turn } from "../turn.ts";
@@ -34,8 +34,10 @@ export function decideHandover(turn: Turn): void {
   if (taken || durable.owner === config.peerId) {
     change(turn, { handover: null });
     log(turn, "storage.released", `the other host owns the storage in epoch ${peer.body?.epoch ?? durable.epoch}`);
-    if (handover.designate && valueOf(turn.state.xapi)?.role === "master") {
-      const id = effect(turn, { kind: "xapi-designate" });
+    const role = valueOf(turn.state.xapi)?.role;
+    if (handover.designate && role !== "supporter") {
+      // A toolstack that does not answer now, maybe the reason of it all (D18), is tried when it does (repair).
+      const id = role === "master" ? effect(turn, { kind: "xapi-designate" }) : -1;
       change(turn, { repairs: { ...turn.state.repairs, [DESIGNATE]: { id, at: turn.now, failures: 0 } } });
     }
     return;
@@ -47,8 +49,21 @@ export function decideHandover(turn: Turn): void {
   }
   if (handover.phase === "cancelling" && handover.token === "") {
     change(turn, { handover: null });
-    const record = { epoch: handover.epoch + 2, owner: config.hostId };
-    return begin(turn, { kind: "activate", why: "hand-over taken back (A9)", record });
+    const epoch = handover.epoch + 2;
+    if (keepsDisks(turn.state))
+      return begin(turn, {
+        kind: "activate",
+        why: "hand-over taken back (A9)",
+        record: { epoch, owner: config.hostId },
+      });
+    // V4: its disk failed meanwhile, or was the reason. The other host has the whole copy, and is asked once more.
+    change(turn, { designate: handover.designate });
+    return begin(turn, {
+      kind: "release",
+      why: "no disk to take the storage back to (V4)",
+      to: "peer",
+      record: { epoch },
+    });
   }
   if (handover.pending !== null || turn.now < handover.deadline) return;
   if (!inForce(config, "A9")) {

@@ -1,6 +1,16 @@
 // D7, D16, A11: after the storage: the peer's VMs and the pool-master role. Never delays storage, never without proof.
 
-import { inContact, isOwner, isSolo, provenOff, quiet, serving, restartAfterMs, hostLossForbidden } from "../facts.ts";
+import {
+  inContact,
+  isOwner,
+  isSolo,
+  leftCleanly,
+  provenOff,
+  quiet,
+  serving,
+  restartAfterMs,
+  hostLossForbidden,
+} from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
@@ -66,6 +76,8 @@ export function recoverPool(turn: Turn): void {
     if (recovery.phase !== "failed" || recovery.attempts >= MAX_ATTEMPTS || now - recovery.at < RETRY_MS) return;
   }
   if (!state.suspected || restartRefusal(state, now) !== undefined) return;
+  // A13: it gave everything back and comes back; declared dead meanwhile, its toolstack would find itself forgotten.
+  if (leftCleanly(state, now) && !state.fence.confirmed) return;
   if (!barPeer(turn)) return;
   const id = effect(turn, { kind: "recover-peer" });
   change(turn, { recovery: { phase: "running", id, attempts: (recovery?.attempts ?? 0) + 1, at: now } });

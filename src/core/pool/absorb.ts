@@ -3,11 +3,11 @@
 import { valueOf } from "../model/observation.ts";
 import type { FenceState } from "../model/state.ts";
 import { assertNever } from "../../util/assert.ts";
-import { elects, reportMs } from "./facts.ts";
+import { elects, isStorageHost, reportMs } from "./facts.ts";
 import { endLead } from "./election.ts";
 import { hearBeat } from "./hear.ts";
 import { neighboursOf } from "./initial.ts";
-import type { Attempt, PoolEvent } from "./model.ts";
+import type { Attempt, PoolEvent, PoolState } from "./model.ts";
 import { alert, change, changeHost, log, type PoolTurn } from "./turn.ts";
 import { takeCommand } from "./commands.ts";
 
@@ -25,7 +25,7 @@ export function absorb(turn: PoolTurn, event: PoolEvent): void {
       return change(turn, { pair: event.facts, durable: { ...state.durable, epoch, owner, ha, flags } });
     }
     case "domains":
-      return change(turn, { domains: event.domains });
+      return change(turn, { domains: event.domains, ...(isFoundFenced(state, event) ? { softFenced: true } : {}) });
     case "xapi":
       return change(turn, {
         xapi: event.xapi,
@@ -44,6 +44,13 @@ export function absorb(turn: PoolTurn, event: PoolEvent): void {
   }
 }
 
+/** D10: a soft fence outlives the daemon that set it, and is known by domains that all stand still. */
+const isFoundFenced = ({ domains, durable, config }: PoolState, found: PoolEvent & { kind: "domains" }): boolean => {
+  const list = valueOf(found.domains) ?? [];
+  const first = domains.kind === "unknown" && durable.ha !== "off" && !isStorageHost(config);
+  return first && list.length > 0 && list.every(({ paused }) => paused);
+};
+
 function settle(turn: PoolTurn, result: PoolEvent & { readonly kind: "result" }): void {
   const { state, now } = turn;
   const { id, ok, detail } = result;
@@ -55,7 +62,10 @@ function settle(turn: PoolTurn, result: PoolEvent & { readonly kind: "result" })
     }
     change(turn, { persisting: null, durable: record, urgent: true });
     // Followers of the epoch before are none of this one.
-    if (record.epoch !== state.durable.epoch && elects(state.config)) change(turn, { ...endLead(state), votedAt: now });
+    if (record.epoch !== state.durable.epoch && elects(state.config))
+      change(turn, { ...endLead(state), votedAt: now, freshVote: record.owner === state.config.hostId });
+    if (turn.state.maintaining !== null && record.flags.maintenance)
+      change(turn, { maintaining: { ...turn.state.maintaining, writtenAt: now } });
     return;
   }
   if (state.doing?.id === id) {

@@ -34,17 +34,21 @@ export function sendBeats(turn: PoolTurn): void {
 
 function targets(state: PoolState, now: Instant, everybody: readonly string[]): readonly string[] {
   const { config } = state;
-  if (state.standsSince !== null || (state.departure !== null && !state.departure.agreed)) return everybody;
-  if (leads(state, now))
-    return everybody.filter((id) => {
-      const one = state.neighbours[id];
-      return one !== undefined && !inContact(state, one, now);
-    });
+  const tells = state.maintaining !== null || (state.departure !== null && !state.departure.agreed);
+  if (state.standsSince !== null || tells) return everybody;
+  const strangers = everybody.filter((id) => {
+    const one = state.neighbours[id];
+    return one !== undefined && !inContact(state, one, now);
+  });
+  if (leads(state, now)) return strangers;
   const leader = leaderOf(state, now);
   if (leader?.body === null || leader === undefined || !inContact(state, leader, now)) return everybody;
   const { hostId, successor } = leader.body;
   const seconds = elects(config) ? (successor === null ? [] : [successor]) : config.storageHosts;
-  return [...new Set([hostId, ...seconds])].filter((id) => id !== config.hostId);
+  // Who is reported to besides the leader asks as well: a host that has started anew is heard only when it was asked, because
+  // its first packets prove nothing (drivers/peer/session).
+  const asks = seconds.includes(config.hostId) ? strangers : [];
+  return [...new Set([hostId, ...seconds, ...asks])].filter((id) => id !== config.hostId);
 }
 
 function ask(turn: PoolTurn, hosts: readonly string[]): void {

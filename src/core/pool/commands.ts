@@ -4,8 +4,8 @@ import { assertNever } from "../../util/assert.ts";
 import { valueOf } from "../model/observation.ts";
 import type { Instant } from "../model/time.ts";
 import { elects, inContact, isStorageHost, leaderOf, leads, majorityOf, others } from "./facts.ts";
-import type { PoolCommand, PoolState } from "./model.ts";
-import { change, changeHost, log, type PoolTurn } from "./turn.ts";
+import type { Neighbour, PoolCommand, PoolState } from "./model.ts";
+import { change, changeHost, log, persist, type PoolTurn } from "./turn.ts";
 
 export function takeCommand(turn: PoolTurn, id: number, command: PoolCommand): void {
   const { state, now } = turn;
@@ -24,16 +24,8 @@ export function takeCommand(turn: PoolTurn, id: number, command: PoolCommand): v
       change(turn, { follow: { epoch, owner, ha: command.kind === "enable" ? "on" : "off" }, urgent: true });
       return reply(turn, id, "done", null, `HA is ${command.kind}d; every host follows with its next report`, "");
     }
-    case "maintenance": {
-      if (state.persisting !== null)
-        return reply(turn, id, "failed", null, "another durable write is under way", "try again");
-      const flags = { ...state.durable.flags, maintenance: command.on };
-      const record = { ...state.durable, flags };
-      const write = state.nextId;
-      turn.actions.push({ kind: "persist", record, id: write });
-      change(turn, { nextId: write + 1, persisting: { id: write, record } });
-      return reply(turn, id, "done", null, `maintenance is ${command.on ? "on" : "off"} on this host`, "");
-    }
+    case "maintenance":
+      return maintenance(turn, id, command.on);
     case "pause":
     case "leave": {
       const intent = command.kind === "pause" ? "paused" : "leaving";
@@ -67,6 +59,59 @@ function enableRefusals(state: PoolState, now: Instant): readonly string[] {
     ...(state.config.disarmed === undefined ? [] : [state.config.disarmed]),
   ];
 }
+
+/** D1: a host that nobody heard say so could be declared dead, and powered off under the hands of whoever works on it. */
+function maintenance(turn: PoolTurn, id: number, on: boolean): void {
+  const { state, now } = turn;
+  const { config, durable } = state;
+  if (state.persisting !== null || state.maintaining !== null)
+    return reply(turn, id, "failed", null, "another durable write is under way", "try again");
+  const known = durable.ha === "off" || leads(state, now) || leaderAnswers(state, now);
+  if (on && !known && !isStorageHost(config))
+    return reply(
+      turn,
+      id,
+      "refused",
+      "D1",
+      "the leader of the pool does not answer, so it cannot know",
+      "try again when it does",
+    );
+  persist(turn, { flags: { ...durable.flags, maintenance: on } });
+  if (!on) return reply(turn, id, "done", null, "maintenance is off on this host", "");
+  change(turn, { maintaining: { commandId: id, since: now, writtenAt: null } });
+}
+
+const AGREE_MS = 5_000;
+
+/** The word is given when a majority, and every host that talks to this one, answered a beat that said it. */
+export function progressMaintenance(turn: PoolTurn): void {
+  const { state, now } = turn;
+  const { maintaining, durable } = state;
+  if (maintaining === null) return;
+  const { commandId, since, writtenAt } = maintaining;
+  const known = durable.ha === "off" || (writtenAt !== null && everybodyKnows(state, writtenAt, now));
+  if (writtenAt !== null && known) {
+    change(turn, { maintaining: null });
+    return reply(turn, commandId, "done", null, "maintenance is on on this host", "");
+  }
+  if (now - since < AGREE_MS || state.persisting !== null) return;
+  persist(turn, { flags: { ...durable.flags, maintenance: false } });
+  change(turn, { maintaining: null });
+  reply(turn, commandId, "failed", "D1", "the other hosts did not hear of it in time", "try again");
+}
+
+function everybodyKnows(state: PoolState, since: Instant, now: Instant): boolean {
+  const knows = (one: Neighbour): boolean => one.answeredAt !== null && one.answeredAt >= since;
+  const known = others(state).filter(([, one]) => knows(one)).length;
+  return (
+    known + 1 >= majorityOf(state.config) && others(state).every(([, one]) => knows(one) || !inContact(state, one, now))
+  );
+}
+
+const leaderAnswers = (state: PoolState, now: Instant): boolean => {
+  const leader = leaderOf(state, now);
+  return leader !== undefined && inContact(state, leader, now);
+};
 
 /** A stop is agreed when a majority knows of it: too few are left to bar this host (A7). */
 export function progressDeparture(turn: PoolTurn): void {

@@ -113,12 +113,14 @@ export function stand(turn: PoolTurn): void {
     if (now - state.standsSince < state.config.timers.dead) return;
     return change(turn, { standsSince: null, standAt: now + (1 + rank(state, now)) * state.config.timers.dead });
   }
-  if (state.durable.owner === state.config.hostId && state.follow === null && state.persisting === null) {
-    // Its own vote is on disk and nobody leads: it asks for the others'.
-    if (state.leadsSince === null && now >= state.standAt && standRefusal(state, now) === undefined)
-      return change(turn, { standsSince: now, urgent: true });
+  // Its own vote is on disk and nobody leads: it asks for the others'. Once: whoever was asked and saw it fail, or saw its lead
+  // end, may have voted for another by now (protocol.md 14).
+  if (state.freshVote && state.follow === null && state.persisting === null) {
+    if (now >= state.standAt && standRefusal(state, now) === undefined)
+      change(turn, { standsSince: now, freshVote: false, urgent: true });
     return;
   }
+  if (state.leadsSince !== null) return;
   if (state.persisting !== null || state.follow !== null || now < state.standAt) return;
   if (standRefusal(state, now) !== undefined) return;
   const epoch = newest + 1;
@@ -149,6 +151,8 @@ export function standRefusal(state: PoolState, now: Instant): string | undefined
   if (leader !== undefined) return "another host leads";
   if (others(state).some(([, one]) => one.body?.xapi === "master" && inContact(state, one, now)))
     return "the host with the master role answers";
+  // Nobody here voted for another one since this host led or stood.
+  if (durable.owner === config.hostId) return undefined;
   if (durable.owner === null) return "nobody has led yet: the host with the master role begins";
   const { take, dead } = config.timers;
   const refusal = voteRefusal(state, config.hostId, now);

@@ -23,6 +23,7 @@ export function hearBeat(turn: PoolTurn, heard: HeardBeat): void {
     // Whoever speaks has power: a proof from before says nothing any more.
     fence: provenOff(before) ? { ...before.fence, verifiedAt: null, confirmed: false } : before.fence,
     contactAt: proven ? receivedAt : before.contactAt,
+    answeredAt: newest(before.answeredAt, echoSentAt),
     supportAt: newest(before.supportAt, at(body.supports)),
     followAt: newest(before.followAt, at(follows)),
     // Who says that it does not lead is no leader any more, whatever it proved before.

@@ -17,6 +17,7 @@ const stranger: Neighbour = {
   heardAt: null,
   contactAt: null,
   body: null,
+  answeredAt: null,
   supportAt: null,
   followAt: null,
   authorityAt: null,
@@ -58,6 +59,7 @@ export function initialPoolState({ config, durable, bootId, incarnation }: PoolS
     settled: false,
     leadsSince: null,
     standsSince: null,
+    freshVote: false,
     votedAt: now,
     standAt: now,
     domains: unknown("not looked at yet", now),
@@ -68,6 +70,7 @@ export function initialPoolState({ config, durable, bootId, incarnation }: PoolS
     doing: null,
     retryAt: now,
     departure: null,
+    maintaining: null,
     promotion: null,
     supporters: null,
   };

@@ -155,7 +155,9 @@ export interface Neighbour {
   /** The newest beat that proved both directions. */
   readonly contactAt: Instant | null;
   readonly body: MemberBeat | null;
-  /** When my newest beat was sent that it answered with its support, and with "you lead, in this epoch". */
+  /** When my newest beat was sent that it answered. */
+  readonly answeredAt: Instant | null;
+  /** The same for an answer with its support, and with "you lead, in this epoch". */
   readonly supportAt: Instant | null;
   readonly followAt: Instant | null;
   /** The newest instant, on my clock, at which it was proven to lead. */
@@ -175,6 +177,14 @@ export interface Departure {
   readonly commandId: number;
   readonly since: Instant;
   readonly agreed: boolean;
+}
+
+/** Maintenance that begins: its word is given when it is durable and the others know it (D1). */
+export interface Maintaining {
+  readonly commandId: number;
+  readonly since: Instant;
+  /** When the record was on disk; null: not yet. */
+  readonly writtenAt: Instant | null;
 }
 
 export interface PoolState {
@@ -206,6 +216,8 @@ export interface PoolState {
   /** Since when this host leads, and since when it looks for votes. */
   readonly leadsSince: Instant | null;
   readonly standsSince: Instant | null;
+  /** This daemon wrote a vote for itself and has not asked for the others' yet: one question per epoch. */
+  readonly freshVote: boolean;
   /** When this daemon wrote its newest vote, its own included. */
   readonly votedAt: Instant;
   /** Not before this instant does it stand again. */
@@ -219,6 +231,8 @@ export interface PoolState {
   readonly doing: { readonly kind: PoolEffectBody["kind"]; readonly id: number } | null;
   readonly retryAt: Instant;
   readonly departure: Departure | null;
+  /** A person asked for maintenance, and the other hosts have not all heard of it yet. */
+  readonly maintaining: Maintaining | null;
   readonly promotion: Attempt | null;
   readonly supporters: Attempt | null;
 }

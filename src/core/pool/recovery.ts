@@ -7,6 +7,8 @@ import {
   barQuorumOf,
   deathDoubt,
   inContact,
+  isStorageHost,
+  leaderOf,
   leads,
   lossForbidden,
   others,
@@ -20,12 +22,12 @@ import { change, changeHost, effect, log, type PoolTurn } from "./turn.ts";
 
 const MAX_ATTEMPTS = 5;
 const RETRY_MS = 10_000;
-const LONGEST_RETRY_MS = 300_000;
+const LONGEST_RETRY_MS = 60_000;
 
 export function recoverPool(turn: PoolTurn): void {
+  if (commandsSupporters(turn.state, turn.now)) recoverSupporters(turn);
   if (!leads(turn.state, turn.now)) return;
   promote(turn);
-  recoverSupporters(turn);
   for (const [hostId] of watched(turn.state)) recoverHost(turn, hostId);
 }
 
@@ -52,14 +54,26 @@ function promote(turn: PoolTurn): void {
   log(turn, "xapi.lost", "the pool master is dead: this host's toolstack takes the role (A11)", "warn");
 }
 
+/** The leader says which toolstack is the master: its own, or the one that its own follows (A11). */
+export function commandsSupporters(state: PoolState, now: Instant): boolean {
+  if (valueOf(state.xapi)?.role !== "master" || state.durable.ha !== "on") return false;
+  if (leads(state, now)) return true;
+  const leader = leaderOf(state, now);
+  if (leader === undefined || !inContact(state, leader, now)) return false;
+  return leader.body?.xapi === "supporter" && leader.body.masterId === state.config.hostId;
+}
+
 /** Hosts that answer but still point at another master (xapi.md: a running supporter never looks for a new one). */
 function recoverSupporters(turn: PoolTurn): void {
   const { state, now } = turn;
   const { supporters, config } = state;
-  if (valueOf(state.xapi)?.role !== "master" || state.durable.ha !== "on") return;
-  const lost = others(state).filter(
-    ([, one]) => inContact(state, one, now) && one.body?.xapi !== "unknown" && one.body?.masterId !== config.hostId,
-  );
+  // Of two storage hosts that both call themselves master the pair's own rule tells one (decide/repair): one order, not two.
+  const pairs = (hostId: string): boolean => isStorageHost(config) && config.storageHosts.includes(hostId);
+  const lost = others(state).filter(([hostId, one]) => {
+    const role = one.body?.xapi;
+    if (role === undefined || role === "unknown" || (role === "master" && pairs(hostId))) return false;
+    return inContact(state, one, now) && one.body?.masterId !== config.hostId;
+  });
   if (lost.length === 0) {
     if (supporters !== null && supporters.phase !== "running") change(turn, { supporters: null });
     return;

@@ -62,6 +62,8 @@ function stopDomains(turn: PoolTurn): void {
     return change(turn, { softFenced: true });
   }
   if (!begin(turn, { kind: "pause-domains" })) return;
+  // From the order on: what it pauses runs on by a leader's word, although that may come before the order is through.
+  change(turn, { softFenced: true });
   log(turn, "self-fence.begun", "neither a leader nor a majority of the pool answers", "warn");
   alert(turn, "self-fence", "this host paused its VMs: it is cut off from the pool and they may be started elsewhere");
 }
@@ -78,6 +80,7 @@ function mayRunOn(state: PoolState, now: Instant): boolean {
 
 function runOn(turn: PoolTurn): void {
   const { state, now } = turn;
+  if (state.doing?.kind === "pause-domains") return;
   if (valueOf(state.domains)?.some((d) => d.paused) === true) {
     // What runs elsewhere by now is destroyed here, whoever started it (V2).
     const elsewhere = others(state).flatMap(([, one]) => (inContact(state, one, now) ? (one.body?.domains ?? []) : []));

@@ -4,7 +4,7 @@
 import type { Instant } from "../model/time.ts";
 import { absorb } from "./absorb.ts";
 import { sendBeats } from "./beats.ts";
-import { progressDeparture } from "./commands.ts";
+import { progressDeparture, progressMaintenance } from "./commands.ts";
 import { stand, trackLeadership, vote } from "./election.ts";
 import { fenceLost } from "./fencing.ts";
 import { inContact } from "./facts.ts";
@@ -44,6 +44,7 @@ function decide(turn: PoolTurn): void {
   fenceLost(turn);
   recoverPool(turn);
   progressDeparture(turn);
+  progressMaintenance(turn);
   keepRecords(turn);
 }
 

@@ -104,6 +104,30 @@ describe("a pool with a storage pair and diskless members", () => {
     assert.deepEqual([...world.host(4).vms.values()], [false, false]);
   });
 
+  test("a break that ends in the middle of the pause leaves no VM standing (simulator, seed 113)", () => {
+    const world = new World({ hosts: 5, storage: true });
+    world.run(10_000);
+    world.isolate(4);
+    while (world.host(4).state.doing === null) world.run(20);
+    world.heal();
+    world.run(10_000);
+    assert.ok(world.did("pause-domains").length > 0, "it was under way");
+    assert.deepEqual([...world.host(4).vms.values()], [false, false]);
+    assert.equal(world.host(4).state.softFenced, false);
+  });
+
+  test("a daemon that starts on paused VMs lets them run on when a leader says so (D10, simulator, seed 369)", () => {
+    const world = new World({ hosts: 5, storage: true });
+    world.run(10_000);
+    world.isolate(4);
+    world.run(7_000);
+    assert.deepEqual([...world.host(4).vms.values()], [true, true]);
+    world.restartDaemon(4);
+    world.heal();
+    world.run(10_000);
+    assert.deepEqual([...world.host(4).vms.values()], [false, false]);
+  });
+
   test("members live on while the storage moves to its other host, which then leads them", () => {
     const world = new World({ hosts: 4, storage: true });
     world.run(10_000);
@@ -121,6 +145,57 @@ describe("a pool with a storage pair and diskless members", () => {
       [true, true],
       "two of four, one proven dead by the pair",
     );
+  });
+
+  test("of two storage hosts that call themselves master the pair's own rule tells one, not the pool's besides", () => {
+    const world = new World({ hosts: 4, storage: true });
+    world.run(10_000);
+    const second = world.host(2);
+    second.xapi = "master";
+    second.masterId = second.id;
+    world.run(15_000);
+    assert.deepEqual(world.did("recover-supporters"), []);
+    const member = world.host(4);
+    member.masterId = second.id;
+    world.run(15_000);
+    assert.equal(
+      world.did("recover-supporters").length,
+      1,
+      "a member that follows the other one is the pool's business",
+    );
+  });
+
+  test("maintenance is confirmed when the others know of it, and refused where nobody would hear of it (D1)", () => {
+    const world = new World({ hosts: 4, storage: true });
+    world.run(10_000);
+    const ask = (): void =>
+      world.feed(world.host(4), { kind: "command", id: 7, command: { kind: "maintenance", on: true } });
+    const outcomes = (): readonly string[] =>
+      world.did("command-reply").map(({ outcome, rule }) => `${outcome} ${rule}`);
+    ask();
+    assert.deepEqual(outcomes(), [], "not before it is on disk and heard");
+    world.run(2_000);
+    assert.deepEqual(outcomes(), ["done null"]);
+    world.feed(world.host(4), { kind: "command", id: 8, command: { kind: "maintenance", on: false } });
+    world.run(2_000);
+    ask();
+    world.isolate(4);
+    world.run(8_000);
+    assert.deepEqual(outcomes().slice(2), ["failed D1"]);
+    assert.equal(world.host(4).durable.flags.maintenance, false);
+    ask();
+    assert.deepEqual(outcomes().slice(3), ["refused D1"]);
+  });
+
+  test("a master that does not lead tells the members, when the leader's own toolstack follows it (A11)", () => {
+    const world = new World({ hosts: 4, storage: true });
+    world.run(10_000);
+    world.host(1).xapi = "supporter";
+    for (const n of [1, 2]) world.host(n).masterId = idOf(2);
+    world.host(2).xapi = "master";
+    world.run(20_000);
+    assert.ok(world.did("recover-supporters").every(({ by }) => by === idOf(2)));
+    assert.ok(world.hosts.every(({ masterId }) => masterId === idOf(2)));
   });
 
   test("both storage hosts lost: nobody leads, and a majority of members lives on", () => {
@@ -210,6 +285,19 @@ describe("a pool without storage of ours", () => {
     assert.deepEqual(world.did("pause-domains"), []);
     assert.ok(world.hosts.every((host) => !host.powered || host.masterId === idOf(2)));
     assert.deepEqual(world.stopped(), []);
+  });
+
+  test("a leader whose lead ended asks anew, in a later epoch: its voters may have promised the other one", () => {
+    const world = new World({ hosts: 3, storage: false });
+    world.run(10_000);
+    const { epoch } = world.host(1).state.durable;
+    world.isolate(1);
+    world.run(8_000);
+    assert.equal(world.leader(), undefined);
+    world.heal();
+    world.run(8_000);
+    assert.equal(world.leader(), idOf(1));
+    assert.ok(world.host(1).state.durable.epoch > epoch);
   });
 
   test("a minority stands still, the majority goes on", () => {
