@@ -34,11 +34,11 @@ const program = "watchdog-holder";
 
 type ArmResult = Result<"changed" | "already", DriverError>;
 
-/** Small heap, no helper threads: 11 MB of its own memory beside the runtime's pages that it shares with the daemon. */
+/** Small heap, one helper thread (0 would mean one per core): 11 MB of its own memory beside the runtime's pages that it shares with the daemon. */
 function defaultCommand(): readonly [string, ...string[]] {
   const bundled = !import.meta.url.endsWith(".ts");
   const script = bundled ? "./watchdog-holder.mjs" : "../../bin/watchdog-holder.ts";
-  const flags = ["--v8-pool-size=0", "--max-semi-space-size=1", "--max-old-space-size=16"];
+  const flags = ["--v8-pool-size=1", "--max-semi-space-size=1", "--max-old-space-size=16"];
   return [process.execPath, ...flags, fileURLToPath(new URL(script, import.meta.url))];
 }
 
