@@ -97,6 +97,8 @@ export async function runScenario(
     readonly scenario: Scenario;
   };
   const expectation = JSON.parse(readFileSync(join(scenarioDir, order.scenario, "expect.json"), "utf8")) as Expectation;
+  if (scenario.blank !== undefined && order.packages !== undefined)
+    throw new Error(`Cannot run ${order.scenario} with --from-rpm: it sets nodes up that have the checkout's bundles`);
   const results: ScenarioResult[] = [];
   for (let i = 0; i < order.repeat; i++) {
     progress(`\n${order.scenario} (${order.policy}), run ${i + 1} of ${order.repeat}`);
