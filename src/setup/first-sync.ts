@@ -47,8 +47,18 @@ export async function beginFirstSync(
   // Primary for a moment: that is what makes this copy the source.
   const forced = await run(parts, ["drbdadm", "primary", "--force", resource]);
   if (!forced.ok) return forced;
-  const demoted = await run(parts, ["drbdadm", "secondary", resource]);
+  const demoted = await demote(parts, resource);
   return demoted.ok ? ok("runs") : demoted;
+}
+
+/** udev opens every device that becomes writable for a moment, and DRBD then refuses. */
+async function demote(parts: HostParts, resource: string): Promise<Result<"done", string>> {
+  const end = parts.clock.now() + CONNECT_MS;
+  for (;;) {
+    const done = await run(parts, ["drbdadm", "secondary", resource]);
+    if (done.ok || parts.clock.now() >= end) return done;
+    await parts.clock.sleep(1_000);
+  }
 }
 
 /** Tells each percent; ends when both copies agree. The storage can be used meanwhile. */

@@ -1,0 +1,147 @@
+// The preflight and what people read of a plan: each fault of a host has its sentence and its next step, within 80 columns.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { CliContext } from "../../src/cli/context.ts";
+import { collectAnswers, contradictions } from "../../src/cli/iscsi-cfg/setup-answers.ts";
+import { planLines } from "../../src/cli/iscsi-cfg/setup-text.ts";
+import type { Check } from "../../src/drivers/control/answers.ts";
+import { storageChecks } from "../../src/setup/checks.ts";
+import type { HostFacts, HostIdentity } from "../../src/setup/facts.ts";
+import { planHost } from "../../src/setup/plan/plan.ts";
+import { show } from "../../src/setup/plan/step.ts";
+import { openFirewall, rulesOf } from "../../src/setup/texts/firewall.ts";
+import { editLvm } from "../../src/setup/texts/lvm.ts";
+import { ANSWERS, BLANK_DISK, facts, files, IPTABLES, LVM_CONF, RECORD, SECRET, XCP1, XCP2 } from "./samples.ts";
+
+const [self, peer] = ANSWERS.hosts;
+const checks = (changes: Partial<HostFacts>): ReadonlyMap<string, Check> =>
+  new Map(storageChecks({ record: RECORD, self, peer, facts: facts(changes) }).map((one) => [one.id, one]));
+const WELL: Partial<HostFacts> = {
+  files: files({
+    "/etc/lvm/lvm.conf": editLvm(LVM_CONF, { ...BLANK_DISK, drbdDevice: "/dev/drbd1" }),
+    "/etc/sysconfig/iptables": openFirewall(IPTABLES, rulesOf(ANSWERS, peer, "iptables")),
+    "/etc/drbd.d/iscsi1.res": "",
+  }),
+  services: [{ unit: "drbd", isEnabled: false, isActive: true }],
+  view: {
+    role: "Primary",
+    disk: "UpToDate",
+    connection: "Connected",
+    replication: "Established",
+    peerRole: "Secondary",
+    peerDisk: "UpToDate",
+    suspended: false,
+    outOfSyncKiB: 0,
+    donePercent: null,
+    generation: null,
+  },
+};
+
+test("a host as a setup leaves it passes every check", () => {
+  const found = [...checks(WELL).values()];
+  assert.ok(
+    found.every(({ outcome, next }) => (outcome === "ok" || outcome === "skipped") && next === ""),
+    JSON.stringify(found),
+  );
+});
+
+test("each fault has its check, its words and its next step", () => {
+  const faults: readonly (readonly [id: string, Partial<HostFacts>, RegExp])[] = [
+    ["disk", { view: null }, /no metadata of DRBD: it was replaced.*replace-disk/],
+    ["disk", { view: null, disk: { fault: "/dev/sdb cannot be read: timeout" } }, /cannot be read/],
+    ["disk", { view: null, files: files() }, /no DRBD resource iscsi1.*setup/],
+    ["lvm-filter", { files: files() }, /lets \/dev\/drbd1 through/],
+    ["lvm-cache", { files: files() }, /write_cache_state/],
+    [
+      "lvm-cache",
+      { files: new Map([...(WELL.files ?? []), ["/etc/lvm/cache/.cache", { text: "", mode: 0o600 }]]) },
+      /old cache/,
+    ],
+    ["multipath", { hasMultipath: true }, /blacklist/],
+    ["firewall", { files: files() }, /does not let xcp2 in after a boot/],
+    [
+      "firewall",
+      { closedRules: new Map([["iptables", [["-s", "10.10.10.2/32"]]]]) },
+      /not let in by the running filter/,
+    ],
+    ["boot", { services: [{ unit: "tgt", isEnabled: true, isActive: false }] }, /tgt starts at boot/],
+    ["link", { link: { ...facts().link, hasAddress: false } }, /does not have 10\.10\.10\.1/],
+    ["link", { link: { ...facts().link, speedMbit: 100 } }, /100 Mbit/],
+    ["link-wiring", { link: { ...facts().link, isBonded: false } }, /no bond/],
+    ["link-wiring", { link: { ...facts().link, strangers: ["aa:bb:cc:00:00:09"] } }, /switched or shared: aa:bb/],
+  ];
+  for (const [id, change, words] of faults) {
+    const check = checks({ ...WELL, ...change }).get(`xcp1/${id}`);
+    assert.ok(
+      check !== undefined && (check.outcome === "failed" || check.outcome === "warning"),
+      `${id} ${words.source}`,
+    );
+    assert.match(`${check.found} ${check.next}`, words);
+    assert.notEqual(check.next, "");
+  }
+});
+
+test("a plan's own lines fit 80 columns; only lines of files and commands may be longer", () => {
+  const disk = { ...BLANK_DISK, signatures: ["LVM2_member"], partitions: ["/dev/sdb1", "/dev/sdb2"] };
+  const plan = planHost({
+    record: RECORD,
+    self: XCP1,
+    facts: facts({ disk, handler: null }),
+    erase: [],
+    files: "write",
+  });
+  const lines = planLines([show(plan, false, SECRET)]);
+  assert.ok(lines.some((line) => line.includes("xcp1:/dev/sdb would be ERASED")));
+  assert.ok(lines.some((line) => line.startsWith("  STOP")));
+  const long = lines.filter((line) => line.length > 80 && !/^ {8}/.test(line));
+  assert.deepEqual(long, []);
+});
+
+const identity = (uuid: string, name: string, address: string): HostIdentity => ({
+  uuid,
+  name,
+  version: "0.1.0",
+  links: [{ device: "xapi0", addresses: [{ address, prefix: 24 }], speedMbit: 10_000 }],
+  disks: [{ path: "/dev/sdb", stable: `/dev/disk/by-id/wwn-${name}`, sizeBytes: 1e12, isFree: true }],
+});
+const OWN = identity(XCP1, "xcp1", "10.10.10.1");
+const OTHER = identity(XCP2, "xcp2", "10.10.10.2");
+const PLACE = {
+  poolUuid: ANSWERS.poolUuid,
+  masterUuid: XCP1,
+  hosts: [
+    { uuid: XCP1, name: "xcp1", address: "192.168.1.241" },
+    { uuid: XCP2, name: "xcp2", address: "192.168.1.242" },
+  ],
+};
+const nobody = { stdin: { isTTY: false }, stdout: { isTTY: false } } as unknown as CliContext;
+
+test("answers from options alone: the stable name of the disk, the link that has the address, its speed", async () => {
+  const options = {
+    disk: ["/dev/sdb"],
+    address: ["xcp1=10.10.10.1", "xcp2=10.10.10.2"],
+    vip: "10.10.10.3",
+  };
+  const found = await collectAnswers(nobody, options, { place: PLACE, own: OWN, peer: OTHER });
+  assert.ok(found.ok, JSON.stringify(found));
+  assert.deepEqual(
+    found.value.hosts.map(({ disk }) => disk),
+    ["/dev/disk/by-id/wwn-xcp1", "/dev/disk/by-id/wwn-xcp2"],
+  );
+  const { prefix, interface: device, linkMbit, lun, resource } = found.value;
+  assert.deepEqual(
+    { prefix, device, linkMbit, lun, resource },
+    { prefix: 24, device: "xapi0", linkMbit: 10_000, lun: 10, resource: "iscsi1" },
+  );
+  assert.deepEqual(contradictions(options, found.value, OWN, OTHER), []);
+  const other = { ...options, disk: ["/dev/sdc"], lun: 11 };
+  assert.equal(contradictions(other, found.value, OWN, OTHER).length, 3);
+});
+
+test("without a terminal everything that is missing is named at once, and no disk is guessed", async () => {
+  const found = await collectAnswers(nobody, { disk: [], address: [] }, { place: PLACE, own: OWN, peer: OTHER });
+  assert.ok(!found.ok);
+  for (const option of ["--disk xcp1=", "--disk xcp2=", "--address xcp1=", "--vip"])
+    assert.ok(found.error.includes(option), found.error);
+});
