@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { RESOURCE } from "../../lab/names.ts";
 import type { Scenario } from "../../lab/run-scenario.ts";
 import { statusOf, until } from "../../lab/serving.ts";
 import { iscsiCfg, toolstackReady } from "../../lab/setup-steps.ts";
-import { vmsOf } from "../../lab/steps.ts";
+import { alertOn, vmsOf } from "../../lab/steps.ts";
 
 export const scenario: Scenario = {
   survivors: ({ lab, owner }) => vmsOf(lab, owner),
@@ -16,7 +17,9 @@ export const scenario: Scenario = {
     await until("tandemd on the repaired host", async () => ((await statusOf(lab, other)) ? true : undefined), 60_000);
     const check = await iscsiCfg(lab, other, "iscsi-cfg check", 1);
     assert.match(check.stdout, /carries no metadata[\s\S]*iscsi-cfg replace-disk/);
-    progress((await statusOf(lab, other))?.own.outcome ?? "no status");
+    const alert = await alertOn(lab, other, `disk:${RESOURCE}`, 60_000);
+    assert.match(alert, /iscsi-cfg replace-disk/);
+    progress(alert);
     await iscsiCfg(lab, owner, "iscsi-cfg replace-disk", 3);
     await iscsiCfg(lab, other, "iscsi-cfg replace-disk", 0);
     assert.match(await lab.must(other, "cat /proc/drbd"), /ds:UpToDate\/UpToDate/);
