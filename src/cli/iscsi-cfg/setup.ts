@@ -2,6 +2,7 @@
 // again. It must never begin on one host while something stands in the way on the other.
 
 import { newDrbdSecret, recordText, type SetupAnswers, type SetupRecord } from "../../setup/answers.ts";
+import { recordOfConfiguration } from "../../setup/existing.ts";
 import type { HostIdentity } from "../../setup/facts.ts";
 import { beginFirstSync, followSync } from "../../setup/first-sync.ts";
 import { answerCall, readRecord, reportPlan, type HostParts, type PlanReport } from "../../setup/host.ts";
@@ -53,8 +54,9 @@ export async function makeTeam(context: CliContext): Promise<Result<Team & { poo
   if (!place.ok) return place;
   const own = await identify();
   if (!own.ok) return own;
-  const [peer, ...more] = place.value.hosts.filter(({ uuid }) => uuid !== own.value.uuid);
-  if (peer === undefined || more.length > 0 || !place.value.hosts.some(({ uuid }) => uuid === own.value.uuid))
+  const others = place.value.hosts.filter(({ uuid }) => uuid !== own.value.uuid);
+  const peer = others.length === 1 ? others[0] : await configuredPeer(parts, others, own.value.uuid);
+  if (peer === undefined || others.length === place.value.hosts.length)
     return err(
       `Cannot set up the storage of this pool: found ${place.value.hosts.length} hosts, expected two; ` +
         "in a larger pool write tandem.yaml and DRBD's resource by hand (see the example in the documents)",
@@ -66,6 +68,17 @@ export async function makeTeam(context: CliContext): Promise<Result<Team & { poo
     poolUuid: place.value.poolUuid,
     ask: (fn, { erase = [], answers } = {}) => askHost(parts.context, peer, { fn, erase, answers: answers ?? null }),
   });
+}
+
+/** In a larger pool: the other of the two hosts that hold the storage, from this host's configuration. */
+async function configuredPeer<T extends { readonly uuid: string }>(
+  { exec }: HostParts,
+  others: readonly T[],
+  own: string,
+): Promise<T | undefined> {
+  const record = await recordOfConfiguration(exec);
+  const uuid = record.ok ? record.value.answers.hosts.find((one) => one.uuid !== own)?.uuid : undefined;
+  return others.find((one) => one.uuid === uuid);
 }
 
 export async function runSetup(context: CliContext, flags: SetupFlags): Promise<ExitCode> {
@@ -277,6 +290,16 @@ export async function undoSetup(context: CliContext, yes: boolean): Promise<Exit
   }
   const forgotten = await forgetSr(parts.context, record.value.answers);
   if (!forgotten.ok) return tellFailure(context, forgotten.error);
+  // Only now: an SR is unplugged while its target still answers.
+  const inUse = await primaryOf(team.value, record.value.answers.resource);
+  if (!inUse.ok) return tellFailure(context, inUse.error);
+  if (inUse.value !== null) {
+    note(
+      context,
+      `The storage is in use on ${inUse.value}. First: ha-cfg disable; iscsi-cfg manual-mode-enable on both hosts; iscsi-cfg become-secondary on ${inUse.value}. Then run this again.`,
+    );
+    return 3;
+  }
   const remarks: string[] = [];
   const there = await team.value.ask("undo");
   if (!there.ok) return tellFailure(context, there.error);
@@ -291,6 +314,15 @@ export async function undoSetup(context: CliContext, yes: boolean): Promise<Exit
   const disks = record.value.answers.hosts.map(({ name, disk }) => `${disk} of ${name}`).join(" and ");
   note(context, `Taken back. What is on ${disks} was not touched.`);
   return 0;
+}
+
+/** The host on which the resource is Primary; null: on neither. */
+async function primaryOf(team: Team, resource: string): Promise<Result<string | null, string>> {
+  const views = await team.parts.drbd.observe();
+  if (views.ok && views.value.get(resource)?.role === "Primary") return ok(team.own.name);
+  const there = await team.ask("plan");
+  if (!there.ok) return there;
+  return ok((there.value as PlanReport).view?.role === "Primary" ? team.peer.name : null);
 }
 
 function tellFailure(context: CliContext, reason: string): ExitCode {

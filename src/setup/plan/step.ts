@@ -70,7 +70,7 @@ export type ShownStep =
     }
   | { readonly kind: "command"; readonly title: string; readonly command: string; readonly destroys: string | null };
 
-/** `hide` is the text that nobody may see. */
+/** `hide` is the text that nobody may see; empty: there is none. */
 export function show(plan: HostPlan, isBlank: boolean, hide: string): ShownPlan {
   const { host, already, obstacles, atRisk } = plan;
   return { host, already, obstacles, atRisk, isBlank, steps: plan.steps.map((step) => showStep(step, hide)) };
@@ -82,13 +82,8 @@ function showStep(step: Step, hide: string): ShownStep {
     return { kind, title, command: argv.map(quoted).join(" "), destroys };
   }
   const { kind, title, path, before, content } = step;
-  return {
-    kind,
-    title,
-    path,
-    isNew: before === null,
-    change: changeOf(before ?? "", content.replaceAll(hide, "(secret)")),
-  };
+  const seen = (text: string): string => (hide === "" ? text : text.replaceAll(hide, "(secret)"));
+  return { kind, title, path, isNew: before === null, change: changeOf(seen(before ?? ""), seen(content)) };
 }
 
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`);
