@@ -20,7 +20,8 @@ import { LOCAL_CONFIG } from "../plan/plan.ts";
 import { listDisks, lookAtDisk } from "./disk.ts";
 import { listLinks, lookAtLink } from "./link.ts";
 
-const LOOK_MS = 10_000;
+/** A dom0 under load: what cannot be asked in this time must not look like something that is missing. */
+const LOOK_MS = 30_000;
 const TOOLS = [
   "drbdadm",
   "tgtd",
