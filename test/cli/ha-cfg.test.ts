@@ -356,7 +356,9 @@ describe("completion", () => {
 });
 
 test("status of a host without a copy of the storage counts hosts, not links and heuristic addresses", async () => {
-  const member = { ...healthyStatus, peer: null, heuristics: [], contact: { ...healthyStatus.contact, links: [] } };
+  const own = { ...healthyStatus.own, resources: [] };
+  const contact = { ...healthyStatus.contact, links: [] };
+  const member = { ...healthyStatus, own, contact, peer: null, heuristics: [] };
   daemon.script.status = [{ kind: "status", status: { ...member, wallMs: Date.now() } }];
   const { code, out } = await ha("status", "--no-ask");
   assert.equal(code, 0);

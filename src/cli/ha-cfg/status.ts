@@ -99,7 +99,8 @@ function hostLine(host: StatusDocument["hosts"][number], isFirst: boolean): stri
 }
 
 /** It has no peer: it holds no copy of the storage, and talks to every host of the pool. */
-const isMember = ({ contact, peer }: StatusDocument): boolean => peer === null && contact.links.length === 0;
+const isMember = ({ own, contact, peer }: StatusDocument): boolean =>
+  peer === null && contact.links.length === 0 && own.resources.length === 0;
 
 function roleOf(status: StatusDocument): string {
   const { own } = status;
