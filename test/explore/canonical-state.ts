@@ -6,7 +6,17 @@ import type { Observation } from "../../src/core/model/observation.ts";
 import type { HeartbeatBody } from "../../src/core/model/peer.ts";
 import { WITNESS_REPORT_MS } from "../../src/core/witness.ts";
 import type { Activity, State } from "../../src/core/model/state.ts";
-import { type Frame, HORIZON_MS, isTrue, shared, shiftBody, shiftRecord, shiftRequest, shiftToken } from "./frame.ts";
+import {
+  type Frame,
+  HORIZON_MS,
+  isTrue,
+  NOBODY,
+  shared,
+  shiftBody,
+  shiftRecord,
+  shiftRequest,
+  shiftToken,
+} from "./frame.ts";
 
 /** A longer stall counts as this one; the watchdog of a host that has one ends it sooner (WATCHDOG_TICKS). */
 const LONGEST_LAG_MS = 5_000;
@@ -190,6 +200,20 @@ function stoppingOf({ stopping, config }: State, f: Frame): State["stopping"] {
   };
 }
 
+/** A request is asked again while its work hangs: of answers that nobody waits for one of a kind is enough. */
+function owedOf({ owed }: State, f: Frame): State["owed"] {
+  const seen = new Set<string>();
+  return owed
+    .map((o) => ({ ...o, failed: text(o.failed), waitingFor: o.waitingFor.map((id) => f.id(id)) }))
+    .filter((o) => {
+      if (o.requestId !== NOBODY) return true;
+      const key = JSON.stringify(o);
+      if (seen.has(key)) return false;
+      seen.add(key);
+      return true;
+    });
+}
+
 /** Without A8 a lag stretches the lease. */
 export const leaseHorizonMs = ({ config }: State): number =>
   config.timers.lease * (config.removedRules.includes("A8") ? 3 : 1);
@@ -298,9 +322,7 @@ export function stateOf(s: State, f: Frame): State {
           startedAt: f.past(c.startedAt, COMMAND_MS),
           pending: c.pending === null ? null : f.id(c.pending),
         })),
-    owed: f.keeps(s.owed)
-      ? s.owed
-      : s.owed.map((o) => ({ ...o, failed: text(o.failed), waitingFor: o.waitingFor.map((id) => f.id(id)) })),
+    owed: f.keeps(s.owed) ? s.owed : owedOf(s, f),
     deferred: f.keeps(s.deferred)
       ? s.deferred
       : s.deferred.map((d) => ({ ...d, request: shiftRequest(d.request, epoch) })),

@@ -121,3 +121,10 @@ test("V2: without A7 the VMs of a host whose daemon is being exchanged are start
   assert.match(without ?? "", /^V2 /);
   assert.equal(whole, null);
 });
+
+test("a host whose hands hang has finitely many states, however often it is asked for the same", () => {
+  const start = ["the hands of b get stuck", "the replication link is cut"];
+  const { layers, violation } = run(small({ start, budget: 0, faults: [], maxStates: 3_000, liveEvery: 0 }));
+  assert.equal(violation, null);
+  assert.equal(layers[0]?.whole, true);
+});

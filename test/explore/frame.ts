@@ -7,6 +7,9 @@ import type { HeartbeatBody, PeerRequest } from "../../src/core/model/peer.ts";
 export const HORIZON_MS = 14_000;
 const OLDEST_EPOCH = -3;
 
+/** An answer that nobody waits for carries this number. */
+export const NOBODY = 99;
+
 /** Does this very object come from a representative? */
 export type Kept = (value: object | null) => boolean;
 

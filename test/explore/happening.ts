@@ -11,6 +11,7 @@ import type { Action } from "../../src/core/plan/action.ts";
 import { step } from "../../src/core/step.ts";
 import { assertNever } from "../../src/util/assert.ts";
 import { BLIND, type Local, type Outstanding } from "./canonical.ts";
+import { NOBODY } from "./frame.ts";
 import { drbdViews, VM, VM_NAMES } from "./host.ts";
 
 export type Happening =
@@ -80,8 +81,6 @@ const FIRST_COMMAND_ID = 9_000;
 const ANSWERS = ["done", "refused", "silent"] as const;
 /** An echo this old or older is none. */
 export const NO_ECHO = 3;
-/** An answer that nobody waits for carries this slot. */
-const NOBODY = 99;
 const HANDLER = "fence-peer";
 
 const TICK = code("tick");
