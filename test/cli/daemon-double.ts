@@ -14,6 +14,8 @@ export interface Double {
   /** What each kind of request is answered with, in order of sending. */
   readonly script: Partial<Record<ControlRequest["kind"], readonly ControlReply[]>>;
   publish: ControlServer["publish"];
+  /** Somebody watches. */
+  connected: ControlServer["connected"];
   stop(): Promise<void>;
 }
 
@@ -37,6 +39,7 @@ export async function startDouble(): Promise<Double> {
     requests,
     script,
     publish: (status) => server.value.publish(status),
+    connected: () => server.value.connected(),
     stop: async () => {
       await server.value.stop();
       await rm(directory, { recursive: true, force: true });

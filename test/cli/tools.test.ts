@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ParameterValue } from "../../src/drivers/control/port.ts";
 import { healthyStatus, statusWith } from "../drivers/control/status-sample.ts";
 import { runTool, startDouble } from "./daemon-double.ts";
@@ -17,7 +18,14 @@ after(() => daemon.stop());
 beforeEach(() => {
   daemon.requests.length = 0;
   for (const kind of Object.keys(daemon.script)) delete daemon.script[kind as keyof Double["script"]];
-  daemon.script.status = [{ kind: "status", status: { ...healthyStatus, wallMs: Date.now() } }];
+  // As old as its answer, however long the tool takes to ask.
+  const fresh = {
+    ...healthyStatus,
+    get wallMs() {
+      return Date.now();
+    },
+  };
+  daemon.script.status = [{ kind: "status", status: fresh }];
   daemon.script.get = [{ kind: "parameters", parameters }];
 });
 
@@ -315,13 +323,13 @@ describe("status", () => {
     const own = await startDouble();
     own.publish(healthyStatus);
     const running = runTool("iscsi-cfg", ["status", "--follow", "--json"], { socket: own.path });
-    await new Promise<void>((resolve) => {
-      const timer = setInterval(() => own.publish({ ...healthyStatus, wallMs: Date.now() }), 50);
-      setTimeout(() => {
-        clearInterval(timer);
-        resolve();
-      }, 1500);
-    });
+    // However long the tool takes to start: changes go on until it has watched for a while.
+    let watched = 0;
+    for (let round = 0; watched < 20 && round < 1_200; round++) {
+      if (own.connected()) watched += 1;
+      own.publish({ ...healthyStatus, wallMs: Date.now() });
+      await sleep(50);
+    }
     await own.stop();
     const ran = await running;
     assert.equal(ran.code, 1);
