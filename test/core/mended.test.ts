@@ -361,3 +361,26 @@ test("A13: a host that left with nothing running is not declared dead while it m
   assert.equal(told(world, "vm.starting", /D7/), 1, "it did not come back in time");
   assert.deepEqual(world.violations, []);
 });
+
+test("D3: while the tool that outdates hangs, questions do not pile up, and each gets one answer", () => {
+  const before = servingWorld().state("b");
+  const request = { kind: "outdate", resource: R, epoch: before.durable.epoch } as const;
+  let now = before.lastTick + 10;
+  let { state, actions } = step(before, { kind: "request", id: 1, request }, now);
+  const order = actions.find((a) => a.kind === "outdate");
+  assert.ok(order !== undefined);
+  const answered: number[] = [];
+  const note = (more: readonly Action[]): void =>
+    void answered.push(...more.flatMap((a) => (a.kind === "answer" ? [a.id] : [])));
+  for (let id = 2; id <= 40; id++) {
+    now += 1_000;
+    ({ state, actions } = step(state, { kind: "request", id, request }, now));
+    note(actions);
+    assert.ok(state.owed.length <= 16);
+  }
+  note(step(state, { kind: "result", id: order.id, ok: true, detail: "" }, now + 10).actions);
+  assert.deepEqual(
+    answered,
+    Array.from({ length: 40 }, (_, i) => i + 1),
+  );
+});

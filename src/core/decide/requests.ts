@@ -19,6 +19,8 @@ function done(turn: Turn, id: number): void {
   turn.actions.push({ kind: "answer", id, reply: { kind: "done" } });
 }
 
+const MOST_OWED = 16;
+
 function owe(
   turn: Turn,
   requestId: number,
@@ -26,7 +28,11 @@ function owe(
   waitingFor: readonly number[],
   domains: readonly string[] = [],
 ): void {
-  change(turn, { owed: [...turn.state.owed, { requestId, kind, waitingFor, failed: null, domains }] });
+  // While a tool hangs the same question comes again every second: its first askers wait no longer.
+  const { owed } = turn.state;
+  const most = MOST_OWED - 1;
+  for (const { requestId: old } of owed.slice(0, -most)) refuse(turn, old, "asked again since, and not answered yet");
+  change(turn, { owed: [...owed.slice(-most), { requestId, kind, waitingFor, failed: null, domains }] });
 }
 
 /** Requests that end in a durable write wait for the one that is in flight. */
