@@ -278,7 +278,12 @@ function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void
   change(turn, {
     owed: turn.state.owed.map((owed) =>
       owed.waitingFor.includes(id)
-        ? { ...owed, waitingFor: owed.waitingFor.filter((w) => w !== id), failed: ok ? owed.failed : detail }
+        ? {
+            ...owed,
+            waitingFor: owed.waitingFor.filter((w) => w !== id),
+            failed: ok ? owed.failed : detail,
+            ...(owed.kind === "discard" && state.persisting?.id !== id ? { said: detail } : {}),
+          }
         : owed,
     ),
   });
@@ -363,6 +368,7 @@ function absorbReply(turn: Turn, id: number, reply: (Event & { kind: "reply" })[
             pending: null,
             phase: `${c.phase}:${reply.kind === "done" ? "yes" : silent ? "silent" : "no"}`,
             ...(reply.kind === "refused" ? { said: reply.reason } : {}),
+            ...(reply.kind === "done" && reply.said !== undefined ? { said: reply.said } : {}),
           }
         : c,
     ),

@@ -137,7 +137,8 @@ export interface PendingCommand {
     | "become-secondary"
     | "maintenance"
     | "leave"
-    | "pause";
+    | "pause"
+    | "resolve-split-brain";
   readonly startedAt: Instant;
   readonly phase: string;
   readonly pending: number | null;
@@ -149,9 +150,19 @@ export interface PendingCommand {
 export interface OwedAnswer {
   readonly requestId: number;
   readonly kind:
-    "outdate" | "acquire" | "claim" | "cancel" | "prepare-mode" | "commit-mode" | "hand-over" | "confirm-gone";
+    | "outdate"
+    | "acquire"
+    | "claim"
+    | "cancel"
+    | "prepare-mode"
+    | "commit-mode"
+    | "hand-over"
+    | "confirm-gone"
+    | "discard";
   readonly waitingFor: readonly number[];
   readonly failed: string | null;
+  /** What its effects told, for the answer. */
+  readonly said?: string;
   /** A22: what must not be found here any more. */
   readonly domains?: readonly string[];
 }
