@@ -4,6 +4,7 @@
 import type { DrbdView } from "../core/model/drbd.ts";
 import type { Millis } from "../core/model/time.ts";
 import type { DrbdPort } from "../drivers/drbd/port.ts";
+import { inStep } from "./in-step.ts";
 
 type Parted = Partial<Pick<DrbdView, "outOfSyncKiB" | "lastWriteWallMs">>;
 
@@ -49,7 +50,7 @@ export function watchParted(options: PartedOptions): { of(name: string, view: Dr
     written.set(name, { sectors, atWallMs: before === undefined ? null : wallMs() });
   }
 
-  const timer = setInterval(() => void look(), options.lookMs ?? LOOK_MS);
+  const timer = inStep(options.lookMs ?? LOOK_MS, () => void look());
   return {
     of(name, { connection }) {
       if (connection !== "StandAlone") return {};
@@ -60,6 +61,6 @@ export function watchParted(options: PartedOptions): { of(name: string, view: Dr
         ...(at === null ? {} : { lastWriteWallMs: at }),
       };
     },
-    stop: () => clearInterval(timer),
+    stop: () => timer.stop(),
   };
 }

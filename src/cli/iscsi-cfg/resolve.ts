@@ -118,7 +118,8 @@ function followResync(context: CliContext): Promise<ExitCode> {
       silenceMs: 10_000,
       onStatus: ({ own }) => {
         for (const { name, view, etaSeconds } of own.resources) {
-          const tenth = view?.donePercent == null ? null : Math.floor(view.donePercent / 10) * 10;
+          const done = view?.donePercent ?? null;
+          const tenth = done === null ? null : Math.floor(done / 10) * 10;
           if (tenth === null || tenth === told.get(name)) continue;
           told.set(name, tenth);
           const eta = etaSeconds === null ? "" : `, about ${duration(etaSeconds * 1000)} more`;

@@ -149,16 +149,7 @@ export interface PendingCommand {
 /** Work for the peer that ends with an answer to its request. */
 export interface OwedAnswer {
   readonly requestId: number;
-  readonly kind:
-    | "outdate"
-    | "acquire"
-    | "claim"
-    | "cancel"
-    | "prepare-mode"
-    | "commit-mode"
-    | "hand-over"
-    | "confirm-gone"
-    | "discard";
+  readonly kind: PeerRequest["kind"];
   readonly waitingFor: readonly number[];
   readonly failed: string | null;
   /** What its effects told, for the answer. */
