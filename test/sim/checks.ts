@@ -1,7 +1,7 @@
 // The invariants of protocol.md 10 on the simulated world. Safety after every event; V10 once per kernel period.
 // V4 and V9's second half are checked where DRBD promotes and demotes, V6's durability where an effect happens.
 
-import { inContact } from "../../src/core/facts.ts";
+import { inContact, view } from "../../src/core/facts.ts";
 import type { DurableRecord } from "../../src/core/model/durable.ts";
 import type { Event } from "../../src/core/model/event.ts";
 import type { State } from "../../src/core/model/state.ts";
@@ -43,6 +43,9 @@ export function checkAction(sim: Sim, h: Host, action: Action): void {
     case "alert":
       // D18 where it is decided: a release in its middle goes on although HA is being switched off meanwhile.
       if (action.id === "auto-release") automatic(sim, h, GIVES_AWAY);
+      return;
+    case "promote":
+      sideOf(h, action.resource).askedFrom = view(state, action.resource)?.disk ?? null;
       return;
     case "vip-add":
       if (!h.target.filled) sim.violate(`V9 floating IP asked for before the LUN is exported on ${h.name}`);

@@ -174,14 +174,22 @@ function becomePrimary(sim: Sim, h: Host, resource: string): void {
   // it is true that the other copy holds nothing that this one lacks.
   const peer = sim.hosts[other(h.name)];
   const theirs = peer.disk.record;
-  const newest = side.data >= sideOf(peer, resource).data;
+  // (A copy that was being filled holds nothing: what it has more is an unacknowledged write that the fill had not reached.)
+  const newest = !holdsData(sideOf(peer, resource)) || side.data >= sideOf(peer, resource).data;
   const chosen = newest && theirs.owner === h.name && theirs.epoch === h.disk.record.epoch;
   const solo = h.bootRecord.owner === h.name && h.bootRecord.solo[resource] === true;
   const { state } = h;
   // F6: an operator who forces it has read the warning (protocol.md 9, "waits for old master or operator force").
   const byForce =
     state?.fence.confirmed === true && h.forced && state.commands.some(({ kind }) => kind === "become-primary");
-  if (side.disk !== "UpToDate" && !byForce) sim.violate(`V4 ${h.name} promoted ${resource} from ${side.disk}`);
+  // The disk failed between the order and the kernel: DRBD serves from the other copy, and D18 gives the storage away.
+  const failedMeanwhile =
+    side.disk === "Diskless" &&
+    side.askedFrom === "UpToDate" &&
+    side.connected &&
+    sideOf(peer, resource).disk === "UpToDate";
+  if (side.disk !== "UpToDate" && !byForce && !failedMeanwhile)
+    sim.violate(`V4 ${h.name} promoted ${resource} from ${side.disk}`);
   else if (!byForce && !side.connected && !side.syncedThisBoot && !solo && !chosen)
     sim.violate(`V4 ${h.name} promoted ${resource}, rebooted since it was last in sync and not solo`);
   if (side.connected) return;

@@ -45,6 +45,8 @@ export interface Side {
   handlers: Handler[];
   /** In sync with the peer at some instant of this boot. */
   syncedThisBoot: boolean;
+  /** What the host knew of this disk when it ordered the newest promotion. */
+  askedFrom: DiskState | null;
   /** When the peer's kernel last answered, and how long silence is taken for it. */
   answeredAt: number;
   patience: number;
@@ -240,6 +242,7 @@ function createSide(current: string): Side {
     inFlight: null,
     handlers: [],
     syncedThisBoot: false,
+    askedFrom: null,
     answeredAt: 0,
     patience: 1400,
     suspendedSince: 0,
