@@ -117,7 +117,8 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       images,
       umid: `${options.name}-${name}-${randomUUID().slice(0, 4)}`,
       cpu: (FACTS[name].number - 1) % cores,
-      memoryMiB: 640,
+      // Unpacking a package leaves no room in the smaller one.
+      memoryMiB: options.packages === undefined ? 640 : 1024,
       watchdogMs: 5_000,
       onEvent: (event, detail) => note(name, event, detail),
     });
