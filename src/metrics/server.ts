@@ -25,7 +25,10 @@ export function servePage(options: PageOptions, where: ListenOptions): Promise<R
   const listener = answer(options);
   let server: Server;
   try {
-    server = options.tls === null ? createPlain(limits, listener) : createTls({ ...limits, ...options.tls }, listener);
+    server =
+      options.tls === null
+        ? createPlain(limits, listener)
+        : createTls({ ...limits, handshakeTimeout: REQUEST_MS, ...options.tls }, listener);
   } catch (error) {
     return Promise.resolve(err(`Cannot use the certificate and key of tls: ${reasonOf(error)}`));
   }

@@ -8,6 +8,8 @@ import { test } from "node:test";
 import { recordText, parseRecord } from "../../src/setup/answers.ts";
 import { askHost, readPlace } from "../../src/setup/pool/peer.ts";
 import { readPoolText, SETUP_RECORD, writePoolText } from "../../src/setup/pool/record.ts";
+import type { XapiError, XapiGate, XapiSession, XapiValue } from "../../src/drivers/xapi/port.ts";
+import { err, ok, type Result } from "../../src/util/result.ts";
 import { ensureSr, forgetSr } from "../../src/setup/pool/sr.ts";
 import { startSimPool, XCP1, XCP2 } from "../act/pool/sim-pool.ts";
 import { ANSWERS, RECORD, SECRET } from "./samples.ts";
@@ -88,3 +90,31 @@ test("the SR is made once, on the LUN that SM lists, and plugged on both hosts; 
   assert.deepEqual(await forgetSr(master.context, ANSWERS), { ok: true, value: "forgotten" });
   assert.deepEqual(await forgetSr(master.context, ANSWERS), { ok: true, value: "none" });
 });
+
+/** What the second look, at the LUN itself, may meet instead of a list. */
+const NO_LISTS: readonly (readonly [name: string, answer: Result<XapiValue, XapiError>])[] = [
+  ["no answer in time", err({ kind: "timeout", call: "SR.probe", afterMs: 60_000 })],
+  ["a lost connection", err({ kind: "transport", call: "SR.probe", reason: "socket hang up" })],
+  ["an SR in use", err({ kind: "api", call: "SR.probe", code: "SR_BACKEND_FAILURE_39", params: ["", "SRInUse"] })],
+  ["something that is no list", ok("<?xml version='1.0'?><iscsi-target/>")],
+];
+for (const [name, answer] of NO_LISTS) {
+  test(`no SR is made on a LUN that could not be looked into: ${name}`, async (t) => {
+    const { master } = await startSimPool(t);
+    const calls: string[] = [];
+    const openPool: XapiGate["openPool"] = async (deadlineMs, signal) => {
+      const opened = await master.context.gate.openPool(deadlineMs, signal);
+      if (!opened.ok) return opened;
+      const session = opened.value;
+      const call: XapiSession["call"] = (method, params, ms, aborted) => {
+        calls.push(method);
+        const second = method === "SR.probe" && calls.filter((one) => one === "SR.probe").length === 2;
+        return second ? Promise.resolve(answer) : session.call(method, params, ms, aborted);
+      };
+      return ok({ ...session, call });
+    };
+    const made = await ensureSr({ ...master.context, gate: { ...master.context.gate, openPool } }, ANSWERS);
+    assert.ok(!made.ok && /look whether the LUN holds an SR/.test(made.error), JSON.stringify(made));
+    assert.ok(!calls.includes("SR.create"), calls.join());
+  });
+}

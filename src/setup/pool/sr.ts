@@ -55,8 +55,9 @@ async function ensure(
   const scsi = await probeScsiId(context, session, pool.value.masterRef, target, answers.lun);
   if (!scsi.ok) return scsi;
   const config = { ...target, SCSIid: scsi.value };
-  const holds = await probeText(context, session, pool.value.masterRef, config);
-  const old = /<SR>[\s\S]*?<UUID>\s*([0-9a-f-]{36})/.exec(holds)?.[1];
+  const holds = await probeSrs(context, session, pool.value.masterRef, config);
+  if (!holds.ok) return holds;
+  const old = /<SR>[\s\S]*?<UUID>\s*([0-9a-f-]{36})/.exec(holds.value)?.[1];
   if (old !== undefined)
     return err({
       kind: "refused",
@@ -117,6 +118,30 @@ async function probeText(
   const answer = await session.call("SR.probe", [host, config, "lvmoiscsi", {}], PROBE_MS, context.signal);
   if (answer.ok) return typeof answer.value === "string" ? answer.value : "";
   return answer.error.kind === "api" ? [answer.error.code, ...answer.error.params].join("\n") : "";
+}
+
+/**
+ * The SRs on the LUN, as SM lists them; an empty list is `<SRlist>` too. Anything else (no answer, an error of SM, an SR in
+ * use by a map) says nothing about the LUN, and what is not known to be empty must not be erased.
+ */
+async function probeSrs(
+  context: PoolContext,
+  session: XapiSession,
+  host: string,
+  config: DeviceConfig,
+): Promise<Done<string>> {
+  const text = during(
+    "look whether the LUN holds an SR",
+    await session.call("SR.probe", [host, config, "lvmoiscsi", {}], PROBE_MS, context.signal),
+  );
+  if (!text.ok) return text;
+  if (typeof text.value === "string" && /<SRlist\b/.test(text.value)) return ok(text.value);
+  return err({
+    kind: "unverified",
+    during: "look whether the LUN holds an SR",
+    found: String(text.value).replaceAll(/\s+/g, " ").slice(0, 160),
+    expected: "a list of SRs; nothing was made",
+  });
 }
 
 async function probeScsiId(

@@ -41,7 +41,7 @@ export function drbdResourceText({ answers, drbdSecret }: SetupRecord, { major, 
   const hosts = answers.hosts.map(({ name, disk, replication }, index) => {
     const at = replication.includes(":") ? `ipv6 [${replication}]` : replication;
     return `  on ${name} {
-    disk ${disk};
+    disk "${disk}";
     address ${at}:${answers.drbdPort};
 ${major === 9 ? `    node-id ${index};\n` : ""}  }
 `;
