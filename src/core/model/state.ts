@@ -137,8 +137,7 @@ export interface PendingCommand {
     | "become-secondary"
     | "maintenance"
     | "leave"
-    | "pause"
-    | "resolve-split-brain";
+    | "pause";
   readonly startedAt: Instant;
   readonly phase: string;
   readonly pending: number | null;
@@ -149,11 +148,10 @@ export interface PendingCommand {
 /** Work for the peer that ends with an answer to its request. */
 export interface OwedAnswer {
   readonly requestId: number;
-  readonly kind: PeerRequest["kind"];
+  readonly kind:
+    "outdate" | "acquire" | "claim" | "cancel" | "prepare-mode" | "commit-mode" | "hand-over" | "confirm-gone";
   readonly waitingFor: readonly number[];
   readonly failed: string | null;
-  /** What its effects told, for the answer. */
-  readonly said?: string;
   /** A22: what must not be found here any more. */
   readonly domains?: readonly string[];
 }
