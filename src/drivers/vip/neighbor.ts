@@ -16,9 +16,10 @@ link = socket.socket(socket.AF_INET6, socket.SOCK_RAW, ICMP6)
 link.setsockopt(socket.SOL_SOCKET, 25, device.encode() + b'\\0')  # SO_BINDTODEVICE
 mac = fcntl.ioctl(link, 0x8927, struct.pack('256s', device.encode()))[18:24]  # SIOCGIFHWADDR
 index = socket.if_nametoindex(device)
-# Others must not believe what came over a router: hop limit 255, sent and received.
+# What came over a router is not to be believed (RFC 4861, 6.1 and 7.1): it has a hop limit below 255.
 link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
 link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
+link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
 # Of what arrives only neighbour advertisements (a set bit keeps a type out).
 link.setsockopt(ICMP6, 1, struct.pack('=8L', *[0xffffffff & ~(1 << 136 % 32 if i == 136 // 32 else 0) for i in range(8)]))
 
@@ -42,8 +43,9 @@ while count == 0 or asked < count:
         left = until - time.time()
         if left <= 0 or not select.select([link], [], [], left)[0]:
             break
-        data = link.recv(1500)
-        if len(data) < 32 or data[8:24] != address or data[24] != 2:
+        data, told, _, _ = link.recvmsg(1500, socket.CMSG_SPACE(4))
+        hops = [struct.unpack('=i', value)[0] for _, kind, value in told if kind == socket.IPV6_HOPLIMIT]
+        if hops != [255] or len(data) < 32 or data[8:24] != address or data[24] != 2:
             continue
         found = ':'.join('%02x' % b for b in data[26:32])
         print('Unicast reply from %s [%s]' % (text, found))
