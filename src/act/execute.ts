@@ -147,7 +147,7 @@ async function lookAgain(effect: OuterEffect, findings: Findings, ok: boolean): 
     case "target-warm":
       return findings.target(ok ? { running: true } : null);
     case "target-withdraw":
-      return findings.target(ok ? { running: false, filled: false, portalOpen: false } : null);
+      return findings.target(ok ? { running: false, filled: false, portalOpen: false, holds: false } : null);
     case "target-fill":
       return findings.target(ok ? { running: true, filled: true } : null);
     case "portal-open":

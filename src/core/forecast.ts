@@ -5,7 +5,7 @@
 import { explain } from "./explain.ts";
 import { inContact, isOwner, serving } from "./facts.ts";
 import type { DrbdView } from "./model/drbd.ts";
-import type { Event } from "./model/event.ts";
+import type { Event, TargetFacts } from "./model/event.ts";
 import { known, valueOf } from "./model/observation.ts";
 import type { State } from "./model/state.ts";
 import type { Instant, Millis } from "./model/time.ts";
@@ -134,7 +134,7 @@ function createBench(first: State, world: ForecastWorld): Bench {
     later(EFFECT_MS, { kind: "drbd", views: known(Object.fromEntries(changed), clock) });
   }
 
-  function patchTarget(patch: Partial<{ running: boolean; filled: boolean; portalOpen: boolean }>): void {
+  function patchTarget(patch: Partial<TargetFacts>): void {
     const before = valueOf(state.target) ?? { running: false, filled: false, portalOpen: false };
     later(EFFECT_MS, { kind: "target", target: known({ ...before, ...patch }, clock) });
   }
@@ -198,7 +198,7 @@ function createBench(first: State, world: ForecastWorld): Bench {
         patchTarget({ portalOpen: true });
         return result(action.id, EFFECT_MS + 1);
       case "target-withdraw":
-        patchTarget({ running: false, filled: false, portalOpen: false });
+        patchTarget({ running: false, filled: false, portalOpen: false, holds: false });
         return result(action.id, EFFECT_MS + 1);
       case "vip-add":
       case "vip-remove": {

@@ -91,9 +91,9 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
       }
       targetState = found.value;
       const filled = resources.every((r) => found.value.exported.includes(r));
-      const { running, portalOpen, allowed } = found.value;
+      const { running, portalOpen, allowed, holds } = found.value;
       const peerBarred = filled && !allowed.some((entry) => peerInitiators.some((peer) => covers(entry, peer)));
-      facts = { running, filled, portalOpen, peerBarred };
+      facts = { running, filled, portalOpen, holds, peerBarred };
     } else facts = { ...facts, ...verified };
     targetUnknown = false;
     feed({ kind: "target", target: known(facts, now()) });

@@ -384,3 +384,14 @@ test("D3: while the tool that outdates hangs, questions do not pile up, and each
     Array.from({ length: 40 }, (_, i) => i + 1),
   );
 });
+
+test("a host that does not serve gives back a device that a filling ended half-way left open", () => {
+  const state = servingWorld().state("b");
+  const now = state.lastTick + 10;
+  const orders = (holds: boolean): readonly string[] => {
+    const value = { running: true, filled: false, portalOpen: false, holds };
+    return step(state, { kind: "target", target: known(value, now) }, now).actions.map((a) => a.kind);
+  };
+  assert.ok(orders(true).includes("target-withdraw"));
+  assert.ok(!orders(false).includes("target-withdraw"));
+});

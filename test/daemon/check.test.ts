@@ -89,6 +89,7 @@ const healthy: CheckParts = {
         running: true,
         pid: 7,
         exported: ["iscsi1"],
+        holds: true,
         portalOpen: true,
         allowed: ["ALL"],
         sessions: 2,

@@ -13,6 +13,7 @@ test("a look at the target without an answer is repeated with every look until t
     running: true,
     pid: 1,
     exported: ["r"],
+    holds: true,
     portalOpen: true,
     allowed: [],
     sessions: 0,
@@ -59,6 +60,8 @@ test("a look at the target without an answer is repeated with every look until t
   hangs = false;
   await later();
   assert.equal(newest(), "known");
+  const [seen] = told.flatMap((e) => (e.kind === "target" && e.target.kind === "known" ? [e.target.value] : []));
+  assert.deepEqual([seen?.filled, seen?.holds], [true, true]);
   const needed = looks;
   await later();
   assert.equal(looks, needed, "a target that answered is left alone");

@@ -52,18 +52,14 @@ export function repair(turn: Turn): void {
   followStorage(turn);
   if (state.activity !== null) return;
   const target = valueOf(state.target);
+  const held = target?.filled === true || target?.holds === true;
   // After a release it may wait: a process started now would take the processor from the initiators that log in again.
   const calm = isOwner(state) || state.target.kind === "unknown" || now - state.target.at >= WARM_AFTER_MS;
   if (target !== undefined && !target.running && !state.softFenced && calm)
     mend(turn, "warm the target", { kind: "target-warm" });
-  if (
-    !state.softFenced &&
-    state.handover === null &&
-    !isOwner(state) &&
-    (target?.filled === true || valueOf(state.vip) === "present")
-  ) {
+  if (!state.softFenced && state.handover === null && !isOwner(state) && (held || valueOf(state.vip) === "present")) {
     mend(turn, "withdraw what a stopped daemon left", {
-      kind: target?.filled === true ? "target-withdraw" : "vip-remove",
+      kind: held ? "target-withdraw" : "vip-remove",
     });
   }
   demoteStray(turn);
@@ -172,7 +168,8 @@ function followStorage(turn: Turn): void {
 function demoteStray(turn: Turn): void {
   const { state } = turn;
   if (!peerOwns(state) || state.claim !== null || state.handover !== null) return;
-  if (valueOf(state.target)?.filled !== false || valueOf(state.vip) !== "absent") return;
+  const target = valueOf(state.target);
+  if (target?.filled !== false || target.holds === true || valueOf(state.vip) !== "absent") return;
   for (const resource of state.config.resources) {
     if (view(state, resource)?.role === "Primary") mend(turn, `demote ${resource}`, { kind: "demote", resource });
   }

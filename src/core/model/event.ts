@@ -11,6 +11,8 @@ export interface TargetFacts {
   /** Every LUN of every resource is exported. */
   readonly filled: boolean;
   readonly portalOpen: boolean;
+  /** A device is open, exported or not: it has to be withdrawn where this host does not serve; absent: nothing is known of one. */
+  readonly holds?: boolean;
   /** The ACL keeps the peer's initiators out (D16); absent: not looked at. */
   readonly peerBarred?: boolean;
 }

@@ -13,7 +13,7 @@ export function createExclusive(chosen: TargetPort, other: Pick<TargetPort, "obs
     if (isGone) return ok(null);
     const found = await other.observe();
     if (!found.ok) return found;
-    if (found.value.running || found.value.exported.length > 0) {
+    if (found.value.running || found.value.holds) {
       const ended = await other.withdraw();
       if (!ended.ok) return ended;
     }

@@ -27,6 +27,8 @@ export interface TargetState {
   readonly pid: number | null;
   /** LUNs that are exported at this moment, by resource. */
   readonly exported: readonly string[];
+  /** A device is open here, exported or not: DRBD cannot become Secondary before it is withdrawn. */
+  readonly holds: boolean;
   readonly portalOpen: boolean;
   /** Who may log in to the exported LUNs: initiator addresses, or ALL. */
   readonly allowed: readonly string[];

@@ -93,6 +93,7 @@ if (!isInNamespace()) {
           running: true,
           pid: null,
           exported: [],
+          holds: false,
           portalOpen: false,
           allowed: [],
           sessions: 0,

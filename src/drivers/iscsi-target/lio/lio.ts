@@ -130,12 +130,12 @@ export function createLio(
       lun.device,
       serialOf(target, lun),
     ]);
-    const isFull = target.luns.every((lun) => serves(before.value, lun));
+    const isFull = target.luns.every((lun) => serves(before.value, lun, serialOf(target, lun)));
     const filled = isFull ? before : await run("fill the kernel's target", FILL, args);
     if (!filled.ok) return filled;
-    const missing = target.luns.filter((lun) => !serves(filled.value, lun));
+    const missing = target.luns.filter((lun) => !serves(filled.value, lun, serialOf(target, lun)));
     if (missing.length > 0) {
-      const found = missing.map((lun) => `no LUN ${lun.lun} on ${lun.device}`).join(", ");
+      const found = missing.map((lun) => `no LUN ${lun.lun} on ${lun.device} with its serial number`).join(", ");
       return unverified("fill the kernel's target", "all LUNs", found);
     }
     for (const lun of target.luns) {
@@ -167,6 +167,8 @@ export function createLio(
       running: enabled === true,
       pid: null,
       exported: luns.map(({ store }) => stores.find((one) => one.name === store)?.resource ?? store),
+      // A filling that was ended half-way leaves a device open that no LUN shows.
+      holds: luns.length > 0 || stores.some((one) => one.enabled),
       portalOpen: enabled === true && portals.some((one) => one !== loopbackName),
       allowed: admitted.value ?? ["ALL"],
       sessions: sessionsOf(shown.value),
@@ -183,7 +185,7 @@ export function createLio(
   async function withdraw(): Promise<Change> {
     withdrawing = true;
     try {
-      const done = await run("withdraw the kernel's target", WITHDRAW, [], withdrawTimeoutMs);
+      const done = await run("withdraw the kernel's target", WITHDRAW, [loopbackName], withdrawTimeoutMs);
       if (!done.ok) return done;
       const { enabled, stores, portals } = done.value;
       if (enabled !== null || stores.length > 0 || portals.length > 0) {
@@ -241,6 +243,7 @@ const nothing: TargetState = {
   running: false,
   pid: null,
   exported: [],
+  holds: false,
   portalOpen: false,
   allowed: ["ALL"],
   sessions: 0,
@@ -249,11 +252,14 @@ const nothing: TargetState = {
 
 const isOurs = (name: string): boolean => name === SELF_CHECK_NAME || name === WATCH_NAME;
 
-const serves = ({ luns, stores }: ShownLio, lun: ExportedLun): boolean => {
+const serves = ({ luns, stores }: ShownLio, lun: ExportedLun, serial: string): boolean => {
   const name = storeName(lun.lun, lun.resource);
   const store = stores.find((one) => one.name === name);
   return (
-    store?.enabled === true && store.device === lun.device && luns.some((l) => l.lun === lun.lun && l.store === name)
+    store?.enabled === true &&
+    store.device === lun.device &&
+    store.serial === serial &&
+    luns.some((l) => l.lun === lun.lun && l.store === name)
   );
 };
 

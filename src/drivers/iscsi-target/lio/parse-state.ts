@@ -9,6 +9,8 @@ export interface ShownStore {
   readonly resource: string | null;
   readonly enabled: boolean;
   readonly device: string;
+  /** Initiators know the disk by it; empty when none was written. */
+  readonly serial: string;
 }
 
 export interface ShownLio {
@@ -36,13 +38,13 @@ export function parseState(text: string): Result<ShownLio, string> {
   // The kernel ends each name of a session with a zero byte too.
   for (const line of text.replaceAll("\0", "").split("\n")) {
     if (line === "") continue;
-    const [what, first = "", second = "", third = ""] = line.split(" ");
+    const [what, first = "", second = "", third = "", ...rest] = line.split(" ");
     if (what === "tpg" && (first === "0" || first === "1")) enabled = first === "1";
     else if (what === "portal" && first !== "") portals.push(first);
     else if (what === "lun" && /^\d+$/.test(first) && second !== "") luns.push({ lun: Number(first), store: second });
     else if (what === "store" && first !== "" && (second === "0" || second === "1")) {
       const resource = /^tandem\.\d+\.(.+)$/.exec(first)?.[1] ?? null;
-      stores.push({ name: first, resource, enabled: second === "1", device: third });
+      stores.push({ name: first, resource, enabled: second === "1", device: third, serial: rest.join(" ") });
     } else if (what === "dynamic" && first !== "") dynamic.push(first);
     else if (what === "acl" && first !== "" && second !== "") {
       const address = /^\[(.+)\]$/.exec(second)?.[1] ?? second;

@@ -9,7 +9,7 @@ export const STORE_PREFIX = "tandem.";
 const HBA = "core/fileio_7694";
 
 /**
- * What is there, a line each: `tpg 0|1`, `portal NAME`, `lun N STORE`, `store NAME 0|1 DEVICE`, `dynamic INITIATOR`,
+ * What is there, a line each: `tpg 0|1`, `portal NAME`, `lun N STORE`, `store NAME 0|1 DEVICE SERIAL`, `dynamic INITIATOR`,
  * `acl INITIATOR ADDRESS|-`. No process but the shell itself.
  */
 const SHOW = `
@@ -18,7 +18,9 @@ show() {
   for store in core/fileio_*/${STORE_PREFIX}*; do
     [ -d "$store" ] || continue
     read -r on < "$store/enable"; device=; read -r device < "$store/udev_path" || :
-    echo "store \${store##*/} $on $device"
+    # The kernel shows it behind a title.
+    serial=; IFS= read -r serial < "$store/wwn/vpd_unit_serial" || :
+    echo "store \${store##*/} $on $device \${serial#*: }"
   done
   cd "iscsi/$2/tpgt_1" 2>/dev/null || return 0
   read -r on < enable; echo "tpg $on"
@@ -37,17 +39,41 @@ show() {
 }
 `;
 
+/**
+ * Disabling ends every session and waits for its commands. Every target of ours has the loopback portal, so one under an IQN
+ * that the configuration names no more is known by it.
+ */
+const APART = `
+apart() {
+  read -r on < "$1/enable"
+  [ "$on" != 1 ] || echo 0 > "$1/enable"
+  tpg=$1
+  set --
+  for link in "$tpg"/lun/lun_*/*; do [ ! -L "$link" ] || set -- "$@" "$link"; done
+  [ $# -eq 0 ] || rm "$@"
+  set --
+  for dir in "$tpg"/np/* "$tpg"/acls/* "$tpg"/lun/lun_* "$tpg"; do [ ! -d "$dir" ] || set -- "$@" "$dir"; done
+  rmdir "$@" "\${tpg%/*}"
+}
+apart_earlier() {
+  for np in "$1"/iscsi/*/tpgt_1/np/"$3"; do
+    [ ! -d "$np" ] || [ "$np" = "$1/iscsi/$2/tpgt_1/np/$3" ] || ( apart "\${np%/np/*}" )
+  done
+}
+`;
+
 const script = (body: string): string => `set -e\n${SHOW}${body}\nshow "$1" "$2"\n`;
 
 export const LOOK = script("");
 
 /** $3: the loopback portal. An enabled target without a LUN, for whoever gets past the routes of \`admission.ts\`. */
-export const WARM = script(`
+export const WARM = script(`${APART}
 if [ ! -d "$1/iscsi" ]; then
   modprobe -a target_core_mod target_core_file iscsi_target_mod
   [ -d "$1" ] || mount -t configfs configfs "\${1%/*}"
   mkdir -p "$1/iscsi"
 fi
+apart_earlier "$1" "$2" "$3"
 tpg=$1/iscsi/$2/tpgt_1
 on=0
 [ ! -d "$tpg" ] || read -r on < "$tpg/enable"
@@ -83,10 +109,13 @@ while [ $# -gt 0 ]; do
     echo "fd_dev_name=$3" > "$store/control"
     echo "$3" > "$store/udev_path"
     echo 1 > "$store/enable"
+  fi
+  # An enabled store may be what an earlier shell left that was ended here; once it is linked the kernel takes no serial.
+  if [ ! -L "$lun/$2" ]; then
     echo 0 > "$store/attrib/emulate_write_cache"
     echo "$4" > "$store/wwn/vpd_unit_serial"
+    ln -s "$store" "$lun/$2"
   fi
-  [ -L "$lun/$2" ] || ln -s "$store" "$lun/$2"
   shift 4
 done
 set -- "$root" "$iqn"
@@ -98,21 +127,13 @@ export const OPEN = script(`
 `);
 
 /**
- * Disabling ends every session and waits for its commands; removing the device object closes the device. What an
- * administrator or another program made in the tree stays, unless it is under our IQN.
+ * $3: the loopback portal. Removing the device object closes the device. What an administrator or another program made in the
+ * tree stays, unless it is under our IQN.
  */
-export const WITHDRAW = script(`
-root=$1 iqn=$2 tpg=$1/iscsi/$2/tpgt_1
-if [ -d "$tpg" ]; then
-  read -r on < "$tpg/enable"
-  [ "$on" != 1 ] || echo 0 > "$tpg/enable"
-  set --
-  for link in "$tpg"/lun/lun_*/*; do [ ! -L "$link" ] || set -- "$@" "$link"; done
-  [ $# -eq 0 ] || rm "$@"
-  set --
-  for dir in "$tpg"/np/* "$tpg"/acls/* "$tpg"/lun/lun_* "$tpg"; do [ ! -d "$dir" ] || set -- "$@" "$dir"; done
-  rmdir "$@" "\${tpg%/*}"
-fi
+export const WITHDRAW = script(`${APART}
+root=$1 iqn=$2
+[ ! -d "$1/iscsi/$2/tpgt_1" ] || ( apart "$1/iscsi/$2/tpgt_1" )
+apart_earlier "$1" "$2" "$3"
 set --
 for store in "$root"/core/fileio_*/${STORE_PREFIX}*; do [ ! -d "$store" ] || set -- "$@" "$store"; done
 [ $# -eq 0 ] || rmdir "$@"

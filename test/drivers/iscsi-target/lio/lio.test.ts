@@ -6,9 +6,11 @@ import { tmpdir } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import type { ExecOptions, ExecResult } from "../../../../src/drivers/exec/port.ts";
+import { createExclusive } from "../../../../src/drivers/iscsi-target/exclusive.ts";
 import { createLio } from "../../../../src/drivers/iscsi-target/lio/lio.ts";
 import * as scripts from "../../../../src/drivers/iscsi-target/lio/scripts.ts";
 import type { TargetPort, TargetSpec } from "../../../../src/drivers/iscsi-target/port.ts";
+import { ok } from "../../../../src/util/result.ts";
 import { exited } from "../../exec/scripted-exec.ts";
 import { startFakeTarget, type FakeTarget } from "./fake-target.ts";
 
@@ -48,7 +50,7 @@ describe("the kernel's target", () => {
       calls: [],
       does: {
         WARM: () => void (world.shows = ["tpg 1", loopback]),
-        FILL: () => void world.shows.push("lun 10 tandem.10.iscsi1", "store tandem.10.iscsi1 1 /dev/drbd1"),
+        FILL: () => void world.shows.push("lun 10 tandem.10.iscsi1", "store tandem.10.iscsi1 1 /dev/drbd1 0000000011"),
         OPEN: ([name = ""]) => void world.shows.push(`portal ${name}`),
         WITHDRAW: () => void (world.shows = []),
       },
@@ -91,6 +93,7 @@ describe("the kernel's target", () => {
       running: true,
       pid: null,
       exported: ["iscsi1"],
+      holds: true,
       portalOpen: true,
       allowed: ["ALL"],
       sessions: 0,
@@ -124,7 +127,7 @@ describe("the kernel's target", () => {
     await target.close();
     target = await startFakeTarget(false);
     const cached = createLio(
-      { run: async () => exited(0, "tpg 1\nlun 10 tandem.10.iscsi1\nstore tandem.10.iscsi1 1 /dev/drbd1") },
+      { run: async () => exited(0, "tpg 1\nlun 10 tandem.10.iscsi1\nstore tandem.10.iscsi1 1 /dev/drbd1 0000000011") },
       spec,
       {
         loopback: target.portal,
@@ -142,7 +145,33 @@ describe("the kernel's target", () => {
     assert.ok(!filled.ok && filled.error.kind === "unverified");
   });
 
-  for (const left of ["tpg 0", "portal 10.10.10.3:3260", "store tandem.10.iscsi1 1 /dev/drbd1"]) {
+  for (const serial of ["", "0000000012"]) {
+    it(`does not call a LUN with the serial number "${serial}" filled`, async () => {
+      await lio.warm();
+      const store = `store tandem.10.iscsi1 1 /dev/drbd1 ${serial}`;
+      world.does["FILL"] = () => void world.shows.push("lun 10 tandem.10.iscsi1", store);
+      const filled = await lio.fill(spec);
+      assert.ok(!filled.ok && filled.error.kind === "unverified");
+    });
+  }
+
+  it("holds a device that is enabled and not linked, and one that is not enabled it does not", async () => {
+    await lio.warm();
+    for (const on of [1, 0]) {
+      world.shows = ["tpg 1", `store tandem.10.iscsi1 ${on} /dev/drbd1 `];
+      const seen = await lio.observe();
+      assert.deepEqual(seen.ok && [seen.value.exported, seen.value.holds], [[], on === 1]);
+    }
+  });
+
+  it("is ended where the other target serves, with a device that it holds without a LUN", async () => {
+    world.shows = ["store tandem.10.iscsi1 1 /dev/drbd1 "];
+    const exclusive = createExclusive({ ...lio, warm: async () => ok("already") }, lio);
+    assert.deepEqual(await exclusive.warm(), { ok: true, value: "already" });
+    assert.deepEqual(world.shows, []);
+  });
+
+  for (const left of ["tpg 0", "portal 10.10.10.3:3260", "store tandem.10.iscsi1 1 /dev/drbd1 0000000011"]) {
     it(`is not withdrawn while "${left}" is left`, async () => {
       await serve();
       world.does["WITHDRAW"] = () => void (world.shows = [left]);

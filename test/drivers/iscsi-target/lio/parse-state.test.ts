@@ -5,8 +5,8 @@ import { parseState } from "../../../../src/drivers/iscsi-target/lio/parse-state
 describe("what the scripts print", () => {
   it("is read whole", () => {
     const text = [
-      "store tandem.10.iscsi1 1 /dev/drbd1",
-      "store tandem.11.iscsi2 0 ",
+      "store tandem.10.iscsi1 1 /dev/drbd1 0000000011",
+      "store tandem.11.iscsi2 0  ",
       "tpg 1",
       "portal 127.0.0.1:13260",
       "portal [fd00::3]:3260",
@@ -25,8 +25,8 @@ describe("what the scripts print", () => {
       portals: ["127.0.0.1:13260", "[fd00::3]:3260"],
       luns: [{ lun: 10, store: "tandem.10.iscsi1" }],
       stores: [
-        { name: "tandem.10.iscsi1", resource: "iscsi1", enabled: true, device: "/dev/drbd1" },
-        { name: "tandem.11.iscsi2", resource: "iscsi2", enabled: false, device: "" },
+        { name: "tandem.10.iscsi1", resource: "iscsi1", enabled: true, device: "/dev/drbd1", serial: "0000000011" },
+        { name: "tandem.11.iscsi2", resource: "iscsi2", enabled: false, device: "", serial: "" },
       ],
       dynamic: ["iqn.2026-11.lab:vm1", "iqn.2026-11.lab:vm2"],
       named: [

@@ -1,0 +1,147 @@
+// The scripts themselves, by a real shell in a directory that is laid out like the kernel's tree. It has no rules of its own:
+// what a script leaves there is looked at, what the kernel makes of it is seen in the lab.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { parseState, type ShownLio } from "../../../../src/drivers/iscsi-target/lio/parse-state.ts";
+import { FILL, LOOK, WARM, WITHDRAW } from "../../../../src/drivers/iscsi-target/lio/scripts.ts";
+
+const iqn = "iqn.2026-11.test:iscsi1";
+const earlier = "iqn.2026-11.test:before";
+const loopback = "127.0.0.1:13260";
+const tpg = `iscsi/${iqn}/tpgt_1`;
+const store = "core/fileio_7694/tandem.10.iscsi1";
+const link = `${tpg}/lun/lun_10/tandem.10.iscsi1`;
+const lun = ["10", "tandem.10.iscsi1", "/dev/drbd1", "0000000011"];
+const TITLE = "T10 VPD Unit Serial Number: ";
+
+describe("the scripts for the kernel's target", () => {
+  let dir: string;
+  let root: string;
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), "tandem-lio-"));
+    root = join(dir, "target");
+    // In configfs the files of a directory go with it.
+    write(join("..", "bin", "rmdir"), '#!/bin/sh\nexec rm -r "$@"\n');
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  function write(path: string, text: string): void {
+    const file = join(root, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text, { mode: 0o755 });
+  }
+  const read = (path: string): string => readFileSync(join(root, path), "utf8").trim();
+
+  function run(script: string, ...args: readonly string[]): ShownLio {
+    const env = { PATH: `${join(dir, "bin")}:${process.env["PATH"] ?? ""}` };
+    const options = { encoding: "utf8" as const, env, timeout: 60_000, stdio: "pipe" as const };
+    const shown = parseState(execFileSync("sh", ["-c", script, "tandem", root, iqn, ...args], options));
+    assert.ok(shown.ok);
+    return shown.value;
+  }
+
+  function makeTarget(name: string): void {
+    write(`iscsi/${name}/tpgt_1/enable`, "1\n");
+    write(`iscsi/${name}/tpgt_1/dynamic_sessions`, "");
+    mkdirSync(join(root, `iscsi/${name}/tpgt_1/np/${loopback}`), { recursive: true });
+  }
+
+  function makeStore(enabled: "0" | "1", serial: string): void {
+    write(`${store}/enable`, `${enabled}\n`);
+    write(`${store}/udev_path`, "/dev/drbd1\n");
+    write(`${store}/attrib/emulate_write_cache`, "1\n");
+    write(`${store}/wwn/vpd_unit_serial`, `${TITLE}${serial}\n`);
+  }
+
+  function linkUnder(name: string): void {
+    const at = join(root, `iscsi/${name}/tpgt_1/lun/lun_10/tandem.10.iscsi1`);
+    mkdirSync(dirname(at), { recursive: true });
+    symlinkSync(join(root, store), at);
+  }
+
+  it("show the serial number of a store, and that it has none", () => {
+    makeStore("1", "0000000011");
+    const has = { name: "tandem.10.iscsi1", resource: "iscsi1", enabled: true, device: "/dev/drbd1" };
+    assert.deepEqual(run(LOOK).stores, [{ ...has, serial: "0000000011" }]);
+    makeStore("1", "");
+    assert.deepEqual(run(LOOK).stores, [{ ...has, serial: "" }]);
+  });
+
+  for (const enabled of ["0", "1"] as const) {
+    it(`fill a store that was left with enable ${enabled} and no serial: cache off and serial before the link`, () => {
+      makeTarget(iqn);
+      makeStore(enabled, "");
+      const filled = run(FILL, ...lun);
+      assert.equal(read(`${store}/enable`), "1");
+      assert.equal(read(`${store}/attrib/emulate_write_cache`), "0");
+      assert.deepEqual(
+        filled.stores.map((one) => one.serial),
+        ["0000000011"],
+      );
+      assert.ok(lstatSync(join(root, link)).isSymbolicLink());
+    });
+  }
+
+  it("do not link a store whose serial the kernel does not take", () => {
+    makeTarget(iqn);
+    makeStore("1", "");
+    rmSync(join(root, store, "wwn/vpd_unit_serial"));
+    mkdirSync(join(root, store, "wwn/vpd_unit_serial"));
+    assert.throws(() => run(FILL, ...lun));
+    assert.equal(existsSync(join(root, link)), false);
+  });
+
+  it("write nothing to a store that is linked", () => {
+    makeTarget(iqn);
+    makeStore("1", "other");
+    linkUnder(iqn);
+    run(FILL, ...lun);
+    assert.equal(read(`${store}/wwn/vpd_unit_serial`), `${TITLE}other`);
+  });
+
+  it("withdraw a store without a link, and the target of an earlier IQN", () => {
+    makeTarget(iqn);
+    makeTarget(earlier);
+    makeStore("1", "");
+    linkUnder(earlier);
+    const foreign = "iscsi/iqn.2026-11.test:foreign/tpgt_1";
+    write(`${foreign}/enable`, "1\n");
+    const left = run(WITHDRAW, loopback);
+    assert.deepEqual([left.enabled, left.stores], [null, []]);
+    assert.equal(existsSync(join(root, "iscsi", earlier)), false);
+    assert.equal(read(`${foreign}/enable`), "1", "what is not ours stays");
+  });
+
+  it("take the target of an earlier IQN apart before this one is warm, once", () => {
+    makeTarget(iqn);
+    makeTarget(earlier);
+    makeStore("1", "");
+    linkUnder(earlier);
+    for (const _ of [1, 2]) {
+      assert.equal(run(WARM, loopback).enabled, true);
+      assert.equal(existsSync(join(root, "iscsi", earlier)), false);
+    }
+    assert.deepEqual(run(FILL, ...lun).luns, [{ lun: 10, store: "tandem.10.iscsi1" }]);
+  });
+
+  it("fail to withdraw when a target of an earlier IQN cannot be taken apart", () => {
+    makeTarget(earlier);
+    write("../bin/rmdir", "#!/bin/sh\nexit 1\n");
+    assert.throws(() => run(WITHDRAW, loopback));
+  });
+});
