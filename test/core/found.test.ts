@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { loseConnection } from "../sim/drbd.ts";
+import { inject } from "../sim/inject.ts";
 import { sideOf } from "../sim/sim.ts";
 import { R, servingWorld, type World } from "../sim/world.ts";
 
@@ -125,5 +126,29 @@ test("V6: a release rolled back without contact does not use the epoch of the pe
   world.run(4_000);
   slow = false;
   world.until("takeover", () => world.serving("b"), 12_000);
+  assert.deepEqual(world.violations, []);
+});
+
+test("D18, V4: an owner without a disk whose demotion fails serves on through the other copy", () => {
+  const world = servingWorld();
+  inject(world, { at: 0, kind: "action", host: "a", effect: "demote", fault: "fails", always: true, ms: 300_000 });
+  world.failDisk("a");
+  world.run(20_000);
+  const before = world.acked;
+  const lines = world.log.length;
+  world.run(30_000);
+  assert.ok(world.acked > before + 50, `${world.acked - before} writes`);
+  assert.ok(world.log.length - lines < 100, `${world.log.length - lines} lines`);
+  assert.deepEqual(world.violations, []);
+});
+
+test("A9, V4: an owner without a disk whose offer is refused again and again pauses between the offers", () => {
+  const world = servingWorld();
+  world.failDisk("a");
+  world.failDisk("b");
+  const { epoch } = world.state("a").durable;
+  world.run(60_000);
+  const spent = world.state("a").durable.epoch - epoch;
+  assert.ok(spent <= 40, `${spent} epochs in a minute`);
   assert.deepEqual(world.violations, []);
 });

@@ -27,6 +27,9 @@ export function offer(turn: Turn, automatic: boolean): void {
   });
 }
 
+/** Between two offers of a host that has no disk to take the storage back to. */
+const AGAIN_MS = 3_000;
+
 export function decideHandover(turn: Turn): void {
   const { handover, peer, durable, config } = turn.state;
   if (handover === null) return;
@@ -48,16 +51,19 @@ export function decideHandover(turn: Turn): void {
     return change(turn, { handover: null });
   }
   if (handover.phase === "cancelling" && handover.token === "") {
-    change(turn, { handover: null });
     const epoch = handover.epoch + 2;
-    if (keepsDisks(turn.state))
+    if (keepsDisks(turn.state)) {
+      change(turn, { handover: null });
       return begin(turn, {
         kind: "activate",
         why: "hand-over taken back (A9)",
         record: { epoch, owner: config.hostId },
       });
-    // V4: its disk failed meanwhile, or was the reason. The other host has the whole copy, and is asked once more.
-    change(turn, { designate: handover.designate });
+    }
+    // V4: its disk failed meanwhile, or was the reason. The other host has the whole copy, and is asked again, not at once:
+    // why it refused may last.
+    if (turn.now < handover.deadline + AGAIN_MS) return;
+    change(turn, { handover: null, designate: handover.designate });
     return begin(turn, {
       kind: "release",
       why: "no disk to take the storage back to (V4)",
