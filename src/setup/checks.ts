@@ -42,6 +42,8 @@ export function storageChecks(looked: Looked): readonly Check[] {
 
 function disk({ facts, self, record }: Looked): Said {
   const { resource } = record.answers;
+  if (facts.view === "unknown")
+    return bad("DRBD does not answer: whether the disk is attached cannot be told", "drbdsetup status; see dmesg");
   if (facts.view !== null && facts.view.disk !== "Diskless") return fine(`${self.disk || resource} is attached`);
   if ("fault" in facts.disk) return bad(facts.disk.fault, "replace the disk, then: iscsi-cfg replace-disk");
   if (!facts.files.has(drbdResourcePath(resource))) return bad(`no DRBD resource ${resource} here`, MEND);

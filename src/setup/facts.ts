@@ -1,7 +1,7 @@
 // What one host looks like, as far as a setup is concerned. Plain JSON: the other host's comes through the pool. No secret
 // is part of it: files are compared where they lie.
 
-import type { DrbdView } from "../core/model/drbd.ts";
+import type { SeenCopy } from "./in-use.ts";
 
 /** What a host is and has, before anything was decided. */
 export interface HostIdentity {
@@ -78,8 +78,9 @@ export interface HostFacts {
   /** Null: neither the module nor the tools tell. */
   readonly drbdMajor: 8 | 9 | null;
   readonly moduleLoaded: boolean;
-  /** Null: the resource is not up. */
-  readonly view: DrbdView | null;
+  readonly view: SeenCopy;
+  /** DRBD runs some resource here, of this setup or not; true too when it did not say. */
+  readonly isAnyUp: boolean;
   /** DRBD's generation of this host's copy was made with its metadata and never used since. */
   readonly isJustCreated: boolean;
   /** The reason when the disk cannot be looked at. */

@@ -7,7 +7,6 @@ import { describe } from "../drivers/driver-error.ts";
 import { succeeded } from "../drivers/exec/outcome.ts";
 import type { PoolContext } from "../act/pool/procedure.ts";
 import type { Check } from "../drivers/control/answers.ts";
-import type { DrbdView } from "../core/model/drbd.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { checkAnswers, parseRecord, type SetupHost, type SetupRecord } from "./answers.ts";
 import { keepBackup } from "./backup.ts";
@@ -15,6 +14,7 @@ import { carryOut, undo } from "./carry-out/carry-out.ts";
 import { storageChecks } from "./checks.ts";
 import { recordOfConfiguration } from "./existing.ts";
 import type { HostFacts } from "./facts.ts";
+import { primaryIn, told, type SeenCopy } from "./in-use.ts";
 import { identify, lookAround, ownUuid, type LookPorts } from "./look/look.ts";
 import { isBlank } from "./plan/data.ts";
 import { planHost } from "./plan/plan.ts";
@@ -31,7 +31,7 @@ export interface HostParts extends LookPorts {
 /** A plan together with the state of this host's copy. */
 export interface PlanReport {
   readonly plan: ShownPlan;
-  readonly view: DrbdView | null;
+  readonly view: SeenCopy;
   readonly isJustCreated: boolean;
 }
 
@@ -97,9 +97,11 @@ export async function reportPlan(
   erase: readonly string[],
   answers: string | null = null,
 ): Promise<Result<PlanReport, string>> {
-  const record = answers === null ? await readRecord(parts.context) : draft(answers);
+  const record = answers === null ? await keptOrConfigured(parts) : draft(answers);
   if (!record.ok) return record;
-  const planned = await planHere(parts, record.value, erase);
+  // Files that other hands wrote are not compared: the secret in them is none that this plan could hide.
+  const files = record.value.drbdSecret === "" ? "keep" : "write";
+  const planned = await planHere(parts, record.value, erase, files);
   if (!planned.ok) return planned;
   const { plan, facts } = planned.value;
   const blank = !("fault" in facts.disk) && isBlank(facts.disk);
@@ -127,6 +129,8 @@ async function apply(parts: HostParts, erase: readonly string[]): Promise<Result
   const after = await reportPlan(parts, []);
   if (!after.ok) return after;
   const [left] = after.value.plan.steps;
+  const [obstacle] = after.value.plan.obstacles;
+  if (obstacle !== undefined) return err(`${obstacle.what}; ${obstacle.next}`);
   if (left === undefined) return after;
   return err(`"${left.title}" did not take effect; run iscsi-cfg setup again and see iscsi-cfg check`);
 }
@@ -162,10 +166,15 @@ export async function serve({ exec, progress }: HostParts): Promise<Result<"done
   return ok("done");
 }
 
-/** Of storage that was set up here, or of what is configured by other means. */
+/** The setup that the pool keeps, or what is configured here by other means: then without DRBD's secret. */
+async function keptOrConfigured({ context, exec }: HostParts): Promise<Result<SetupRecord, string>> {
+  const kept = await readRecord(context);
+  return kept.ok ? kept : recordOfConfiguration(exec);
+}
+
+/** The preflight of this host's storage, set up by tandem or by other means. */
 export async function checkHost(parts: HostParts): Promise<Result<readonly Check[], string>> {
-  const kept = await readRecord(parts.context);
-  const record = kept.ok ? kept : await recordOfConfiguration(parts.exec);
+  const record = await keptOrConfigured(parts);
   if (!record.ok) return record;
   const pair = await pairOf(record.value);
   if (!pair.ok) return pair;
@@ -176,11 +185,11 @@ export async function checkHost(parts: HostParts): Promise<Result<readonly Check
 
 /** Refused while this host serves or is the only one with the data in use: an undo is no way to stop the storage. */
 async function takeBack(parts: HostParts): Promise<Result<readonly string[], string>> {
-  const views = await parts.drbd.observe();
-  const primary = views.ok ? [...views.value].find(([, view]) => view.role === "Primary")?.[0] : undefined;
-  if (primary !== undefined)
+  const primary = primaryIn(await parts.drbd.observe());
+  if (!primary.ok) return primary;
+  if (primary.value !== null)
     return err(
-      `${primary} is in use here (Primary): first ha-cfg disable, iscsi-cfg manual-mode-enable on both hosts, ` +
+      `${primary.value} is in use here (Primary): first ha-cfg disable, iscsi-cfg manual-mode-enable on both hosts, ` +
         "then iscsi-cfg become-secondary on this one",
     );
   for (const verb of ["stop", "disable"]) {
@@ -189,5 +198,6 @@ async function takeBack(parts: HostParts): Promise<Result<readonly string[], str
     const done = succeeded(`systemctl ${verb}`, await parts.exec.run("systemctl", [verb, DAEMON], options));
     if (!done.ok) return err(`${describe(done.error)}: HA must be off before the daemon can be stopped for good`);
   }
-  return undo(parts);
+  const left = told(await parts.drbd.observe());
+  return left.ok ? undo(parts, new Set(left.value.keys())) : left;
 }

@@ -8,14 +8,16 @@ import { join } from "node:path";
 export const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
 const APPLETS = ["sh", "cat", "echo", "mkdir", "rm", "timeout"];
 
+type DaemonAnswer = { readonly state: string; readonly ha: string } | "silent" | null;
+
 export interface HostRoot {
   readonly path: string;
   /** rpm on this root; what its scriptlets said is part of the text. */
   rpm(...args: readonly string[]): { readonly code: number | null; readonly text: string };
   /** `rpm -e tandem` by somebody who wants nothing of it left. */
   purge(): { readonly code: number | null; readonly text: string };
-  /** What the daemon says of itself; null: it does not run. */
-  daemon(own: { readonly state: string; readonly ha: string } | null): void;
+  /** What the daemon says of itself; "silent": it runs and does not say; null: it does not run. */
+  daemon(own: DaemonAnswer): void;
   /** What systemctl (is-active left out) and ha-cfg were told since the last call. */
   told(): readonly string[];
 }
@@ -28,11 +30,11 @@ export function makeHostRoot(path: string, busybox: string): HostRoot {
   const script = (name: string, text: string): void =>
     writeFileSync(join(path, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   const log = join(path, "tmp/systemctl.log");
-  function daemon(own: { readonly state: string; readonly ha: string } | null): void {
+  function daemon(own: DaemonAnswer): void {
     const active = `case "$1" in is-active) exit ${own === null ? 3 : 0} ;; esac`;
     script("bin/systemctl", `${active}\necho "$@" >> /tmp/systemctl.log`);
     // rpm looks into /sbin before /usr/sbin, where the real one lies.
-    script("sbin/iscsi-cfg", `echo '${JSON.stringify({ own })}'`);
+    script("sbin/iscsi-cfg", own === "silent" ? "exit 1" : `echo '${JSON.stringify({ own })}'`);
     script("sbin/ha-cfg", `echo "ha-cfg $@" >> /tmp/systemctl.log`);
   }
   daemon(null);

@@ -231,6 +231,18 @@ describe("the package", { skip }, () => {
     assert.ok(existsSync(file("opt/tandem/bin/node")));
     assert.deepEqual(host.told(), []);
 
+    for (const [own, found] of [
+      ["silent", /does not say within 20 s whether HA is on/],
+      [{ state: "DISABLED", ha: "leaving" }, /still being switched off/],
+    ] as const) {
+      host.daemon(own);
+      const unsure = host.purge();
+      assert.notEqual(unsure.code, 0);
+      assert.match(unsure.text, found);
+      assert.ok(existsSync(file("opt/tandem/bin/node")));
+      assert.deepEqual(host.told(), []);
+    }
+
     host.daemon({ state: "DISABLED", ha: "off" });
     const erased = host.rpm("-e", "tandem");
     assert.equal(erased.code, 0, erased.text);
@@ -246,6 +258,14 @@ describe("the package", { skip }, () => {
     assert.deepEqual(host.told().slice(0, 2), ["ha-cfg remove --yes", "stop tandemd.service"]);
     for (const path of ["etc/tandem", "var/lib/tandem", "var/log/tandem", "opt/tandem"])
       assert.equal(existsSync(file(path)), false, path);
+
+    assert.equal(host.rpm("-i", "--nodeps", rpm).code, 0);
+    host.daemon(null);
+    host.told();
+    const halfPurged = host.purge();
+    assert.equal(halfPurged.code, 0, halfPurged.text);
+    assert.match(halfPurged.text, /keys stay in the pool's database[^]*ha-cfg remove/);
+    assert.ok(!host.told().some((line) => line.startsWith("ha-cfg")));
   });
 
   test("a host that is not fit for it: rpm names what is wrong and leaves nothing", { skip: noHost }, async () => {

@@ -35,7 +35,7 @@ function afterwards(before: HostFacts, done: HostPlan): HostFacts {
     generation: null,
   } as const;
   const disk = { ...BLANK_DISK, signatures: ["drbd"], hasUnknownContent: true, holders: ["drbd1"] };
-  return { ...before, files: texts, services: [], closedRules: new Map(), view, disk };
+  return { ...before, files: texts, services: [], closedRules: new Map(), view, isAnyUp: true, disk };
 }
 
 test("a blank host gets every file and command, in order, and afterwards nothing is left to do", () => {
@@ -152,6 +152,21 @@ test("services that run are stopped only while the resource is not up", () => {
   const up = afterwards(facts(), plan());
   const found = planHost({ record: RECORD, self: XCP1, facts: { ...up, services }, erase: [], files: "write" });
   assert.deepEqual(lines(found.steps), ["systemctl disable drbd"]);
+});
+
+test("what DRBD does not say stands in the way: nothing is stopped, made or brought up", () => {
+  const services = [{ unit: "drbd", isEnabled: false, isActive: true }];
+  const found = plan({ services, view: "unknown", isAnyUp: true });
+  assert.match(found.obstacles.map(({ what }) => what).join(), /does not say whether iscsi1 is up/);
+  assert.ok(
+    !lines(found.steps).some((line) => /^(systemctl stop|drbdadm|wipefs)/.test(line)),
+    lines(found.steps).join(),
+  );
+});
+
+test("a service that runs another resource than this setup's is left running", () => {
+  const services = ["drbd", "tgtd"].map((unit) => ({ unit, isEnabled: false, isActive: true }));
+  assert.ok(!lines(plan({ services, isAnyUp: true }).steps).some((line) => line.startsWith("systemctl stop")));
 });
 
 test("a plan that is shown holds the lines of the files and no secret", () => {

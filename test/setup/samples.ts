@@ -85,6 +85,7 @@ export function facts(changes: Partial<HostFacts> = {}): HostFacts {
     drbdMajor: 8,
     moduleLoaded: true,
     view: null,
+    isAnyUp: false,
     isJustCreated: false,
     disk: BLANK_DISK,
     files: files(),

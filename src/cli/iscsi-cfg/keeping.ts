@@ -5,7 +5,8 @@ import { recordOfConfiguration } from "../../setup/existing.ts";
 import { findBackup, stepsOf } from "../../setup/backup.ts";
 import { carryOut } from "../../setup/carry-out/carry-out.ts";
 import { followSync } from "../../setup/first-sync.ts";
-import { applyPlan, checkHost, planHere, serve, type HostParts } from "../../setup/host.ts";
+import { applyPlan, checkHost, planHere, serve, type HostParts, type PlanReport } from "../../setup/host.ts";
+import { mayReplaceDisk, mayReplaceFiles, type SeenCopy } from "../../setup/in-use.ts";
 import { isBlank } from "../../setup/plan/data.ts";
 import { show } from "../../setup/plan/step.ts";
 import { hostParts } from "../../setup/parts.ts";
@@ -85,14 +86,10 @@ export async function restoreStorage(
   if (!backup.ok) return tell(context, backup, given.json);
   const steps = await stepsOf(backup.value);
   if (!steps.ok) return tell(context, steps, given.json);
-  const serving = await servesNow(parts);
-  if (serving !== null && steps.value.length > 0)
-    return tell(
-      context,
-      err(`${serving} is in use on this host (Primary): its configuration is not replaced`),
-      given.json,
-      3,
-    );
+  if (steps.value.length > 0) {
+    const free = mayReplaceFiles(await parts.drbd.observe());
+    if (!free.ok) return tell(context, free, given.json, 3);
+  }
   if (dryRun) {
     const lines = steps.value.map(({ path }) => `  file  ${path}`);
     context.out(
@@ -126,12 +123,6 @@ async function team(context: CliContext): Promise<Team | null> {
   return made.ok ? made.value : null;
 }
 
-async function servesNow({ drbd }: HostParts): Promise<string | null> {
-  const views = await drbd.observe();
-  if (!views.ok) return null;
-  return [...views.value].find(([, view]) => view.role === "Primary")?.[0] ?? null;
-}
-
 /** Metadata where the disk has none, then attach or up; the name of the resource when it is done. */
 async function bringCopyUp(context: CliContext, parts: HostParts, { erase }: Erasing): Promise<Result<string, string>> {
   const record = await recordOfConfiguration(parts.exec);
@@ -162,17 +153,17 @@ export async function replaceDisk(context: CliContext, given: Erasing): Promise<
   const record = await recordOfConfiguration(parts.exec);
   if (!record.ok) return tell(context, record, given.json);
   const { resource } = record.value.answers;
-  const views = await parts.drbd.observe();
-  const view = views.ok ? views.value.get(resource) : undefined;
-  if (view !== undefined && view.disk !== "Diskless" && view.disk !== "Failed")
-    return tell(
-      context,
-      err(`Refused: ${resource} has its disk (${view.disk}); first: drbdadm detach ${resource}`),
-      given.json,
-      3,
-    );
+  const allowed = await mayReplaceDisk(resource, await parts.drbd.observe(), () => askPeerCopy(context));
+  if (!allowed.ok) return tell(context, allowed, given.json, 3);
   const done = await bringCopyUp(context, parts, given);
   if (!done.ok) return tell(context, done, given.json, done.error.startsWith("Refused") ? 3 : 1);
   const synced = await followSync(parts, resource, SYNC_MS);
   return tell(context, synced.ok ? ok(`${resource}: the new disk is up to date`) : synced, given.json);
+}
+
+async function askPeerCopy(context: CliContext): Promise<Result<SeenCopy, string>> {
+  const made = await makeTeam(context);
+  if (!made.ok) return made;
+  const there = await made.value.ask("plan");
+  return there.ok ? ok((there.value as PlanReport).view) : there;
 }

@@ -4,6 +4,7 @@
 import { newDrbdSecret, recordText, type SetupAnswers, type SetupRecord } from "../../setup/answers.ts";
 import { recordOfConfiguration } from "../../setup/existing.ts";
 import type { HostIdentity } from "../../setup/facts.ts";
+import { told } from "../../setup/in-use.ts";
 import { beginFirstSync, followSync } from "../../setup/first-sync.ts";
 import { answerCall, readRecord, reportPlan, type HostParts, type PlanReport } from "../../setup/host.ts";
 import { identify } from "../../setup/look/look.ts";
@@ -55,7 +56,7 @@ export async function makeTeam(context: CliContext): Promise<Result<Team & { poo
   const own = await identify();
   if (!own.ok) return own;
   const others = place.value.hosts.filter(({ uuid }) => uuid !== own.value.uuid);
-  const peer = others.length === 1 ? others[0] : await configuredPeer(parts, others, own.value.uuid);
+  const peer = others.length === 1 ? others[0] : await knownPeer(parts, others, own.value.uuid);
   if (peer === undefined || others.length === place.value.hosts.length)
     return err(
       `Cannot set up the storage of this pool: found ${place.value.hosts.length} hosts, expected two; ` +
@@ -70,13 +71,17 @@ export async function makeTeam(context: CliContext): Promise<Result<Team & { poo
   });
 }
 
-/** In a larger pool: the other of the two hosts that hold the storage, from this host's configuration. */
-async function configuredPeer<T extends { readonly uuid: string }>(
-  { exec }: HostParts,
+/**
+ * In a larger pool: the other of the two hosts that hold the storage, from this host's configuration, or from the pool's
+ * record where an undo took the configuration back already.
+ */
+async function knownPeer<T extends { readonly uuid: string }>(
+  { exec, context }: HostParts,
   others: readonly T[],
   own: string,
 ): Promise<T | undefined> {
-  const record = await recordOfConfiguration(exec);
+  const configured = await recordOfConfiguration(exec);
+  const record = configured.ok ? configured : await readRecord(context);
   const uuid = record.ok ? record.value.answers.hosts.find((one) => one.uuid !== own)?.uuid : undefined;
   return others.find((one) => one.uuid === uuid);
 }
@@ -300,15 +305,19 @@ export async function undoSetup(context: CliContext, yes: boolean): Promise<Exit
     );
     return 3;
   }
-  const remarks: string[] = [];
+  // Some are told only once: not a word of them may wait for the other host's part to go well.
+  let remarks = 0;
+  const tellRemarks = (name: string, found: readonly string[]): void => {
+    remarks += found.length;
+    for (const one of found) note(context, `${name}: ${one}`, "  ");
+  };
   const there = await team.value.ask("undo");
   if (!there.ok) return tellFailure(context, there.error);
-  remarks.push(...(there.value as readonly string[]).map((one) => `${peer.name}: ${one}`));
+  tellRemarks(peer.name, there.value as readonly string[]);
   const here = await answerCall(parts, { fn: "undo", erase: [], answers: null });
   if (!here.ok) return tellFailure(context, here.error);
-  remarks.push(...(here.value as readonly string[]).map((one) => `${own.name}: ${one}`));
-  for (const remark of remarks) note(context, remark, "  ");
-  if (remarks.length > 0) return tellFailure(context, "Not everything was taken back: see above, then run it again.");
+  tellRemarks(own.name, here.value as readonly string[]);
+  if (remarks > 0) return tellFailure(context, "Not everything was taken back: see above, then run it again.");
   const removed = await writePoolText(parts.context, SETUP_RECORD, "");
   if (!removed.ok) return tellFailure(context, removed.error);
   const disks = record.value.answers.hosts.map(({ name, disk }) => `${disk} of ${name}`).join(" and ");
@@ -317,12 +326,21 @@ export async function undoSetup(context: CliContext, yes: boolean): Promise<Exit
 }
 
 /** The host on which the resource is Primary; null: on neither. */
-async function primaryOf(team: Team, resource: string): Promise<Result<string | null, string>> {
-  const views = await team.parts.drbd.observe();
-  if (views.ok && views.value.get(resource)?.role === "Primary") return ok(team.own.name);
-  const there = await team.ask("plan");
+export async function primaryOf(
+  { parts, own, peer, ask }: Pick<Team, "own" | "peer" | "ask"> & { readonly parts: Pick<HostParts, "drbd"> },
+  resource: string,
+): Promise<Result<string | null, string>> {
+  const views = told(await parts.drbd.observe());
+  if (!views.ok) return views;
+  if (views.value.get(resource)?.role === "Primary") return ok(own.name);
+  const there = await ask("plan");
   if (!there.ok) return there;
-  return ok((there.value as PlanReport).view?.role === "Primary" ? team.peer.name : null);
+  const { view } = there.value as PlanReport;
+  if (view === "unknown")
+    return err(
+      `Cannot tell whether the storage is in use on ${peer.name}: DRBD does not answer there; see dmesg there`,
+    );
+  return ok(view?.role === "Primary" ? peer.name : null);
 }
 
 function tellFailure(context: CliContext, reason: string): ExitCode {

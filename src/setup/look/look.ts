@@ -21,7 +21,7 @@ import { listDisks, lookAtDisk } from "./disk.ts";
 import { listLinks, lookAtLink } from "./link.ts";
 
 /** A dom0 under load: what cannot be asked in this time must not look like something that is missing. */
-const LOOK_MS = 30_000;
+export const LOOK_MS = 30_000;
 const TOOLS = [
   "drbdadm",
   "tgtd",
@@ -119,18 +119,20 @@ async function lookAtCopy(
   { exec, drbd }: LookPorts,
   tools: ReadonlySet<string>,
   resource: string,
-): Promise<Pick<HostFacts, "drbdMajor" | "moduleLoaded" | "view" | "isJustCreated">> {
+): Promise<Pick<HostFacts, "drbdMajor" | "moduleLoaded" | "view" | "isAnyUp" | "isJustCreated">> {
+  const seen = await drbd.observe();
+  const view = seen.ok ? (seen.value.get(resource) ?? null) : "unknown";
+  const isAnyUp = !seen.ok || seen.value.size > 0;
   const version = tools.has("drbdadm") ? await drbd.version() : null;
   if (version === null || !version.ok)
-    return { drbdMajor: null, moduleLoaded: false, view: null, isJustCreated: false };
+    return { drbdMajor: null, moduleLoaded: false, view, isAnyUp, isJustCreated: false };
   const { module } = version.value;
   const moduleLoaded = module !== "not loaded";
   const drbdMajor = moduleLoaded ? majorOf(module) : await moduleOnDisk(exec);
-  const seen = moduleLoaded ? await drbd.observe() : null;
-  const view = seen?.ok === true ? (seen.value.get(resource) ?? null) : null;
-  const generation = view === null || view.disk === "Diskless" ? null : await drbd.generation(resource);
+  const hasCopy = view !== null && view !== "unknown" && view.disk !== "Diskless";
+  const generation = hasCopy ? await drbd.generation(resource) : null;
   const isJustCreated = generation?.ok === true && generation.value.current === JUST_CREATED;
-  return { drbdMajor, moduleLoaded, view, isJustCreated };
+  return { drbdMajor, moduleLoaded, view, isAnyUp, isJustCreated };
 }
 
 const majorOf = (version: string): 8 | 9 | null =>

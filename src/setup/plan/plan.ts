@@ -142,11 +142,11 @@ function firewall({ steps, already }: Draft, { answers }: SetupRecord, peer: Set
 }
 
 /** The daemon decides when DRBD and the target run, and where: nothing else may start them. */
-function services({ steps, already }: Draft, { services: found, view }: HostFacts): void {
+function services({ steps, already }: Draft, { services: found, isAnyUp }: HostFacts): void {
   for (const { unit, isEnabled, isActive } of found) {
-    // Once the resource is up the storage may be in use: what runs then is left running.
-    const isRunning = isActive && view === null;
-    if (isRunning)
+    // Once a resource is up, whosever it is, the storage may be in use: what runs then is left running.
+    const isToStop = isActive && !isAnyUp;
+    if (isToStop)
       steps.push(command(`${unit} is for the daemon to start`, ["systemctl", "stop", unit], { deadlineMs: 120_000 }));
     if (isEnabled)
       steps.push(
@@ -154,7 +154,7 @@ function services({ steps, already }: Draft, { services: found, view }: HostFact
           undo: ["systemctl", "enable", unit],
         }),
       );
-    if (!isEnabled && !isRunning) already.push(`${unit} is left alone at boot`);
+    if (!isEnabled && !isToStop) already.push(`${unit} is left alone at boot`);
   }
 }
 
@@ -201,6 +201,11 @@ function disk(draft: Draft, { record, facts, erase }: PlanInput, self: SetupHost
   if (!facts.moduleLoaded && facts.tools.has("drbdadm"))
     draft.steps.push(command("the DRBD module", ["modprobe", "drbd"]));
   const { view } = facts;
+  if (view === "unknown") {
+    const what = `DRBD does not say whether ${resource} is up: it may be in use`;
+    draft.obstacles.push({ what, next: "run it again when drbdsetup status answers; see dmesg when it does not" });
+    return null;
+  }
   if (view !== null && view.disk !== "Diskless") {
     draft.already.push(`${resource} is up (${view.disk})`);
     return null;
