@@ -1,5 +1,5 @@
 import type { Scenario } from "../../lab/run-scenario.ts";
-import { nobodyFenced, runOn, supporter, vmsOf } from "../../lab/steps.ts";
+import { nobodyFenced, supporter, vmsOf } from "../../lab/steps.ts";
 import { staysDown } from "../../lab/vm-steps.ts";
 
 export const scenario: Scenario = {
@@ -19,7 +19,6 @@ export const scenario: Scenario = {
     await lab.boot(owner);
     await supporter(lab, owner);
     await writes(vmsOf(lab, owner), 200, 120_000);
-    await runOn(lab, owner, vmsOf(lab, owner));
     await nobodyFenced(lab, begunAt, [other]);
   },
   async heal() {

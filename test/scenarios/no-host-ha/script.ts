@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Scenario } from "../../lab/run-scenario.ts";
-import { nobodyFenced, runOn, supporter, vmsOf } from "../../lab/steps.ts";
+import { nobodyFenced, supporter, vmsOf } from "../../lab/steps.ts";
 
 export const scenario: Scenario = {
   parameters: {
@@ -24,7 +24,6 @@ export const scenario: Scenario = {
     await lab.heal(`power-loss:${other}`);
     await supporter(lab, other);
     await writes(vmsOf(lab, other), 200, 120_000);
-    await runOn(lab, other, vmsOf(lab, other));
     await nobodyFenced(lab, begunAt, [owner]);
   },
   async heal() {
