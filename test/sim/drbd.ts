@@ -69,6 +69,7 @@ function forget(h: Host, resource: string): void {
   side.role = "Secondary";
   side.connected = false;
   side.standAlone = false;
+  side.discards = false;
   side.suspended = false;
   side.resync = null;
   side.inFlight = null;

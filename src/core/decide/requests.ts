@@ -10,13 +10,14 @@ import { witnessSilent } from "../witness.ts";
 import { begin } from "./begin.ts";
 import { forgetMoves } from "./flap.ts";
 import { releaseRefusal } from "./ownership.ts";
+import { discardOwn } from "./resolve.ts";
 
 function refuse(turn: Turn, id: number, reason: string): void {
   turn.actions.push({ kind: "answer", id, reply: { kind: "refused", reason } });
 }
 
-function done(turn: Turn, id: number): void {
-  turn.actions.push({ kind: "answer", id, reply: { kind: "done" } });
+function done(turn: Turn, id: number, said?: string): void {
+  turn.actions.push({ kind: "answer", id, reply: said === undefined ? { kind: "done" } : { kind: "done", said } });
 }
 
 const MOST_OWED = 16;
@@ -36,7 +37,7 @@ function owe(
 }
 
 /** Requests that end in a durable write wait for the one that is in flight. */
-const WRITES: ReadonlySet<PeerRequest["kind"]> = new Set(["cancel", "claim", "prepare-mode", "commit-mode"]);
+const WRITES: ReadonlySet<PeerRequest["kind"]> = new Set(["cancel", "claim", "prepare-mode", "commit-mode", "discard"]);
 
 /** Takes up what had to wait, and answers everything whose effects have ended. */
 export function settleOwed(turn: Turn): void {
@@ -50,7 +51,7 @@ export function settleOwed(turn: Turn): void {
   for (const one of owed) {
     if (one.waitingFor.length > 0) continue;
     const failed = one.failed ?? stillHere(turn, one.domains ?? []);
-    if (failed === null) done(turn, one.requestId);
+    if (failed === null) done(turn, one.requestId, one.said);
     else refuse(turn, one.requestId, failed);
   }
   change(turn, { owed: owed.filter((one) => one.waitingFor.length > 0) });
@@ -104,6 +105,12 @@ export function acceptRequest(turn: Turn, id: number, request: PeerRequest): voi
       if (write === undefined) return refuse(turn, id, "another durable change is being written: try again");
       log(turn, "mode.changed", `HA is ${request.ha} (asked by the other host)`);
       return owe(turn, id, request.kind, [write]);
+    }
+    case "discard": {
+      const begun = discardOwn(turn, request);
+      if (typeof begun === "string") return refuse(turn, id, begun);
+      change(turn, { syncedEpoch: null });
+      return owe(turn, id, "discard", begun);
     }
     case "pause":
       return acceptPause(turn, id);

@@ -14,6 +14,8 @@ import { parseEvents2 } from "./parse-events2.ts";
 import { parseGeneration } from "./parse-generation.ts";
 import type { SeenResource } from "./picture.ts";
 import type { DrbdPort } from "./port.ts";
+import { readCounters } from "./counters.ts";
+import { keepCopy } from "./snapshot.ts";
 
 type Change = Result<"changed" | "already", DriverError>;
 type Seen = ReadonlyMap<string, SeenResource>;
@@ -74,6 +76,11 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
   async function glance(): Promise<Result<Seen, DriverError>> {
     const seen = follower.seen();
     return seen === null ? await look() : ok(seen);
+  }
+
+  async function glanceOrNull(): Promise<Seen | null> {
+    const seen = await glance();
+    return seen.ok ? seen.value : null;
   }
 
   async function command(resource: string, file: string, args: readonly string[], timeoutMs: Millis) {
@@ -271,6 +278,22 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         "if-needed",
       ),
 
+    async discard(resource, snapshot) {
+      const seen = await glance();
+      if (!seen.ok) return seen;
+      if (!seen.value.has(resource)) return err(notSupported(resource));
+      const stamp = new Date(clock.wallMs()).toISOString().replaceAll(/[-:]|\..*/g, "");
+      const kept = snapshot ? await keepCopy(exec, resource, stamp) : ok("without a snapshot, as it was asked for");
+      if (!kept.ok) return kept;
+      // 8.4 answers a disconnect at StandAlone with an error; the demotion is what must hold.
+      const alone = await command(resource, "drbdadm", ["disconnect", resource], actTimeoutMs);
+      if (!alone.ok && alone.error.kind !== "exit") return alone;
+      const demoted = await command(resource, "drbdadm", ["secondary", resource], actTimeoutMs);
+      if (!demoted.ok) return demoted;
+      const connected = await command(resource, "drbdadm", ["connect", "--discard-my-data", resource], actTimeoutMs);
+      return connected.ok ? kept : connected;
+    },
+
     resumeIo: (resource) =>
       ensure(
         resource,
@@ -279,6 +302,11 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         "I/O that is not suspended",
         (seen) => changeDevice(resource, seen, "resume-io"),
       ),
+
+    async counters(resource) {
+      const minor = (await glanceOrNull())?.get(resource)?.minor ?? null;
+      return minor === null ? { writtenSectors: null, outOfSyncKiB: null } : await readCounters(minor);
+    },
 
     async generation(resource) {
       const minor = isOldModule() ? (follower.seen()?.get(resource)?.minor ?? null) : null;
