@@ -55,7 +55,14 @@ async function askForVictim(context: CliContext, peer: string): Promise<string |
 export function comparison(status: StatusDocument, peer: HostStatus, snapshot: boolean): readonly string[] {
   const { own } = status;
   const parted = own.resources.filter(({ view }) => view !== null && view.connection !== "Connected");
-  if (parted.length === 0) return ["Every resource is connected: there is no split brain."];
+  if (parted.length === 0) {
+    const both = own.owner === own.hostId && peer.owner === peer.hostId && own.epoch === peer.epoch;
+    if (!both) return ["Every resource is connected: there is no split brain."];
+    return [
+      `Every resource is connected, but both hosts own the storage in epoch ${own.epoch}.`,
+      `If you name ${clean(peer.name)}: it gives its ownership up, and no data is lost.`,
+    ];
+  }
   const silent = status.contact.inContact ? "" : "; silent, old data";
   const name = clean(peer.name);
   return [

@@ -276,7 +276,7 @@ function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void
     if (ok)
       log(turn, "epoch.committed", `epoch ${turn.state.durable.epoch}: the other copy is barred (${state.solo.proof})`);
   }
-  absorbOwed(turn, id, ok, detail, state.persisting?.id === id);
+  absorbOwed(turn, id, ok, detail);
   absorbRepair(turn, id, ok, detail);
   if (state.recovery?.phase === "running" && state.recovery.id === id) {
     change(turn, { recovery: { ...state.recovery, phase: ok ? "done" : "failed", at: now } });

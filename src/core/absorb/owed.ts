@@ -2,8 +2,8 @@
 
 import { change, type Turn } from "../turn.ts";
 
-/** `isWrite`: it was the durable record's, which has nothing to say to the operator who asked. */
-export function absorbOwed(turn: Turn, id: number, ok: boolean, detail: string, isWrite: boolean): void {
+/** What DRBD did to a copy is told to the operator; the write before it (`discards` are still to come) has nothing to say. */
+export function absorbOwed(turn: Turn, id: number, ok: boolean, detail: string): void {
   change(turn, {
     owed: turn.state.owed.map((owed) =>
       owed.waitingFor.includes(id)
@@ -11,7 +11,7 @@ export function absorbOwed(turn: Turn, id: number, ok: boolean, detail: string, 
             ...owed,
             waitingFor: owed.waitingFor.filter((w) => w !== id),
             failed: ok ? owed.failed : detail,
-            ...(owed.kind === "discard" && !isWrite
+            ...(owed.kind === "discard" && owed.discards === undefined
               ? { said: owed.said === undefined ? detail : `${owed.said}; ${detail}` }
               : {}),
           }

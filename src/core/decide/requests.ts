@@ -10,7 +10,7 @@ import { witnessSilent } from "../witness.ts";
 import { begin } from "./begin.ts";
 import { forgetMoves } from "./flap.ts";
 import { releaseRefusal } from "./ownership.ts";
-import { discardOwn } from "./resolve.ts";
+import { discardOwn, disown } from "./resolve.ts";
 
 function refuse(turn: Turn, id: number, reason: string): void {
   turn.actions.push({ kind: "answer", id, reply: { kind: "refused", reason } });
@@ -28,12 +28,15 @@ function owe(
   kind: OwedAnswer["kind"],
   waitingFor: readonly number[],
   domains: readonly string[] = [],
+  discards?: OwedAnswer["discards"],
 ): void {
   // While a tool hangs the same question comes again every second: its first askers wait no longer.
   const { owed } = turn.state;
   const most = MOST_OWED - 1;
   for (const { requestId: old } of owed.slice(0, -most)) refuse(turn, old, "asked again since, and not answered yet");
-  change(turn, { owed: [...owed.slice(-most), { requestId, kind, waitingFor, failed: null, domains }] });
+  change(turn, {
+    owed: [...owed.slice(-most), { requestId, kind, waitingFor, failed: null, domains, ...(discards && { discards }) }],
+  });
 }
 
 /** Requests that end in a durable write wait for the one that is in flight. */
@@ -46,8 +49,8 @@ export function settleOwed(turn: Turn): void {
     change(turn, { deferred: rest });
     acceptRequest(turn, next.id, next.request);
   }
-  const { owed } = turn.state;
-  if (owed.length === 0) return;
+  if (turn.state.owed.length === 0) return;
+  const owed = turn.state.owed.map((one) => goOn(turn, one));
   for (const one of owed) {
     if (one.waitingFor.length > 0) continue;
     const failed = one.failed ?? stillHere(turn, one.domains ?? []);
@@ -55,6 +58,14 @@ export function settleOwed(turn: Turn): void {
     else refuse(turn, one.requestId, failed);
   }
   change(turn, { owed: owed.filter((one) => one.waitingFor.length > 0) });
+}
+
+/** The second half of a discard, when the first one is durable. */
+function goOn(turn: Turn, one: OwedAnswer): OwedAnswer {
+  if (one.discards === undefined || one.waitingFor.length > 0 || one.failed !== null) return one;
+  const { discards, ...rest } = one;
+  const begun = discardOwn(turn, discards);
+  return typeof begun === "string" ? { ...rest, failed: begun } : { ...rest, waitingFor: begun };
 }
 
 function stillHere(turn: Turn, domains: readonly string[]): string | null {
@@ -107,10 +118,11 @@ export function acceptRequest(turn: Turn, id: number, request: PeerRequest): voi
       return owe(turn, id, request.kind, [write]);
     }
     case "discard": {
-      const begun = discardOwn(turn, request);
-      if (typeof begun === "string") return refuse(turn, id, begun);
+      const write = disown(turn, request);
+      if (typeof write === "string") return refuse(turn, id, write);
       change(turn, { syncedEpoch: null });
-      return owe(turn, id, "discard", begun);
+      const { resources, snapshot } = request;
+      return owe(turn, id, "discard", [write], [], { resources, snapshot });
     }
     case "pause":
       return acceptPause(turn, id);

@@ -152,6 +152,8 @@ export interface OwedAnswer {
   readonly kind: PeerRequest["kind"];
   readonly waitingFor: readonly number[];
   readonly failed: string | null;
+  /** D11: copies to give up when what it waits for succeeded; nothing of them is touched before. */
+  readonly discards?: { readonly resources: readonly string[]; readonly snapshot: boolean };
   /** What its effects told, for the answer. */
   readonly said?: string;
   /** A22: what must not be found here any more. */

@@ -1,4 +1,4 @@
-// DRBD through drbdadm and drbdsetup (8.4 and 9). Acts, then looks again; never uses --force, never discards data.
+// DRBD through drbdadm and drbdsetup (8.4 and 9). Acts, then looks again; never uses --force; discards data only by discard.ts.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { DrbdView } from "../../core/model/drbd.ts";
@@ -15,7 +15,7 @@ import { parseGeneration } from "./parse-generation.ts";
 import type { SeenResource } from "./picture.ts";
 import type { DrbdPort } from "./port.ts";
 import { readCounters } from "./counters.ts";
-import { keepCopy } from "./snapshot.ts";
+import { createDiscarding } from "./discard.ts";
 
 type Change = Result<"changed" | "already", DriverError>;
 type Seen = ReadonlyMap<string, SeenResource>;
@@ -35,6 +35,8 @@ export interface DrbdSettings {
   readonly setHelper?: (path: string) => void;
   /** The module's version, or null while it is not loaded. */
   readonly moduleVersion?: () => string | null;
+  /** Where it is noted that DRBD may still give a copy up (discard.ts). Gone after a boot, like DRBD's own knowledge of it. */
+  readonly discardNotes?: string;
 }
 
 /** How long whoever holds a device may take to close it after its writes failed. */
@@ -58,6 +60,13 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
   const moduleVersion = settings.moduleVersion ?? readModuleVersion;
   const setHelper = settings.setHelper ?? writeUsermodeHelper;
   const follower = createFollower(exec, clock);
+
+  const discarding = createDiscarding(
+    exec,
+    clock,
+    settings.discardNotes ?? "/run/tandem/discard",
+    (resource, ...args) => command(resource, "drbdadm", args, actTimeoutMs),
+  );
 
   const isOldModule = () => moduleVersion()?.startsWith("8.") === true;
 
@@ -155,7 +164,11 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
       return seen.ok ? ok(viewsOf(seen.value)) : seen;
     },
 
-    follow: (onChange, onLost) => follower.start(onChange, onLost),
+    follow: (onChange, onLost) =>
+      follower.start((views) => {
+        discarding.noteViews(views);
+        onChange(views);
+      }, onLost),
 
     async up(resource) {
       if (moduleVersion() === null) {
@@ -188,7 +201,10 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         "promote",
         (view) => view.role === "Primary",
         "Primary",
-        (seen) => changeRole(resource, seen, "primary", promoteTimeoutMs),
+        async (seen) => {
+          const kept = await discarding.withdraw(resource, seen.view);
+          return kept.ok ? await changeRole(resource, seen, "primary", promoteTimeoutMs) : kept;
+        },
       ),
 
     demote: (resource) =>
@@ -281,17 +297,8 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
     async discard(resource, snapshot) {
       const seen = await glance();
       if (!seen.ok) return seen;
-      if (!seen.value.has(resource)) return err(notSupported(resource));
-      const stamp = new Date(clock.wallMs()).toISOString().replaceAll(/[-:]|\..*/g, "");
-      const kept = snapshot ? await keepCopy(exec, resource, stamp) : ok("without a snapshot, as it was asked for");
-      if (!kept.ok) return kept;
-      // 8.4 answers a disconnect at StandAlone with an error; the demotion is what must hold.
-      const alone = await command(resource, "drbdadm", ["disconnect", resource], actTimeoutMs);
-      if (!alone.ok && alone.error.kind !== "exit") return alone;
-      const demoted = await command(resource, "drbdadm", ["secondary", resource], actTimeoutMs);
-      if (!demoted.ok) return demoted;
-      const connected = await command(resource, "drbdadm", ["connect", "--discard-my-data", resource], actTimeoutMs);
-      return connected.ok ? kept : connected;
+      const one = seen.value.get(resource);
+      return one === undefined ? err(notSupported(resource)) : await discarding.discard(resource, one.view, snapshot);
     },
 
     resumeIo: (resource) =>

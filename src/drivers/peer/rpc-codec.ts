@@ -33,7 +33,7 @@ const requestShape = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("commit-mode"), ha }),
   z.object({
     kind: z.literal("discard"),
-    resources: z.array(nameShape).check(z.minLength(1), z.maxLength(64)),
+    resources: z.array(nameShape).check(z.maxLength(64)),
     epoch: counterShape,
     snapshot: z.boolean(),
   }),

@@ -35,6 +35,14 @@ const split: StatusDocument = statusWith(
   { owner: peerHost.hostId, resources: parted({ outOfSyncKiB: null }) },
 );
 
+test("two owners whose copies are connected already are told apart from no split brain", () => {
+  const { peer, ...both } = statusWith({}, { owner: peerHost.hostId });
+  assert.ok(peer);
+  const lines = comparison({ ...both, peer }, peer, true);
+  assert.match(lines.join("\n"), /both hosts own the storage in epoch 7.*no data is lost/s);
+  assert.ok(lines.every((line) => line.length <= 80));
+});
+
 test("both copies stand side by side within 80 columns, and what is lost is named", () => {
   assert.ok(split.peer);
   const lines = comparison(split, split.peer, true);

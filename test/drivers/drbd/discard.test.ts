@@ -1,8 +1,10 @@
 // Giving a copy up: the order of the commands, what is kept of it, and what the kernel counts for it.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { describe, it } from "node:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
 import type { ClockPort } from "../../../src/drivers/clock/port.ts";
 import { countersOf } from "../../../src/drivers/drbd/counters.ts";
 import { createDrbd } from "../../../src/drivers/drbd/drbdadm.ts";
@@ -32,9 +34,14 @@ const orders = {
 };
 const lines = Object.keys(orders);
 
+const directory = mkdtempSync(join(tmpdir(), "tandem-discard-"));
+after(() => rmSync(directory, { recursive: true }));
+let worlds = 0;
+const freshNotes = (): string => join(directory, String(worlds++));
+
 async function discard(script: Readonly<Record<string, Answer>>, snapshot = true) {
   const exec = scriptedExec({ [look]: exited(0, standAlone), ...orders, ...script });
-  const drbd = createDrbd(exec, clock, { moduleVersion: () => "8.4.11" });
+  const drbd = createDrbd(exec, clock, { moduleVersion: () => "8.4.11", discardNotes: freshNotes() });
   return { result: await drbd.discard("iscsi1", snapshot), commands: exec.commandLines().slice(1) };
 }
 
@@ -89,6 +96,106 @@ describe("a copy that is given up", () => {
     const { result, commands } = await discard({ "drbdadm secondary iscsi1": exited(11, "", "held open") }, false);
     assert.equal(result.ok, false);
     assert.deepEqual(commands, lines.slice(0, 2));
+  });
+});
+
+describe("an order to give a copy up that may still stand", () => {
+  const connect = "drbdadm connect iscsi1";
+  const primary = "drbdsetup primary 1";
+  const seen = (connection: string, replication: string, role = "Secondary"): string =>
+    [
+      `exists resource name:iscsi1 role:${role} suspended:no write-ordering:flush`,
+      `exists connection name:iscsi1 peer-node-id:0 conn-name:peer connection:${connection} role:Secondary congested:no`,
+      "exists device name:iscsi1 volume:0 minor:1 disk:UpToDate size:1000",
+      `exists peer-device name:iscsi1 peer-node-id:0 conn-name:peer volume:0 replication:${replication} peer-disk:UpToDate out-of-sync:0`,
+      "exists -",
+      "",
+    ].join("\n");
+  const waiting = seen("Connecting", "Off");
+  const promoted = seen("Connecting", "Off", "Primary");
+
+  /** The copy was given up by an earlier daemon; this one knows only what it finds. */
+  async function promote(looks: readonly string[], script: Readonly<Record<string, Answer>> = {}) {
+    const discardNotes = freshNotes();
+    const options = { moduleVersion: () => "8.4.11", discardNotes };
+    const before = scriptedExec({ [look]: exited(0, standAlone), ...orders });
+    assert.equal((await createDrbd(before, clock, options).discard("iscsi1", false)).ok, true);
+    assert.deepEqual(readdirSync(discardNotes), ["iscsi1"]);
+    const exec = scriptedExec({
+      [look]: looks.map((text) => exited(0, text)),
+      "drbdadm disconnect iscsi1": exited(0),
+      [connect]: exited(0),
+      [primary]: exited(0),
+      "drbdsetup events2 --statistics": exited(0),
+      ...script,
+    });
+    const drbd = createDrbd(exec, clock, options);
+    const run = async () => {
+      const result = await drbd.promote("iscsi1");
+      return { result, commands: exec.commandLines().filter((line) => !line.includes("events2")) };
+    };
+    return { drbd, exec, run, notes: () => readdirSync(discardNotes) };
+  }
+
+  it("is withdrawn before the copy is promoted, once", async () => {
+    const { run, notes } = await promote([waiting, promoted]);
+    const { result, commands } = await run();
+    assert.deepEqual(result, { ok: true, value: "changed" });
+    assert.deepEqual(commands, ["drbdadm disconnect iscsi1", connect, primary]);
+    assert.deepEqual(notes(), []);
+    assert.deepEqual((await run()).commands.slice(3), [primary]);
+  });
+
+  it("forbids the promotion while it cannot be withdrawn", async () => {
+    for (const [line, orders] of [
+      ["drbdadm disconnect iscsi1", ["drbdadm disconnect iscsi1"]],
+      [connect, ["drbdadm disconnect iscsi1", connect]],
+    ] as const) {
+      const { run, notes } = await promote([waiting], { [line]: exited(10, "", "no") });
+      const { result, commands } = await run();
+      assert.equal(result.ok, false);
+      assert.deepEqual(commands, orders);
+      assert.deepEqual(notes(), ["iscsi1"]);
+    }
+  });
+
+  it("at StandAlone has nothing to disconnect, and is withdrawn all the same", async () => {
+    const alone = seen("StandAlone", "Off");
+    const { run, notes } = await promote([alone, promoted], { "drbdadm disconnect iscsi1": exited(10, "", "none") });
+    const { result, commands } = await run();
+    assert.equal(result.ok, true);
+    assert.deepEqual(commands, ["drbdadm disconnect iscsi1", connect, primary]);
+    assert.deepEqual(notes(), []);
+  });
+
+  it("is used up by the connection that it was for", async () => {
+    const { drbd, exec, notes } = await promote([waiting]);
+    const following = drbd.follow(
+      () => {},
+      () => {},
+    );
+    // DRBD 9 is Connected before the generations are compared.
+    exec.streams[0]?.say(...seen("Connected", "Off").split("\n"));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(notes(), ["iscsi1"]);
+    exec.streams[0]?.say(
+      "change peer-device name:iscsi1 peer-node-id:0 conn-name:peer volume:0 replication:SyncTarget peer-disk:UpToDate out-of-sync:4",
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(notes(), []);
+    following.stop();
+  });
+
+  it("is not given where it cannot be noted, nor to copies that are connected", async () => {
+    const file = freshNotes();
+    writeFileSync(file, "");
+    const options = { moduleVersion: () => "8.4.11", discardNotes: file };
+    const full = scriptedExec({ [look]: exited(0, standAlone), ...orders });
+    assert.equal((await createDrbd(full, clock, options).discard("iscsi1", false)).ok, false);
+    assert.deepEqual(full.commandLines().slice(1), lines.slice(0, 2));
+    const joined = scriptedExec({ [look]: exited(0, seen("Connected", "Established")) });
+    assert.equal((await createDrbd(joined, clock, options).discard("iscsi1", false)).ok, false);
+    assert.deepEqual(joined.commandLines().slice(1), []);
   });
 });
 
