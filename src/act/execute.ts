@@ -68,6 +68,7 @@ const laneOf = (effect: OuterEffect): string => {
       return "store";
     case "drbd-up":
     case "drbd-connect":
+    case "drbd-discard":
     case "promote":
     case "demote":
     case "outdate":
@@ -107,6 +108,9 @@ export type Outcome = { readonly ok: true; readonly detail: string } | { readonl
 
 const driver = (what: string, result: Result<unknown, DriverError>): Outcome =>
   result.ok ? { ok: true, detail: what } : { ok: false, detail: `${what}: ${describe(result.error)}` };
+
+const given = (result: Result<string, DriverError>, resource: string): Outcome =>
+  result.ok ? { ok: true, detail: result.value } : driver(`give up the copy of ${resource}`, result);
 
 const procedure = (result: Result<string, string>): Outcome =>
   result.ok ? { ok: true, detail: result.value } : { ok: false, detail: result.error };
@@ -169,6 +173,7 @@ async function lookAgain(effect: OuterEffect, findings: Findings, ok: boolean): 
     case "resume-io":
     case "drbd-up":
     case "drbd-connect":
+    case "drbd-discard":
       return findings.drbd();
     default:
       return;
@@ -184,6 +189,8 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
       return driver(`bring up ${effect.resource}`, await drbd.up(effect.resource));
     case "drbd-connect":
       return driver(`connect ${effect.resource}`, await drbd.connect(effect.resource));
+    case "drbd-discard":
+      return given(await drbd.discard(effect.resource, effect.snapshot), effect.resource);
     case "promote":
       return driver(`promote ${effect.resource}`, await drbd.promote(effect.resource));
     case "demote":

@@ -1,10 +1,16 @@
 // The body of the next heartbeat: what this host says of itself. A pure function of the state.
 
 import { inContact, isSolo, looked, notEligible, serving, view, votePasses } from "./facts.ts";
+import type { DrbdView } from "./model/drbd.ts";
 import { valueOf } from "./model/observation.ts";
 import type { HeartbeatBody, ResourceSummary } from "./model/peer.ts";
 import type { State } from "./model/state.ts";
 import type { Instant } from "./model/time.ts";
+
+const parted = ({ outOfSyncKiB, lastWriteWallMs }: DrbdView): Partial<ResourceSummary> => ({
+  ...(outOfSyncKiB === null ? {} : { outOfSyncKiB }),
+  ...(lastWriteWallMs === undefined ? {} : { lastWriteWallMs }),
+});
 
 export function heartbeatOf(state: State, now: Instant): HeartbeatBody {
   const resources: Record<string, ResourceSummary> = {};
@@ -19,6 +25,7 @@ export function heartbeatOf(state: State, now: Instant): HeartbeatBody {
       // itself in sync with this owner (A2).
       solo: state.durable.solo[resource] === true || state.persisting?.record.solo[resource] === true,
       generation: v.generation,
+      ...(v.connection === "StandAlone" ? parted(v) : {}),
     };
   }
   const { durable, config } = state;

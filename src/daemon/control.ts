@@ -135,6 +135,13 @@ export function createControl(parts: ControlParts): Control {
         return command({ kind: "switch", storageOnly: request.storageOnly });
       case "confirm-peer-off":
         return confirmOff(request.peerName);
+      case "resolve-split-brain": {
+        const expected = parts.peerName();
+        if (request.victim === expected) return command({ kind: "resolve-split-brain", snapshot: request.snapshot });
+        const reason = `found the victim "${request.victim}", expected "${expected}": this host's data stays`;
+        const next = "run it on the host whose data is to stay, with the name of the other host";
+        return { kind: "refused", rule: "D11", reason, next };
+      }
       case "forget-host":
         return parts.forgetHost(request.host);
       case "get":

@@ -8,20 +8,23 @@ import { known, unknown } from "../core/model/observation.ts";
 import type { Millis } from "../core/model/time.ts";
 import { describe } from "../drivers/driver-error.ts";
 import type { DrbdPort } from "../drivers/drbd/port.ts";
+import { watchParted } from "./drbd-parted.ts";
 import { inStep } from "./in-step.ts";
 import type { OutsideEvent } from "./messages.ts";
 
 type Views = ReadonlyMap<string, DrbdView>;
 
 export interface DrbdWatchOptions {
-  readonly drbd: Pick<DrbdPort, "follow" | "observe" | "generation">;
+  readonly drbd: Pick<DrbdPort, "follow" | "observe" | "generation" | "counters">;
   /** Do the daemons talk? Then DRBD's word is not needed as evidence. */
   readonly inContact: () => boolean;
   readonly now: () => number;
+  readonly wallMs: () => number;
   readonly feed: (event: OutsideEvent) => void;
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
   readonly lookMs?: Millis;
   readonly progressMs?: Millis;
+  readonly partedMs?: Millis;
 }
 
 export interface DrbdWatch {
@@ -45,10 +48,20 @@ export function startDrbdWatch(options: DrbdWatchOptions): DrbdWatch {
   /** Counts what the stream said: a look that was begun before is older than that. */
   let spoken = 0;
   let stopped = false;
+  const parted = watchParted({
+    drbd,
+    views: () => views,
+    wallMs: options.wallMs,
+    onNews: tell,
+    lookMs: options.partedMs,
+  });
 
   function tell(): void {
     const full = new Map(
-      [...views].map(([name, view]) => [name, { ...view, generation: generations.get(name) ?? view.generation }]),
+      [...views].map(([name, view]) => [
+        name,
+        { ...view, generation: generations.get(name) ?? view.generation, ...parted.of(name, view) },
+      ]),
     );
     feed({ kind: "drbd", views: known(plainViews(full), now()) });
   }
@@ -173,6 +186,7 @@ export function startDrbdWatch(options: DrbdWatchOptions): DrbdWatch {
     },
     stop() {
       stopped = true;
+      parted.stop();
       timer.stop();
       progressTimer.stop();
       following.stop();

@@ -153,6 +153,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     peerInitiators: [config.peer.replication],
     inContact: () => snapshot?.inContact === true,
     now: () => performance.now(),
+    wallMs: clock.wallMs,
     feed,
     log,
   });

@@ -166,10 +166,11 @@ function peerStatus(input: StatusInput, body: HeartbeatBody): HostStatus {
         peerRole: "Unknown",
         peerDisk: r.peerDisk,
         suspended: false,
-        outOfSyncKiB: null,
         donePercent: null,
         generation: r.generation,
         ...mirrored(snapshot, name),
+        ...(r.outOfSyncKiB === undefined ? {} : { outOfSyncKiB: r.outOfSyncKiB }),
+        ...(r.lastWriteWallMs === undefined ? {} : { lastWriteWallMs: r.lastWriteWallMs }),
       },
       why: null,
       solo: r.solo,
@@ -199,9 +200,9 @@ function etaOf({ snapshot, eta }: StatusInput, resource: string): number | null 
 }
 
 /** Connection and replication are one thing seen from both ends: ours is the peer's. */
-function mirrored(snapshot: Snapshot, resource: string): Partial<DrbdView> {
+function mirrored(snapshot: Snapshot, resource: string): Partial<DrbdView> & Pick<DrbdView, "outOfSyncKiB"> {
   const own = valueOf(snapshot.state.drbd)?.[resource];
-  if (own === undefined) return {};
+  if (own === undefined) return { outOfSyncKiB: null };
   const { connection, replication, outOfSyncKiB, donePercent } = own;
   return {
     connection,

@@ -30,7 +30,7 @@ export interface StoragePart extends Findings {
 }
 
 export interface StoragePartOptions {
-  readonly drbd: Pick<DrbdPort, "follow" | "observe" | "generation">;
+  readonly drbd: Pick<DrbdPort, "follow" | "observe" | "generation" | "counters">;
   readonly handlers: HandlerPort;
   readonly target: Pick<TargetPort, "observe" | "onDeath" | "answers" | "end">;
   readonly targetSpec: TargetSpec;
@@ -42,6 +42,7 @@ export interface StoragePartOptions {
   readonly domains: Pick<DomainsPort, "list">;
   readonly inContact: () => boolean;
   readonly now: () => number;
+  readonly wallMs: () => number;
   readonly feed: (event: OutsideEvent) => void;
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
 }
@@ -51,7 +52,7 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
   const waiting = new Map<string, WaitingHandler>();
   let targetState: TargetState | null = null;
 
-  const watched = startDrbdWatch({ drbd, inContact: options.inContact, now, feed, log });
+  const watched = startDrbdWatch({ drbd, inContact: options.inContact, now, wallMs: options.wallMs, feed, log });
   const handlers = options.handlers.watch((handler) => {
     waiting.set(handler.id, handler);
     watched.handlerWaits(handler.resource);

@@ -38,6 +38,7 @@ export const events = {
   "storage.released": { level: "info", text: "This host no longer serves the storage" },
   "storage.failed": { level: "error", text: "Taking over or giving away the storage failed" },
   "drbd.changed": { level: "info", text: "DRBD changed its state" },
+  "drbd.discarded": { level: "warn", text: "A copy that grew apart is given up, by a person's choice" },
   "io.suspended": { level: "warn", text: "DRBD holds all writes back" },
   "io.resumed": { level: "info", text: "DRBD writes again" },
   "handler.waiting": { level: "info", text: "DRBD's fence-peer handler waits for an answer" },

@@ -31,6 +31,7 @@ function setUp(t: TestContext, inContact: boolean) {
     answer: ok(new Map([["r", CONNECTED]])),
     count: 0,
   };
+  let counters = { writtenSectors: 10, outOfSyncKiB: 0 };
   const watch = startDrbdWatch({
     drbd: {
       follow(onChange) {
@@ -43,9 +44,12 @@ function setUp(t: TestContext, inContact: boolean) {
         return looks.answer;
       },
       generation: async () => ok({ current: "A", bitmap: "0", history: [] }),
+      counters: async () => counters,
     },
     inContact: () => inContact,
     now: () => 0,
+    wallMs: () => 1_000,
+    partedMs: LOOK_MS,
     feed: (event) => heard.push(event),
     log: () => undefined,
     lookMs: LOOK_MS,
@@ -61,7 +65,10 @@ function setUp(t: TestContext, inContact: boolean) {
     const last = heard.findLast((event) => event.kind === "drbd");
     return last?.kind === "drbd" && last.views.kind === "known" ? last.views.value["r"] : undefined;
   };
-  return { watch, streams, looks, connection, view };
+  const count = (writtenSectors: number, outOfSyncKiB: number): void => {
+    counters = { writtenSectors, outOfSyncKiB };
+  };
+  return { watch, streams, looks, connection, view, count };
 }
 
 async function until(what: string, condition: () => boolean): Promise<void> {
@@ -133,4 +140,20 @@ test("a resync is looked at while it runs, and nothing else is taken from that l
   await delay(3 * LOOK_MS);
   assert.ok(looks.count <= before + 1);
   assert.equal(view()?.donePercent, null);
+});
+
+test("a copy that stands alone tells what it has alone, and when it was written last", async (t) => {
+  const { streams, view, count } = setUp(t, true);
+  streams[0]?.say({ ...CONNECTED, connection: "Connecting" });
+  await delay(4 * LOOK_MS);
+  count(18, 64);
+  await delay(4 * LOOK_MS);
+  assert.equal(view()?.lastWriteWallMs, undefined, "nobody has to choose yet");
+  streams[0]?.say({ ...CONNECTED, role: "Secondary", connection: "StandAlone", outOfSyncKiB: null });
+  await until("the size is seen", () => view()?.outOfSyncKiB === 64);
+  assert.equal(view()?.lastWriteWallMs, 1_000);
+  // Found again, it is one copy of two that agree.
+  streams[0]?.say(CONNECTED);
+  assert.equal(view()?.outOfSyncKiB, 0);
+  assert.equal(view()?.lastWriteWallMs, undefined);
 });

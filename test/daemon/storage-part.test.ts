@@ -26,6 +26,7 @@ test("a look at the target without an answer is repeated with every look until t
       follow: () => ({ stop: () => undefined }),
       observe: () => Promise.resolve(err(timeout)),
       generation: () => Promise.resolve(err(timeout)),
+      counters: () => Promise.resolve({ writtenSectors: null, outOfSyncKiB: null }),
     },
     inContact: () => true,
     handlers: { watch: () => ({ stop: () => undefined }), answer: () => Promise.resolve(ok("gone" as const)) },
@@ -45,6 +46,7 @@ test("a look at the target without an answer is repeated with every look until t
     peerInitiators: [],
     domains: { list: () => Promise.resolve(ok([])) },
     now: () => 0,
+    wallMs: () => 0,
     feed: (event) => void told.push(event),
     log: () => undefined,
   });

@@ -123,6 +123,9 @@ export function perform(world: World, side: Side, effect: Effect, ask: AskHandle
     case "drbd-connect":
       if (h.conn === CONN.standAlone) h.conn = CONN.connecting;
       return true;
+    case "drbd-discard":
+      // Nobody resolves a split brain here: it needs a person.
+      return false;
     case "promote":
       return promote(world, side, ask);
     case "demote":

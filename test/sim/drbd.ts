@@ -69,6 +69,7 @@ function forget(h: Host, resource: string): void {
   side.role = "Secondary";
   side.connected = false;
   side.standAlone = false;
+  side.discards = false;
   side.suspended = false;
   side.resync = null;
   side.inFlight = null;
@@ -137,6 +138,8 @@ export function promote(sim: Sim, h: Host, resource: string, done: (outcome: tru
   const peer = sideOf(sim.hosts[other(h.name)], resource);
   if (!side.up) return done("the resource is not up");
   if (side.role === "Primary") return done(true);
+  // The driver withdraws what would give up the data that is written from now on (drivers/drbd/discard).
+  if (!side.connected) side.discards = false;
   if (side.connected && peer.role === "Primary") return done("both primary (11)");
   // A Consistent disk becomes UpToDate when the handler says that the peer is out of the way (R1.7).
   const usable = side.connected ? side.disk === "UpToDate" || peer.disk === "UpToDate" : knowsItsData(side);

@@ -34,7 +34,8 @@ const POOL_LIMIT_MS = 40_000;
  * Tools that can hang in the kernel and end later than their deadline. Durable writes have no deadline and never overtake
  * one another (drivers/store); addresses and filters are one answer of netlink.
  */
-const HANGS = /^(promote|demote|outdate|drbd-up|drbd-connect|resume-io|target-.*|portal-open|pause-domains)$/;
+const HANGS =
+  /^(promote|demote|outdate|drbd-up|drbd-connect|drbd-discard|resume-io|target-.*|portal-open|pause-domains)$/;
 
 type Outcome = true | string;
 
@@ -179,6 +180,13 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
     case "drbd-connect":
       sideOf(h, action.resource).standAlone = false;
       return done(true);
+    case "drbd-discard": {
+      const side = sideOf(h, action.resource);
+      if (side.role === "Primary") return done("the resource is Primary");
+      side.standAlone = false;
+      side.discards = true;
+      return done(true);
+    }
     case "promote":
       if (h.disk.record.owner !== h.name)
         sim.violate(`V6 ${h.name} promotes ${action.resource} although its durable owner is ${h.disk.record.owner}`);

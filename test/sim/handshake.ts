@@ -40,7 +40,9 @@ export function handshake(sim: Sim, resource: string): void {
     const strange = one.generation.current !== two.generation.current || two.disk === "Outdated";
     if (one.role === "Primary" && one.disk === "Diskless" && strange) return;
   }
-  const verdict = compare(a, b);
+  const compared = compare(a, b);
+  // `connect --discard-my-data` decides a split and nothing else (drbdsetup(8)).
+  const verdict = compared === "split" && a.discards !== b.discards ? (a.discards ? "b" : "a") : compared;
   if (verdict === "split") {
     if (!sim.grownApart) sim.violate(`V3 two generations of ${resource} grew apart: one copy will lose writes`);
     a.standAlone = true;
@@ -59,6 +61,7 @@ export function handshake(sim: Sim, resource: string): void {
   for (const name of NAMES) {
     const side = sideOf(sim.hosts[name], resource);
     side.connected = true;
+    side.discards = false;
     side.answeredAt = sim.now;
     side.peerInconsistent = false;
     if (holdsData(from) || holdsData(to)) side.suspended = false;
@@ -101,7 +104,8 @@ export function finishResync(sim: Sim, path: boolean): boolean {
 }
 
 function inSync(sim: Sim, resource: string, from: Side, to: Side): void {
-  if (to.data > from.data && to.data <= (sim.acked[resource] ?? 0))
+  // What a person gave up was acknowledged once.
+  if (!sim.grownApart && to.data > from.data && to.data <= (sim.acked[resource] ?? 0))
     sim.violate(`V3 the resync of ${resource} overwrites an acknowledged write`);
   to.data = from.data;
   to.generation = { current: from.generation.current, bitmap: ZERO, history: pastOf(from) };

@@ -36,6 +36,8 @@ export interface Side {
   data: number;
   connected: boolean;
   standAlone: boolean;
+  /** Told to connect and to be filled, whatever the generations say. */
+  discards: boolean;
   suspended: boolean;
   resync: "source" | "target" | null;
   /** A write that was sent and not acknowledged. */
@@ -234,6 +236,7 @@ function createSide(current: string): Side {
     data: 0,
     connected: false,
     standAlone: false,
+    discards: false,
     suspended: false,
     resync: null,
     inFlight: null,

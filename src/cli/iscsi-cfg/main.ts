@@ -75,6 +75,15 @@ export async function iscsiCfg(argv: readonly string[], context: CliContext): Pr
       tool.finish(await confirmPeerOff(context, peer ?? null, json === true));
     });
   addSetupCommands(tool, context);
+  tool
+    .command("resolve-split-brain", "copies that grew apart: show both, give the other host's up")
+    .option("--victim <name>", "the host whose copy is given up, instead of typing its name")
+    .option("--no-snapshot", "do not keep its disk as an LVM snapshot")
+    .option("--no-follow", "do not wait until both copies agree")
+    .action(async (options: CommonOptions & { victim?: string; snapshot: boolean; follow: boolean }) => {
+      const { resolveSplitBrain } = await import("./resolve.ts");
+      tool.finish(await resolveSplitBrain(context, options));
+    });
   addExplain(tool, context);
   addHistory(tool, context);
   addVersion(tool, context);

@@ -14,6 +14,7 @@ import { acceptRequest } from "../decide/requests.ts";
 import { READMIT } from "../decide/recovery.ts";
 import { FOLLOW } from "../decide/repair.ts";
 import { inForce } from "../rules.ts";
+import { absorbOwed } from "./owed.ts";
 import { failVote } from "./vote.ts";
 import { absorbWitness } from "./witness.ts";
 
@@ -275,13 +276,7 @@ function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void
     if (ok)
       log(turn, "epoch.committed", `epoch ${turn.state.durable.epoch}: the other copy is barred (${state.solo.proof})`);
   }
-  change(turn, {
-    owed: turn.state.owed.map((owed) =>
-      owed.waitingFor.includes(id)
-        ? { ...owed, waitingFor: owed.waitingFor.filter((w) => w !== id), failed: ok ? owed.failed : detail }
-        : owed,
-    ),
-  });
+  absorbOwed(turn, id, ok, detail);
   absorbRepair(turn, id, ok, detail);
   if (state.recovery?.phase === "running" && state.recovery.id === id) {
     change(turn, { recovery: { ...state.recovery, phase: ok ? "done" : "failed", at: now } });
@@ -363,6 +358,7 @@ function absorbReply(turn: Turn, id: number, reply: (Event & { kind: "reply" })[
             pending: null,
             phase: `${c.phase}:${reply.kind === "done" ? "yes" : silent ? "silent" : "no"}`,
             ...(reply.kind === "refused" ? { said: reply.reason } : {}),
+            ...(reply.kind === "done" && reply.said !== undefined ? { said: reply.said } : {}),
           }
         : c,
     ),

@@ -11,7 +11,7 @@ import { heldByPeer } from "../witness.ts";
 import { lastingCauses } from "./auto-release.ts";
 import { FLAPPING } from "./flap.ts";
 import { FENCING_FAILED } from "./fencing.ts";
-import { SPLIT_BRAIN } from "./ownership.ts";
+import { RESOLVE, SPLIT_BRAIN } from "./ownership.ts";
 import { VIP_ANSWERED } from "./takeover.ts";
 
 /** What to do about a grant whose holder is silent; `explain` says it too. */
@@ -96,6 +96,6 @@ function watchConnection(turn: Turn): void {
   }
   if (apartSince === null) return change(turn, { apartSince: turn.now });
   if (alarms.includes("drbd-apart") || turn.now - apartSince < APART_MS) return;
-  const next = `'drbdadm connect ${resource}' connects it again; after a split brain a person chooses first whose data stays`;
+  const next = `'drbdadm connect ${resource}' connects it again; after a split brain ${RESOLVE}`;
   alert(turn, "drbd-apart", `DRBD of ${resource} is StandAlone here: its writes are not copied; ${next}`);
 }

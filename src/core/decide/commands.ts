@@ -12,6 +12,7 @@ import { begin } from "./begin.ts";
 import { end, reply, to, wait } from "./command-reply.ts";
 import { forgetMoves } from "./flap.ts";
 import { claim, releaseRefusal } from "./ownership.ts";
+import { progressResolve, resolveSplit } from "./resolve.ts";
 import { keepYielding, mayYield, peerYields, progressYield, releaseToNobody } from "./yield.ts";
 import { expirePause, leave, pause, progressLeave, progressPause } from "./stopping.ts";
 
@@ -39,6 +40,8 @@ export function acceptCommand(turn: Turn, id: number, command: Command): void {
       return becomeSecondary(turn, id);
     case "switch":
       return switchOver(turn, id, command.storageOnly);
+    case "resolve-split-brain":
+      return resolveSplit(turn, id, command.snapshot);
     case "leave":
       return leave(turn, id);
     case "pause":
@@ -269,6 +272,8 @@ function progress(turn: Turn, command: PendingCommand): void {
     }
     case "switch":
       return progressSwitch(turn, command, waitedMs);
+    case "resolve-split-brain":
+      return progressResolve(turn, command, waitedMs);
     case "leave":
       return progressLeave(turn, command, waitedMs);
     case "pause":

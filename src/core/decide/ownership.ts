@@ -41,6 +41,9 @@ function higherEpoch(turn: Turn): boolean {
   return true;
 }
 
+/** What a person does about copies that grew apart. */
+export const RESOLVE = "run 'iscsi-cfg resolve-split-brain' on the host whose data is to stay";
+
 /** How the reason of that block begins, and of that one which is about the data. */
 export const SPLIT_BRAIN = "split brain";
 export const SPLIT_DATA = `${SPLIT_BRAIN} of the data`;
@@ -58,7 +61,11 @@ function splitBrain(turn: Turn): boolean {
   if (!inForce(state.config, "D11")) return false;
   if (state.blocked === null) {
     change(turn, { blocked: `${SPLIT_BRAIN}: both hosts own the storage in epoch ${body.epoch}` });
-    alert(turn, "split-brain", `both hosts own the storage in epoch ${body.epoch}: nothing is served until you choose`);
+    alert(
+      turn,
+      "split-brain",
+      `both hosts own the storage in epoch ${body.epoch}: nothing is served until you choose: ${RESOLVE}`,
+    );
     begin(turn, { kind: "stand-down", why: "split brain (D11)" });
   }
   return true;
@@ -115,14 +122,17 @@ function parted(turn: Turn, body: HeartbeatBody): boolean {
   const text = `${SPLIT_DATA}: ${apart} holds data on each host that the other one never had`;
   if (turn.state.blocked === text) return true;
   change(turn, { blocked: text });
-  alert(turn, "split-brain", `${text}; nothing is served until you choose`);
+  alert(turn, "split-brain", `${text}; nothing is served until you choose: ${RESOLVE}`);
   return true;
 }
 
 /** A18: the resource whose two copies come from neither one another: D11, a person picks. Undefined: there is none. */
-export function unrelated(state: State, body: HeartbeatBody): string | undefined {
-  if (!inForce(state.config, "A18")) return undefined;
-  return state.config.resources.find((resource) => {
+export const unrelated = (state: State, body: HeartbeatBody): string | undefined =>
+  inForce(state.config, "A18") ? apart(state, body)[0] : undefined;
+
+/** Every resource whose copies grew apart: each has data that the other one never had. */
+export function apart(state: State, body: HeartbeatBody): readonly string[] {
+  return state.config.resources.filter((resource) => {
     const mine = view(state, resource);
     const theirs = body.resources[resource];
     if (mine === undefined || theirs === undefined || mine.connection === "Connected") return false;

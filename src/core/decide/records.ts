@@ -13,7 +13,7 @@ export function keepRecords(turn: Turn): void {
   noteReunion(turn);
   if (turn.state.persisting !== null) return;
   if (clearSolo(turn) || keepMoves(turn)) return;
-  if (noteReleased(turn) || followMode(turn)) return;
+  if (noteReleased(turn) || noteOwner(turn) || followMode(turn)) return;
   notePeerMode(turn);
 }
 
@@ -33,6 +33,19 @@ function noteReleased(turn: Turn): boolean {
   if (body === null || !inContact(state, turn.now) || !peerOwns(state) || state.activity !== null) return false;
   if (body.owner !== null || body.busy || body.epoch !== state.durable.epoch) return false;
   return persist(turn, { owner: null }, "the other host released the storage (D13)") !== undefined;
+}
+
+/**
+ * A split brain was resolved, and this host gave up its own claim before it knew that the other one owns the epoch. Without
+ * the owner's name on record this copy never counts as in sync with it (A2), and could not take over from it.
+ */
+function noteOwner(turn: Turn): boolean {
+  const { state } = turn;
+  const { body } = state.peer;
+  if (body === null || state.durable.owner !== null || !inContact(state, turn.now)) return false;
+  if (body.owner !== state.config.peerId || body.epoch !== state.durable.epoch) return false;
+  if (state.activity !== null || state.claim !== null || state.handover !== null) return false;
+  return persist(turn, { owner: body.owner }, "the other host owns this epoch (D11)") !== undefined;
 }
 
 function noteInSync(turn: Turn): void {

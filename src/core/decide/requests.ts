@@ -10,13 +10,14 @@ import { witnessSilent } from "../witness.ts";
 import { begin } from "./begin.ts";
 import { forgetMoves } from "./flap.ts";
 import { releaseRefusal } from "./ownership.ts";
+import { discardOwn, disown } from "./resolve.ts";
 
 function refuse(turn: Turn, id: number, reason: string): void {
   turn.actions.push({ kind: "answer", id, reply: { kind: "refused", reason } });
 }
 
-function done(turn: Turn, id: number): void {
-  turn.actions.push({ kind: "answer", id, reply: { kind: "done" } });
+function done(turn: Turn, id: number, said?: string): void {
+  turn.actions.push({ kind: "answer", id, reply: said === undefined ? { kind: "done" } : { kind: "done", said } });
 }
 
 const MOST_OWED = 16;
@@ -27,16 +28,19 @@ function owe(
   kind: OwedAnswer["kind"],
   waitingFor: readonly number[],
   domains: readonly string[] = [],
+  discards?: OwedAnswer["discards"],
 ): void {
   // While a tool hangs the same question comes again every second: its first askers wait no longer.
   const { owed } = turn.state;
   const most = MOST_OWED - 1;
   for (const { requestId: old } of owed.slice(0, -most)) refuse(turn, old, "asked again since, and not answered yet");
-  change(turn, { owed: [...owed.slice(-most), { requestId, kind, waitingFor, failed: null, domains }] });
+  change(turn, {
+    owed: [...owed.slice(-most), { requestId, kind, waitingFor, failed: null, domains, ...(discards && { discards }) }],
+  });
 }
 
 /** Requests that end in a durable write wait for the one that is in flight. */
-const WRITES: ReadonlySet<PeerRequest["kind"]> = new Set(["cancel", "claim", "prepare-mode", "commit-mode"]);
+const WRITES: ReadonlySet<PeerRequest["kind"]> = new Set(["cancel", "claim", "prepare-mode", "commit-mode", "discard"]);
 
 /** Takes up what had to wait, and answers everything whose effects have ended. */
 export function settleOwed(turn: Turn): void {
@@ -45,15 +49,23 @@ export function settleOwed(turn: Turn): void {
     change(turn, { deferred: rest });
     acceptRequest(turn, next.id, next.request);
   }
-  const { owed } = turn.state;
-  if (owed.length === 0) return;
+  if (turn.state.owed.length === 0) return;
+  const owed = turn.state.owed.map((one) => goOn(turn, one));
   for (const one of owed) {
     if (one.waitingFor.length > 0) continue;
     const failed = one.failed ?? stillHere(turn, one.domains ?? []);
-    if (failed === null) done(turn, one.requestId);
+    if (failed === null) done(turn, one.requestId, one.said);
     else refuse(turn, one.requestId, failed);
   }
   change(turn, { owed: owed.filter((one) => one.waitingFor.length > 0) });
+}
+
+/** The second half of a discard, when the first one is durable. */
+function goOn(turn: Turn, one: OwedAnswer): OwedAnswer {
+  if (one.discards === undefined || one.waitingFor.length > 0 || one.failed !== null) return one;
+  const { discards, ...rest } = one;
+  const begun = discardOwn(turn, discards);
+  return typeof begun === "string" ? { ...rest, failed: begun } : { ...rest, waitingFor: begun };
 }
 
 function stillHere(turn: Turn, domains: readonly string[]): string | null {
@@ -104,6 +116,13 @@ export function acceptRequest(turn: Turn, id: number, request: PeerRequest): voi
       if (write === undefined) return refuse(turn, id, "another durable change is being written: try again");
       log(turn, "mode.changed", `HA is ${request.ha} (asked by the other host)`);
       return owe(turn, id, request.kind, [write]);
+    }
+    case "discard": {
+      const write = disown(turn, request);
+      if (typeof write === "string") return refuse(turn, id, write);
+      change(turn, { syncedEpoch: null });
+      const { resources, snapshot } = request;
+      return owe(turn, id, "discard", [write], [], { resources, snapshot });
     }
     case "pause":
       return acceptPause(turn, id);

@@ -66,4 +66,6 @@ export interface DrbdView {
   readonly donePercent: number | null;
   /** Null when not read; never guessed. */
   readonly generation: Generation | null;
+  /** Wall clock, for display: when a write to this copy was seen last. Only while StandAlone, absent when none was seen. */
+  readonly lastWriteWallMs?: number;
 }

@@ -40,6 +40,8 @@ export type Command =
   | { readonly kind: "become-secondary" }
   | { readonly kind: "switch"; readonly storageOnly: boolean }
   | { readonly kind: "confirm-peer-off" }
+  /** D11: this host's data stays, the other host's copies that grew apart are given up. */
+  | { readonly kind: "resolve-split-brain"; readonly snapshot: boolean }
   /** A13: this host shuts down or reboots; its VMs were moved or stopped before. */
   | { readonly kind: "leave" }
   /** A7: the daemon alone stops for an upgrade; VMs and storage go on. */

@@ -17,6 +17,9 @@ export interface ResourceSummary {
   /** "The peer's copy is behind or barred since this epoch", per resource (A16). */
   readonly solo: boolean;
   readonly generation: Generation | null;
+  /** For display, and only while StandAlone: what this copy has that the other one lacks, and when it was written last. */
+  readonly outOfSyncKiB?: number;
+  readonly lastWriteWallMs?: number;
 }
 
 /** The part of a heartbeat that the decision function sees; the driver has checked signature, pool, replay and size. */
@@ -81,9 +84,18 @@ export type PeerRequest =
   | { readonly kind: "prepare-mode"; readonly ha: HaMode; readonly operator: string }
   /** D1, A4: second phase. */
   | { readonly kind: "commit-mode"; readonly ha: HaMode }
+  /** D11: a person chose my data; give your copies of these up and let yourself be filled. Answered when DRBD was told. */
+  | {
+      readonly kind: "discard";
+      readonly resources: readonly string[];
+      readonly epoch: number;
+      readonly snapshot: boolean;
+    }
   /** A7: my daemon is about to stop; you know it and act neither against nor for this host until it is back. */
   | { readonly kind: "pause" }
   /** D7 with contact (A22): stop these stalled domains; answer only when none of them executes on you any more. */
   | { readonly kind: "confirm-gone"; readonly domains: readonly string[] };
 
-export type PeerReply = { readonly kind: "done" } | { readonly kind: "refused"; readonly reason: string };
+/** `said`: what the asking operator should know of how it was done. */
+export type PeerReply =
+  { readonly kind: "done"; readonly said?: string } | { readonly kind: "refused"; readonly reason: string };

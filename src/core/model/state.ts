@@ -137,7 +137,8 @@ export interface PendingCommand {
     | "become-secondary"
     | "maintenance"
     | "leave"
-    | "pause";
+    | "pause"
+    | "resolve-split-brain";
   readonly startedAt: Instant;
   readonly phase: string;
   readonly pending: number | null;
@@ -148,10 +149,13 @@ export interface PendingCommand {
 /** Work for the peer that ends with an answer to its request. */
 export interface OwedAnswer {
   readonly requestId: number;
-  readonly kind:
-    "outdate" | "acquire" | "claim" | "cancel" | "prepare-mode" | "commit-mode" | "hand-over" | "confirm-gone";
+  readonly kind: PeerRequest["kind"];
   readonly waitingFor: readonly number[];
   readonly failed: string | null;
+  /** D11: copies to give up when what it waits for succeeded; nothing of them is touched before. */
+  readonly discards?: { readonly resources: readonly string[]; readonly snapshot: boolean };
+  /** What its effects told, for the answer. */
+  readonly said?: string;
   /** A22: what must not be found here any more. */
   readonly domains?: readonly string[];
 }

@@ -12,6 +12,8 @@ export type EffectBody =
   | { readonly kind: "persist"; readonly record: DurableRecord }
   | { readonly kind: "drbd-up"; readonly resource: string }
   | { readonly kind: "drbd-connect"; readonly resource: string }
+  /** Gives this copy up (D11): it connects as the one that is filled from the other host, after a snapshot where LVM can. */
+  | { readonly kind: "drbd-discard"; readonly resource: string; readonly snapshot: boolean }
   | { readonly kind: "promote"; readonly resource: string }
   /** `abandon`: suspended writes, which nobody was told are done, are given up so that the device can be closed. */
   | { readonly kind: "demote"; readonly resource: string; readonly abandon?: true }

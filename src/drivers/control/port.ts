@@ -19,6 +19,8 @@ export type ControlRequest =
   /** Planned hand-over of the storage (and then of the master role) to the other host. */
   | { readonly kind: "switch"; readonly storageOnly: boolean }
   | { readonly kind: "confirm-peer-off"; readonly peerName: string }
+  /** D11: this host's data stays; `victim` names the other host, whose copies are given up. */
+  | { readonly kind: "resolve-split-brain"; readonly victim: string; readonly snapshot: boolean }
   /** Takes a silent host out of the pool for good, by its name or UUID. */
   | { readonly kind: "forget-host"; readonly host: string }
   /** Effective parameters: pool-wide and local. */

@@ -20,6 +20,7 @@ const requestSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("become-secondary") }),
   z.strictObject({ kind: z.literal("switch"), storageOnly: z.boolean() }),
   z.strictObject({ kind: z.literal("confirm-peer-off"), peerName: name }),
+  z.strictObject({ kind: z.literal("resolve-split-brain"), victim: name, snapshot: z.boolean() }),
   z.strictObject({ kind: z.literal("forget-host"), host: name }),
   z.strictObject({ kind: z.literal("get"), scope: z.enum(["pool", "storage"]) }),
   z.strictObject({ kind: z.literal("set"), name, value }),

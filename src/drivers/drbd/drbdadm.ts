@@ -1,4 +1,4 @@
-// DRBD through drbdadm and drbdsetup (8.4 and 9). Acts, then looks again; never uses --force, never discards data.
+// DRBD through drbdadm and drbdsetup (8.4 and 9). Acts, then looks again; never uses --force; discards data only by discard.ts.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { DrbdView } from "../../core/model/drbd.ts";
@@ -14,6 +14,8 @@ import { parseEvents2 } from "./parse-events2.ts";
 import { parseGeneration } from "./parse-generation.ts";
 import type { SeenResource } from "./picture.ts";
 import type { DrbdPort } from "./port.ts";
+import { readCounters } from "./counters.ts";
+import { createDiscarding } from "./discard.ts";
 
 type Change = Result<"changed" | "already", DriverError>;
 type Seen = ReadonlyMap<string, SeenResource>;
@@ -33,6 +35,8 @@ export interface DrbdSettings {
   readonly setHelper?: (path: string) => void;
   /** The module's version, or null while it is not loaded. */
   readonly moduleVersion?: () => string | null;
+  /** Where it is noted that DRBD may still give a copy up (discard.ts). Gone after a boot, like DRBD's own knowledge of it. */
+  readonly discardNotes?: string;
 }
 
 /** How long whoever holds a device may take to close it after its writes failed. */
@@ -57,6 +61,13 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
   const setHelper = settings.setHelper ?? writeUsermodeHelper;
   const follower = createFollower(exec, clock);
 
+  const discarding = createDiscarding(
+    exec,
+    clock,
+    settings.discardNotes ?? "/run/tandem/discard",
+    (resource, ...args) => command(resource, "drbdadm", args, actTimeoutMs),
+  );
+
   const isOldModule = () => moduleVersion()?.startsWith("8.") === true;
 
   /** A fresh look by a process of its own; not in the lane of a resource, because it must work while that one hangs. */
@@ -74,6 +85,11 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
   async function glance(): Promise<Result<Seen, DriverError>> {
     const seen = follower.seen();
     return seen === null ? await look() : ok(seen);
+  }
+
+  async function glanceOrNull(): Promise<Seen | null> {
+    const seen = await glance();
+    return seen.ok ? seen.value : null;
   }
 
   async function command(resource: string, file: string, args: readonly string[], timeoutMs: Millis) {
@@ -148,7 +164,11 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
       return seen.ok ? ok(viewsOf(seen.value)) : seen;
     },
 
-    follow: (onChange, onLost) => follower.start(onChange, onLost),
+    follow: (onChange, onLost) =>
+      follower.start((views) => {
+        discarding.noteViews(views);
+        onChange(views);
+      }, onLost),
 
     async up(resource) {
       if (moduleVersion() === null) {
@@ -181,7 +201,10 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         "promote",
         (view) => view.role === "Primary",
         "Primary",
-        (seen) => changeRole(resource, seen, "primary", promoteTimeoutMs),
+        async (seen) => {
+          const kept = await discarding.withdraw(resource, seen.view);
+          return kept.ok ? await changeRole(resource, seen, "primary", promoteTimeoutMs) : kept;
+        },
       ),
 
     demote: (resource) =>
@@ -271,6 +294,13 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         "if-needed",
       ),
 
+    async discard(resource, snapshot) {
+      const seen = await glance();
+      if (!seen.ok) return seen;
+      const one = seen.value.get(resource);
+      return one === undefined ? err(notSupported(resource)) : await discarding.discard(resource, one.view, snapshot);
+    },
+
     resumeIo: (resource) =>
       ensure(
         resource,
@@ -279,6 +309,11 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         "I/O that is not suspended",
         (seen) => changeDevice(resource, seen, "resume-io"),
       ),
+
+    async counters(resource) {
+      const minor = (await glanceOrNull())?.get(resource)?.minor ?? null;
+      return minor === null ? { writtenSectors: null, outOfSyncKiB: null } : await readCounters(minor);
+    },
 
     async generation(resource) {
       const minor = isOldModule() ? (follower.seen()?.get(resource)?.minor ?? null) : null;

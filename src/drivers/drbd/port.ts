@@ -29,13 +29,28 @@ export interface DrbdPort {
   outdate(resource: string): Promise<Result<"changed" | "already", DriverError>>;
   /** Reconnects after StandAlone without discarding anything. */
   connect(resource: string): Promise<Result<"changed" | "already", DriverError>>;
+  /**
+   * Gives this copy up after a split brain: `disconnect`, `secondary`, `connect --discard-my-data` (drbdadm(8)). With `snapshot`
+   * the disk is kept as an LVM snapshot first where it is a logical volume with room for it; a snapshot that fails is an
+   * error, and nothing is given up. What was kept comes as a sentence.
+   */
+  discard(resource: string, snapshot: boolean): Promise<Result<string, DriverError>>;
   /** Lifts a suspension that no handler answers any more (A15); only with D3/D4 proof. */
   resumeIo(resource: string): Promise<Result<"changed" | "already", DriverError>>;
+  /** What the kernel counts for this copy, without a process; null where it does not say (resource down, DRBD 9). */
+  counters(resource: string): Promise<DrbdCounters>;
   generation(resource: string): Promise<Result<Generation, DriverError>>;
   /** The resources of DRBD's configuration files, up or not. */
   configured(): Promise<Result<readonly ConfiguredResource[], DriverError>>;
   /** Module and tool versions for status. */
   version(): Promise<Result<{ readonly module: string; readonly utils: string }, DriverError>>;
+}
+
+export interface DrbdCounters {
+  /** Sectors written since the device is up. */
+  readonly writtenSectors: number | null;
+  /** What the other copy lacks, also at StandAlone. */
+  readonly outOfSyncKiB: number | null;
 }
 
 /** How soon DRBD itself notices a dead peer (drbd.conf(5)); the inequalities are about these. */

@@ -59,6 +59,8 @@ const resource = z.object({
   generation: z.nullable(
     z.object({ current: generationId, bitmap: generationId, history: z.array(generationId).check(z.maxLength(8)) }),
   ),
+  outOfSyncKiB: z.exactOptional(z.number().check(z.minimum(0))),
+  lastWriteWallMs: z.exactOptional(z.number().check(z.minimum(0))),
 });
 
 // Identity (host, boot, incarnation) is in the envelope only: two copies could disagree.

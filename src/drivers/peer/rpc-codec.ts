@@ -31,12 +31,18 @@ const requestShape = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("hand-over"), to: nameShape, operator }),
   z.object({ kind: z.literal("prepare-mode"), ha, operator }),
   z.object({ kind: z.literal("commit-mode"), ha }),
+  z.object({
+    kind: z.literal("discard"),
+    resources: z.array(nameShape).check(z.maxLength(64)),
+    epoch: counterShape,
+    snapshot: z.boolean(),
+  }),
   z.object({ kind: z.literal("pause") }),
   z.object({ kind: z.literal("confirm-gone"), domains: z.array(nameShape).check(z.maxLength(1500)) }),
 ]) satisfies z.ZodMiniType<PeerRequest>;
 
 const replyShape = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("done") }),
+  z.object({ kind: z.literal("done"), said: z.exactOptional(z.string().check(z.maxLength(2000))) }),
   z.object({ kind: z.literal("refused"), reason: z.string().check(z.maxLength(2000)) }),
 ]) satisfies z.ZodMiniType<PeerReply>;
 

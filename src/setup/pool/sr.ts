@@ -139,7 +139,7 @@ async function probeSrs(
   return err({
     kind: "unverified",
     during: "look whether the LUN holds an SR",
-    found: String(text.value).replaceAll(/\s+/g, " ").slice(0, 160),
+    found: (typeof text.value === "string" ? text.value : JSON.stringify(text.value)).slice(0, 160),
     expected: "a list of SRs; nothing was made",
   });
 }
