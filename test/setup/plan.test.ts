@@ -202,3 +202,16 @@ test("DRBD's resource says each option that the proofs stand on, for 8.4 and for
     assert.equal(section, major === 9 ? "net" : "disk");
   }
 });
+
+test("a resource that lost its disk gets the new one attached; only one that stands alone is connected anew", () => {
+  const done = plan();
+  const { view: whole } = afterwards(facts(), done);
+  assert.ok(whole !== null && whole !== "unknown");
+  const verbOf = (changes: Partial<typeof whole>): string | undefined =>
+    lines(plan({ view: { ...whole, disk: "Diskless", ...changes }, isAnyUp: true }).steps).findLast((line) =>
+      /^drbdadm (up|adjust|attach) /.test(line),
+    );
+  assert.equal(verbOf({}), "drbdadm attach iscsi1");
+  assert.equal(verbOf({ connection: "Connecting" }), "drbdadm attach iscsi1");
+  assert.equal(verbOf({ connection: "StandAlone" }), "drbdadm adjust iscsi1");
+});

@@ -15,6 +15,7 @@ import { editLvm, LVM_CACHES, LVM_CONFS, lvmFaults } from "../texts/lvm.ts";
 import { isOurs } from "../texts/marker.ts";
 import { MULTIPATH_FILE, multipathText } from "../texts/multipath.ts";
 import { tandemYamlText } from "../texts/tandem-yaml.ts";
+import type { DrbdView } from "../../core/model/drbd.ts";
 import type { SetupHost, SetupRecord } from "../answers.ts";
 import type { DiskFacts, HostFacts } from "../facts.ts";
 import { dataOn } from "./data.ts";
@@ -232,12 +233,20 @@ function disk(draft: Draft, { record, facts, erase }: PlanInput, self: SetupHost
     const argv = ["drbdadm", "--force", "create-md", resource] as const;
     draft.steps.push(command(`DRBD's metadata on ${self.disk}`, argv, { deadlineMs: METADATA_MS }));
   }
-  // A resource that came up without its disk may lack its connection too: adjust does what is left.
-  const verb = view === null ? "up" : "adjust";
-  draft.steps.push(
-    command(`${resource} comes up`, ["drbdadm", verb, resource], { undo: ["drbdadm", "down", resource] }),
-  );
+  draft.steps.push(bringUp(resource, view));
   return null;
+}
+
+/**
+ * A resource that came up without its disk has its connection, or the daemon makes it at this moment: a second connect, as
+ * adjust may order it, fails on the port (102). Only one that stands alone lacks it.
+ */
+function bringUp(resource: string, view: DrbdView | null): CommandStep {
+  const down = { undo: ["drbdadm", "down", resource] } as const;
+  if (view === null) return command(`${resource} comes up`, ["drbdadm", "up", resource], down);
+  if (view.connection === "StandAlone") return command(`${resource} comes up`, ["drbdadm", "adjust", resource], down);
+  const undo = ["drbdadm", "detach", resource] as const;
+  return command(`${resource} gets its disk`, ["drbdadm", "attach", resource], { undo });
 }
 
 /** Partitions first: their signatures would come back into sight otherwise. */
