@@ -3,7 +3,8 @@
 import { valueOf } from "./model/observation.ts";
 import type { Link } from "./model/peer.ts";
 import type { State } from "./model/state.ts";
-import type { Instant, Millis } from "./model/time.ts";
+import type { Instant } from "./model/time.ts";
+import { seconds } from "./view.ts";
 
 export type Channel = "management" | "replication" | "drbd" | "signs" | "vote" | "witness" | "device";
 
@@ -14,7 +15,6 @@ export interface Evidence {
 }
 
 const LINKS: readonly Link[] = ["management", "replication"];
-const seconds = (ms: Millis): string => `${(Math.max(0, ms) / 1_000).toFixed(1)} s`;
 const ago = (at: Instant, now: Instant): string => `${seconds(now - at)} ago`;
 
 export function evidence(state: State, now: Instant): readonly Evidence[] {

@@ -40,7 +40,7 @@ export function hostState(state: State): HostState {
   return state.durable.ha === "off" && state.durable.owner === null ? "DISABLED" : "STANDBY";
 }
 
-const seconds = (ms: number): string => `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
+export const seconds = (ms: number): string => `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
 
 export function outcome(state: State, now: Instant): string {
   if (state.blocked !== null) return `blocked: ${state.blocked}; an operator is needed`;

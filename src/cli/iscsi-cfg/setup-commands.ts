@@ -5,6 +5,7 @@ import { InvalidArgumentError } from "commander";
 import type { CliContext } from "../context.ts";
 import type { CommonOptions, Tool } from "../program.ts";
 import { parseCount } from "../shared-commands.ts";
+import type { SetupOptions } from "./setup-answers.ts";
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 const collectErasure = (value: string, before: readonly string[]): readonly string[] => {
@@ -13,20 +14,8 @@ const collectErasure = (value: string, before: readonly string[]): readonly stri
   return collect(value, before);
 };
 
-interface SetupGiven extends CommonOptions {
-  readonly disk: readonly string[];
-  readonly address: readonly string[];
+interface SetupGiven extends CommonOptions, SetupOptions {
   readonly erase: readonly string[];
-  readonly vip?: string;
-  readonly interface?: string;
-  readonly linkSpeed?: number;
-  readonly iqn?: string;
-  readonly lun?: number;
-  readonly resource?: string;
-  readonly device?: string;
-  readonly port?: number;
-  readonly srName?: string;
-  readonly fullSync?: boolean;
   readonly dryRun: boolean;
   readonly yes: boolean;
   readonly undo: boolean;

@@ -1,31 +1,14 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { RESOURCE, VIP, type NodeName } from "../../lab/names.ts";
+import { RESOURCE } from "../../lab/names.ts";
 import type { Scenario } from "../../lab/run-scenario.ts";
-import { until } from "../../lab/serving.ts";
-import { alertOn, neverServes, vmsOf } from "../../lab/steps.ts";
-import { shutdownVm } from "../../lab/xapi-call.ts";
-
-/** Behind the VMs' regions: what is discarded later belongs to nobody. */
-const WRITE = "dd if=/dev/urandom of=/dev/drbd1 bs=64k count=4 seek=2400 oflag=direct";
+import { splitBrain } from "../../lab/split-brain.ts";
+import { neverServes, vmsOf } from "../../lab/steps.ts";
 
 export const scenario: Scenario = {
   parameters: { SLAVE_HA: "0" },
   survivors: ({ lab, owner }) => vmsOf(lab, owner),
-  async run({ fault, lab, must, owner, other, policy, serving, writes }) {
-    if (policy !== "vote") throw new Error("only VOTE lets two hosts serve: run it with --policy vote");
-    for (const vm of vmsOf(lab, other)) await shutdownVm(lab, owner, vm);
-    await fault("filter");
-    const serves = async (node: NodeName): Promise<boolean> =>
-      (await must(node, "ip -4 -o addr show dev repl; cat /proc/drbd")).includes(`${VIP}/32`);
-    await until("The second owner", async () => ((await serves(other)) ? true : undefined), 40_000);
-    await must(other, WRITE);
-    await delay(2_000);
-    await lab.heal("filter");
-    const nobody = async (): Promise<true | undefined> =>
-      (await serves(owner)) || (await serves(other)) ? undefined : true;
-    await until("Both withdrawing", nobody, 20_000);
-    await Promise.all([neverServes(lab, owner, 8_000), neverServes(lab, other, 8_000)]);
-    for (const node of [owner, other]) await alertOn(lab, node, "split-brain", 5_000);
+  async run(context) {
+    const { lab, must, owner, other, serving, writes } = context;
+    await splitBrain(context);
     // The operator picks: what the other host wrote since is given up.
     for (const node of [owner, other]) await must(node, "iscsi-cfg manual-mode-enable", 20_000);
     await must(other, "iscsi-cfg become-secondary", 30_000);
