@@ -1,5 +1,6 @@
 // What plain `npm run lab` shows: the dashboard of a running pool, then a planned switch and a power loss of the master,
-// each on a fresh pool with its timeline.
+// each on a fresh pool with its timeline. Safety is judged; times are shown: limits hold for medians, and one run is none
+// (`run planned-switch --repeat 5` judges them).
 
 import { createInterface } from "node:readline/promises";
 import { setTimeout as delay } from "node:timers/promises";
@@ -25,10 +26,13 @@ export async function walkThrough(
   const down = await run(["down"]);
   if (down !== 0) return down;
   const steps = [
-    { text: "A planned switch: the storage moves while four VMs write.", words: ["run", "planned-switch"] },
+    {
+      text: "A planned switch: the storage moves while four VMs write.",
+      words: ["run", "planned-switch", "--no-limits"],
+    },
     {
       text: "Power loss of the master, fenced by its BMC (STRICT).",
-      words: ["run", "master-power-loss", "--policy", "strict"],
+      words: ["run", "master-power-loss", "--policy", "strict", "--no-limits"],
     },
   ];
   for (const step of steps) {
