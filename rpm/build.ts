@@ -5,6 +5,7 @@ import { copyFileSync, globSync, mkdirSync, mkdtempSync, rmSync, statSync } from
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { protocolVersion } from "../src/drivers/peer/frame.ts";
 import { packageVersion, root } from "../test/build.ts";
 import { fillStage } from "./stage.ts";
 
@@ -70,6 +71,7 @@ export async function buildRpm({ out, release, quick, key, progress }: RpmOption
     const defines: Readonly<Record<string, string>> = {
       tandem_version: packageVersion(),
       tandem_release: release,
+      peer_protocol: String(protocolVersion),
       stage,
       scriptlets: join(root, "rpm/scriptlets"),
       payload: quick ? "w1.gzdio" : "w6.xzdio",

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { protocolVersion } from "../src/drivers/peer/frame.ts";
 import { buildAll, distDir, root } from "../test/build.ts";
 import { helpOf, manualPages } from "./manual.ts";
 import { thirdPartyNotices } from "./notices.ts";
@@ -54,6 +55,8 @@ export async function fillStage(stage: string, { version, epoch }: StageOptions)
     const text = readFileSync(join(distDir, `${name}.mjs`), "utf8").replace(/^#!.*\n/, "");
     writeFileSync(join(opt, "lib", `${name}.mjs`), text, { mode: 0o644 });
   }
+  // The next package asks what this one's daemon speaks (scriptlets/pre.sh).
+  writeFileSync(join(opt, "lib/protocol"), `${protocolVersion}\n`, { mode: 0o644 });
   put(join(root, "agents/drbd/fence-peer"), join(opt, "agents/drbd/fence-peer"), 0o755);
   put(join(root, "rpm/migrate/save-ha-lizard.sh"), join(opt, "libexec/save-ha-lizard"), 0o755);
   put(join(root, "agents/EXAMPLE/EXAMPLE.sh"), join(opt, "agents/EXAMPLE/EXAMPLE.sh"), 0o755);

@@ -1,12 +1,20 @@
-# An update in the middle of a failover would restart the daemon that carries it out: refused, and the old version runs on.
+# The old version runs on where an update is refused. In the middle of a failover it would restart the daemon that carries it
+# out; and two hosts that do not understand one another would not act for one another.
 if [ "$1" -ge 2 ] && [ -x /opt/tandem/bin/node ] && systemctl is-active --quiet tandemd.service; then
-  state=$(timeout 20 iscsi-cfg status --once --json 2>/dev/null |
-    timeout 20 /opt/tandem/bin/node -p 'JSON.parse(fs.readFileSync(0, "utf8")).own.state' 2>/dev/null)
+  said=$(timeout 20 iscsi-cfg status --once --json 2>/dev/null |
+    timeout 20 /opt/tandem/bin/node -p 'const { state, ha } = JSON.parse(fs.readFileSync(0, "utf8")).own; `${state} ${ha}`' 2>/dev/null)
+  state=${said% *}
   case $state in
     SUSPECT_O | SUSPECT_S | FENCED_SELF | TAKING | RELEASING)
       echo "tandem is not updated now: this host is in the state $state. See 'iscsi-cfg status'; try again when it is over." >&2
       exit 1
       ;;
   esac
+  speaks=$(cat /opt/tandem/lib/protocol 2>/dev/null)
+  if [ "$speaks" != "@PROTOCOL@" ] && [ "${said#* }" != off ]; then
+    echo "tandem is not updated now: this package speaks version @PROTOCOL@ of the protocol between the hosts, the installed one version ${speaks:-0}." >&2
+    echo "While they differ no host acts for the other one. Switch HA off, update both hosts, switch it on: ha-cfg disable" >&2
+    exit 1
+  fi
 fi
 exit 0

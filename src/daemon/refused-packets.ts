@@ -9,6 +9,8 @@ const LASTS_MS: Millis = 25_000;
 const WORDS: Readonly<Record<string, (peer: string) => string>> = {
   "other version": (peer) =>
     `${peer} speaks another version of tandem's protocol: install the same package on both hosts ('rpm -q tandem' there and here)`,
+  malformed: (peer) =>
+    `${peer} signs what this version of tandem does not understand: install the same package on both hosts ('rpm -q tandem' there and here)`,
   "unknown key": (peer) =>
     `${peer} signs with a key that this host does not know: are both hosts in the same pool? see 'xe pool-list' there and here`,
   "bad signature": (peer) =>

@@ -211,6 +211,19 @@ describe("the package", { skip }, () => {
     assert.deepEqual(host.told(), []);
 
     host.daemon({ state: "OWNER", ha: "on" });
+    const speaks = readFileSync(file("opt/tandem/lib/protocol"), "utf8");
+    writeFileSync(file("opt/tandem/lib/protocol"), "0\n");
+    const foreign = host.rpm("-U", "--nodeps", newer);
+    assert.notEqual(foreign.code, 0);
+    assert.match(foreign.text, /speaks version 1 of the protocol between the hosts, the installed one version 0/);
+    assert.equal(version(), `${packageVersion()}-1`);
+    assert.deepEqual(host.told(), []);
+    host.daemon({ state: "DISABLED", ha: "off" });
+    assert.equal(host.rpm("-U", "--nodeps", "--replacepkgs", rpm).code, 0, "with HA off nobody acts for anybody");
+    assert.equal(readFileSync(file("opt/tandem/lib/protocol"), "utf8"), speaks);
+    host.told();
+
+    host.daemon({ state: "OWNER", ha: "on" });
     const updated = host.rpm("-U", "--nodeps", newer);
     assert.equal(updated.code, 0, updated.text);
     assert.equal(version(), `${packageVersion()}-2`);

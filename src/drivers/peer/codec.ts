@@ -108,7 +108,8 @@ export const envelope = z.object({
   nonce: nonceShape,
   echoedNonces: z.array(nonceShape).check(z.maxLength(8)),
 });
-const heartbeat = z.extend(envelope, { body });
+/** Fields are added within a version of the protocol, and only such that may be missing (CONTRIBUTING.md). */
+export const heartbeatShape = z.extend(envelope, { body });
 
 /** Between envelope and body. No JSON string can contain it: quotes inside of one are escaped. */
 const bodyMark = ',"body":';
@@ -165,7 +166,7 @@ export function decodeHeartbeat(
 
 /** Throws where the text is not JSON; null where it is no heartbeat. */
 function wholePacket(text: string): HeartbeatPacket | null {
-  const parsed = heartbeat.safeParse(JSON.parse(text));
+  const parsed = heartbeatShape.safeParse(JSON.parse(text));
   if (!parsed.success) return null;
   const { body: wire, ...rest } = parsed.data;
   const domains = unpackDomains(wire.domains);

@@ -48,7 +48,8 @@ export type DropReason =
   | "rate limit";
 
 const magic = Buffer.from("TNDM", "latin1");
-const version = 1;
+/** Raised when two releases would misunderstand one another; CONTRIBUTING.md says when that is. */
+export const protocolVersion = 1;
 const headBytes = 10;
 const macBytes = 32;
 export const envelopeBytes = headBytes + macBytes;
@@ -96,7 +97,7 @@ export function sealText(
   if (size > largestBytes) return err(`Cannot send a ${kind}: found ${size} bytes, expected at most ${largestBytes}`);
   const packet = Buffer.allocUnsafe(size);
   magic.copy(packet, 0);
-  packet.writeUInt8(version, 4);
+  packet.writeUInt8(protocolVersion, 4);
   packet.writeUInt8(packetKinds[kind], 5);
   packet.writeUInt32BE(signer.keyId, 6);
   mac(signer.key, packet.subarray(0, headBytes), json).copy(packet, headBytes);
@@ -131,7 +132,7 @@ export function unsealText(
   if (bytes.length <= envelopeBytes) return err("too short");
   const packet = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (!packet.subarray(0, 4).equals(magic)) return err("not ours");
-  if (packet[4] !== version) return err("other version");
+  if (packet[4] !== protocolVersion) return err("other version");
   if (packet[5] !== packetKinds[kind]) return err("other kind");
   const keyId = packet.readUInt32BE(6);
   const signer = findKey(keyId);

@@ -44,7 +44,7 @@ const body = z.object({
   xapi: z.enum(["master", "supporter", "unknown"]),
   masterId: z.nullable(nameShape),
 });
-const beat = z.extend(envelope, { recipient: nameShape, body });
+export const beatShape = z.extend(envelope, { recipient: nameShape, body });
 
 export function encodeBeat(packet: MemberPacket, signer: SigningKey): Result<Buffer, string> {
   const { hostId: _hostId, bootId: _bootId, incarnation: _incarnation, domains, ...rest } = packet.body;
@@ -58,7 +58,7 @@ export function decodeBeat(
 ): Result<{ readonly keyId: number; readonly packet: MemberPacket }, DropReason> {
   const opened = unseal("memberBeat", bytes, findKey, largestHeartbeatBytes);
   if (!opened.ok) return opened;
-  const parsed = beat.safeParse(opened.value.payload);
+  const parsed = beatShape.safeParse(opened.value.payload);
   if (!parsed.success) return err("malformed");
   const { body: wire, ...packet } = parsed.data;
   const domains = wire.domains === null ? null : unpackDomains(wire.domains);

@@ -47,7 +47,7 @@ const replyShape = z.discriminatedUnion("kind", [
 ]) satisfies z.ZodMiniType<PeerReply>;
 
 const party = { poolId: nameShape, sender: nameShape, recipient: nameShape };
-const shapes = {
+export const rpcShapes = {
   hello: z.object({ ...party, nonce: nonceShape }),
   request: z.object({
     ...party,
@@ -115,13 +115,13 @@ export function decodeRpc<K extends RpcKind>(
 ): Result<{ readonly keyId: number; readonly frame: RpcFrames[K] }, DropReason> {
   const opened = unseal(kind, bytes, findKey, largestRpcBytes);
   if (!opened.ok) return opened;
-  const parsed = shapes[kind].safeParse(opened.value.payload);
+  const parsed = rpcShapes[kind].safeParse(opened.value.payload);
   if (!parsed.success) return err("malformed");
   const { poolId, sender, recipient } = parsed.data;
   if (poolId !== parties.poolId) return err("other pool");
   if (sender !== parties.peerId) return err("other sender");
   if (recipient !== parties.hostId) return err("other recipient");
-  // `shapes[kind]` is the schema of RpcFrames[K]; the compiler cannot follow the index through the union.
+  // `rpcShapes[kind]` is the schema of RpcFrames[K]; the compiler cannot follow the index through the union.
   return ok({ keyId: opened.value.keyId, frame: parsed.data as RpcFrames[K] });
 }
 
