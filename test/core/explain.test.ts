@@ -8,6 +8,7 @@ import { RULES, type RuleId } from "../../src/core/rules.ts";
 import { hostState } from "../../src/core/view.ts";
 import { known } from "../../src/core/model/observation.ts";
 import type { State } from "../../src/core/model/state.ts";
+import { sideOf } from "../sim/sim.ts";
 import { createWorld, R, servingWorld, type World } from "../sim/world.ts";
 import { cut, soon } from "./mutation.ts";
 
@@ -127,7 +128,7 @@ test("one-way reception says that the vote is void (D9, A27)", () => {
 test("a lost replication link: consent, then the other copy's state, then the stalled VMs (D3, A2, D12, A22)", () => {
   const world = servingWorld();
   world.links.replication.b = false;
-  soon(world, () => world.hosts.a.suspended, 3_000);
+  soon(world, () => sideOf(world.hosts.a, R).suspended, 3_000);
   expectIn(says(world, "a"), "D3", /made its copy outdated/);
   world.run(3_000);
   expectIn(says(world, "b"), "D12", /would not take over: the disk of iscsi1 is Outdated/);

@@ -16,7 +16,7 @@ test("D3: an owner whose disk failed never has the other copy outdated: it is th
   world.failDisk("a");
   world.links.replication.a = false;
   world.run(10_000);
-  assert.equal(world.hosts.b.disk.drbd, "UpToDate");
+  assert.equal(sideOf(world.hosts.b, R).disk, "UpToDate");
   assert.equal(world.state("a").durable.solo[R], undefined);
   assert.deepEqual(world.violations, []);
 });

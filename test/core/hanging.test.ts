@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { heartbeatOf } from "../../src/core/heartbeat.ts";
+import { sideOf } from "../sim/sim.ts";
 import { R, servingWorld } from "../sim/world.ts";
 
 test("D3: while the tool that outdates the copy hangs it is not started a second time, and the copy resyncs soon afterwards", () => {
@@ -15,7 +16,7 @@ test("D3: while the tool that outdates the copy hangs it is not started a second
   // Nothing of the old questions is left to outdate the copy again.
   for (let i = 0; i < 240; i++) {
     world.run(250);
-    assert.equal(world.hosts.b.disk.drbd, "UpToDate");
+    assert.equal(sideOf(world.hosts.b, R).disk, "UpToDate");
   }
   assert.equal(world.drbdConnected, true);
   assert.deepEqual(world.violations, []);
@@ -26,9 +27,9 @@ test("A2: an owner whose commit is on its way to the disk says solo already: a c
   const world = servingWorld({ latencyMs: (kind) => (kind === "persist" && slow ? 8_000 : undefined) });
   slow = true;
   world.links.replication.a = false;
-  world.until("consent", () => world.hosts.b.disk.drbd === "Outdated", 4_000);
+  world.until("consent", () => sideOf(world.hosts.b, R).disk === "Outdated", 4_000);
   world.links.replication.a = true;
-  world.until("resync", () => world.hosts.b.disk.drbd === "UpToDate", 4_000);
+  world.until("resync", () => sideOf(world.hosts.b, R).disk === "UpToDate", 4_000);
   world.run(1_000);
   assert.equal(world.state("a").durable.solo[R], undefined);
   assert.equal(heartbeatOf(world.state("a"), world.now).resources[R]?.solo, true);

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { servingWorld, type World } from "../sim/world.ts";
+import { sideOf } from "../sim/sim.ts";
+import { R, servingWorld, type World } from "../sim/world.ts";
 
 function safe(world: World): void {
   assert.deepEqual(world.violations, []);
@@ -64,7 +65,7 @@ test("replication link loss: consent within a second after DRBD noticed, and the
   world.links.replication.a = false;
   const longest = stall(world, 5_000);
   assert.ok(longest <= 2_500, `stalled ${longest} ms`);
-  assert.equal(world.hosts.b.disk.drbd, "Outdated");
+  assert.equal(sideOf(world.hosts.b, R).disk, "Outdated");
   assert.equal(world.state("a").durable.solo["iscsi1"], true);
   world.powerOff("a");
   world.run(40_000);

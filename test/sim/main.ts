@@ -77,12 +77,22 @@ function run(job: Job): Promise<Report> {
   });
 }
 
+/** A range of seeds on all cores. */
+function onAllCores(from: number, seeds: number, coverage: boolean): Promise<readonly Report[]> {
+  const workers = availableParallelism();
+  const jobs = Array.from({ length: workers }, (_, worker) => ({ from, seeds, worker, workers, coverage, options }));
+  return Promise.all(jobs.map(run));
+}
+
 async function simulate(seeds: number, from: number): Promise<number> {
   const begun = performance.now();
   const workers = availableParallelism();
   const covered = Math.min(COVERED, seeds);
-  const jobs = Array.from({ length: workers }, (_, worker) => ({ from, seeds, worker, workers, covered, options }));
-  const reports = await Promise.all(jobs.map(run));
+  // Counters stay in the code that V8 compiled with them: the rest runs in threads of its own, twice as fast.
+  const reports = [
+    ...(await onAllCores(from, covered, true)),
+    ...(await onAllCores(from + covered, seeds - covered, false)),
+  ];
   const seconds = (performance.now() - begun) / 1000;
   const sum = (pick: (report: Report) => number): number => reports.reduce((total, r) => total + pick(r), 0);
   const counted = sum((r) => r.counted);

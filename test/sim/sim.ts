@@ -8,7 +8,7 @@ import type { HeartbeatBody, Link, PeerReply } from "../../src/core/model/peer.t
 import type { State } from "../../src/core/model/state.ts";
 import type { Action, Effect } from "../../src/core/plan/action.ts";
 import type { Network } from "./network.ts";
-import { type HostName, R, testRecord } from "./settings.ts";
+import { type HostName, testRecord } from "./settings.ts";
 import { unstalled, type ActionFault, type Bmc, type Clock, type Machine, type Stage } from "./stage.ts";
 import type { Witness } from "./witness.ts";
 
@@ -99,8 +99,6 @@ export interface Disk {
   /** The record's file is not whole: no daemon starts before an operator moved it away. */
   damaged: boolean;
   xapi: "master" | "supporter";
-  /** DRBD's disk state of the first resource. */
-  drbd: DiskState;
   /** The copy cannot be read or written any more. */
   broken: boolean;
 }
@@ -143,8 +141,6 @@ export interface Host extends Machine {
   alertedAt: number;
   /** The newest become-primary said here was said with --force. */
   forced: boolean;
-  role: "Primary" | "Secondary";
-  suspended: boolean;
 }
 
 export interface CommandReply {
@@ -268,7 +264,6 @@ export interface HostStart {
 
 export function createHost(name: HostName, resources: readonly string[], start: HostStart): Host {
   const sides = Object.fromEntries(resources.map((r, i) => [r, createSide(`${i + 1}`.padStart(16, "F"))]));
-  const first = sides[resources[0] ?? R] ?? createSide(ZERO);
   const record = testRecord(name, start.record);
   return {
     name,
@@ -279,12 +274,6 @@ export function createHost(name: HostName, resources: readonly string[], start: 
       damaged: false,
       xapi: name === "a" ? "master" : "supporter",
       broken: false,
-      get drbd() {
-        return first.disk;
-      },
-      set drbd(state) {
-        first.disk = state;
-      },
     },
     power: false,
     state: null,
@@ -319,17 +308,5 @@ export function createHost(name: HostName, resources: readonly string[], start: 
     slowness: 1,
     alertedAt: -Infinity,
     forced: false,
-    get role() {
-      return first.role;
-    },
-    set role(role) {
-      first.role = role;
-    },
-    get suspended() {
-      return first.suspended;
-    },
-    set suspended(suspended) {
-      first.suspended = suspended;
-    },
   };
 }

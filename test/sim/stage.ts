@@ -72,13 +72,12 @@ export type Bmc = "ok" | "dead" | "lies" | "slow";
 /** F3: rates of two monotonic clocks differ by at most this. */
 const RHO = 0.001;
 
-/** With a seed all times vary and clocks drift; without one the world is the same every time. */
+/** With a seed all times vary and clocks drift; without one the world is the same every time. A wider stage may be spread from it. */
 export function createStage(seed: number | undefined): Stage {
-  const queue = createQueue();
   const told = new Set<string>();
-  const stage: Stage = {
+  return {
     now: 0,
-    queue,
+    queue: createQueue(),
     random: createRandom(seed ?? 0),
     noisy: seed !== undefined,
     log: [],
@@ -87,17 +86,20 @@ export function createStage(seed: number | undefined): Stage {
     healed: false,
     steps: 0,
     nextId: 1,
-    after: (ms, run) => queue.add(stage.now + ms, run),
-    note: (host, event, detail) => stage.log.push({ at: stage.now, host, event, detail }),
+    after(ms, run) {
+      this.queue.add(this.now + ms, run);
+    },
+    note(host, event, detail) {
+      this.log.push({ at: this.now, host, event, detail });
+    },
     violate(text) {
       // The first time tells; the same sentence with other numbers does not.
       const kind = text.replaceAll(/\d+/g, "#");
       if (told.has(kind)) return;
       told.add(kind);
-      stage.violations.push(`${text} at ${Math.round(stage.now)} ms`);
+      this.violations.push(`${text} at ${Math.round(this.now)} ms`);
     },
   };
-  return stage;
 }
 
 /** Lets everything happen up to then. */

@@ -9,8 +9,8 @@ export interface Job {
   readonly seeds: number;
   readonly worker: number;
   readonly workers: number;
-  /** Coverage is taken of so many schedules. */
-  readonly covered: number;
+  /** The branches of the rules that are taken are told. */
+  readonly coverage: boolean;
   readonly options: PlayOptions;
 }
 
@@ -39,13 +39,8 @@ export function runJob(job: Job): Report {
   let steps = 0;
   let virtualMs = 0;
   let slowestMs = 0;
-  let branches: readonly Branch[] = [];
-  let coverage = job.covered > 0 ? beginCoverage() : null;
+  const coverage = job.coverage ? beginCoverage() : null;
   for (let i = job.worker; i < job.seeds; i += job.workers) {
-    if (coverage !== null && i >= job.covered) {
-      branches = coverage.end();
-      coverage = null;
-    }
     const outcome = play(job.from + i, job.options);
     steps += outcome.steps;
     virtualMs += outcome.virtualMs;
@@ -58,7 +53,7 @@ export function runJob(job: Job): Report {
     else counted += 1;
     if (failures.length >= KEPT_FAILURES) break;
   }
-  if (coverage !== null) branches = coverage.end();
+  const branches = coverage?.end() ?? [];
   return { counted, tooSmall, outside, steps, virtualMs, slowestMs, faults, failures, branches };
 }
 

@@ -22,7 +22,7 @@ import {
   type Host,
   type Sim,
 } from "./sim.ts";
-import { advance, checkWatchdog, createStage, newClock, type LogLine, type Stage } from "./stage.ts";
+import { advance, checkWatchdog, createStage, newClock, type LogLine } from "./stage.ts";
 import { createWitness, type Witness } from "./witness.ts";
 
 export { R, testConfig, testRecord, TIMERS, type HostName } from "./settings.ts";
@@ -88,7 +88,8 @@ export function createWorld(options: WorldOptions = {}): World {
       clock: newClock(stage),
     });
 
-  const sim: Sim = Object.assign<Stage, Omit<Sim, keyof Stage>>(stage, {
+  const sim: Sim = {
+    ...stage,
     policy,
     resources,
     hosts: { a: makeHost("a"), b: makeHost("b") },
@@ -112,7 +113,7 @@ export function createWorld(options: WorldOptions = {}): World {
     stepped: () => undefined,
     feed: (host: Host, event: Event) => daemons.feed(host, event),
     powerOff,
-  });
+  };
   const daemons = createDaemons(sim);
   const kernel = createKernel(sim);
   const watch = createWatch(sim);
@@ -132,7 +133,7 @@ export function createWorld(options: WorldOptions = {}): World {
     h.power = true;
     h.downBy = null;
     h.boots += 1;
-    if (noisy) h.clock = newClock(stage);
+    if (noisy) h.clock = newClock(sim);
     h.bootRecord = h.disk.record;
     h.target = freshTarget();
     h.vip = false;
