@@ -11,8 +11,14 @@ export function view(state: State, resource: string): DrbdView | undefined {
   return valueOf(state.drbd)?.[resource];
 }
 
-export function views(state: State): readonly (DrbdView | undefined)[] {
-  return state.config.resources.map((resource) => view(state, resource));
+/** What holds of every resource, and of at least one; a resource that was not seen is undefined. */
+export function everyView(state: State, holds: (view: DrbdView | undefined) => boolean): boolean {
+  for (const resource of state.config.resources) if (!holds(view(state, resource))) return false;
+  return true;
+}
+
+export function someView(state: State, holds: (view: DrbdView | undefined) => boolean): boolean {
+  return !everyView(state, (v) => !holds(v));
 }
 
 export const isOwner = (state: State): boolean => state.durable.owner === state.config.hostId;
@@ -48,15 +54,16 @@ export const heldThroughout = (state: State): boolean =>
   state.config.policy === "strict" &&
   isOwner(state) &&
   !isSolo(state) &&
-  views(state).every((v) => v?.role === "Primary");
+  everyView(state, (v) => v?.role === "Primary");
 
 /** DRBD has at least one established connection to the peer's kernel. */
-export const drbdConnected = (state: State): boolean => views(state).some((v) => v?.connection === "Connected");
+export const drbdConnected = (state: State): boolean => someView(state, (v) => v?.connection === "Connected");
 
-export const allConnected = (state: State): boolean => views(state).every((v) => v?.connection === "Connected");
+export const allConnected = (state: State): boolean => everyView(state, (v) => v?.connection === "Connected");
 
 export const allInSync = (state: State): boolean =>
-  views(state).every(
+  everyView(
+    state,
     (v) =>
       v?.connection === "Connected" &&
       v.replication === "Established" &&
@@ -122,7 +129,7 @@ export const serving = (state: State): boolean => {
     target.running &&
     target.filled &&
     target.portalOpen &&
-    views(state).every((v) => v !== undefined && v.role === "Primary" && !v.suspended)
+    everyView(state, (v) => v !== undefined && v.role === "Primary" && !v.suspended)
   );
 };
 

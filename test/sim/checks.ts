@@ -155,8 +155,10 @@ export function createWatch(sim: Sim): () => void {
     beatAt = sim.now;
   };
 
+  const votes = (h: Host): boolean => awake(sim, h) && reachesGateway(sim.network, h.name);
+
   function h1(): void {
-    const voting = NAMES.every((name) => awake(sim, sim.hosts[name]) && reachesGateway(sim.network, name));
+    const voting = votes(sim.hosts.a) && votes(sim.hosts.b);
     if (!voting) votesSince = sim.now;
     if (sim.now - Math.max(votesSince, beatAt) > sim.hosts.a.config.timers.dead) sim.h1Broken = true;
   }

@@ -225,7 +225,7 @@ export function createDaemons(sim: Sim): Daemons {
     every(XAPI_LOOK_MS, () => observeXapi(sim, h));
   }
 
-  let management = { a: true, b: true };
+  const management = { a: true, b: true };
   function tick(h: Host): void {
     if (!awake(sim, h)) return;
     if (h.inbox.length > 0) wake(h);
@@ -233,7 +233,7 @@ export function createDaemons(sim: Sim): Daemons {
     if (sim.now - h.beatAt >= h.config.timers.hb - sim.tickMs / 2) beat(sim, h);
     const up = onSwitch(sim.network, h.name);
     if (up !== h.state?.management && up !== management[h.name]) feed(h, { kind: "management", up });
-    management = { ...management, [h.name]: up };
+    management[h.name] = up;
   }
 
   /** Timers first, or what waited at the sockets first: both happen. */

@@ -267,8 +267,8 @@ export function loseConnection(sim: Sim, h: Host, resource: string): void {
 
 /** One kernel period: who still hears whom, writes of the VMs, reconnection, resync. */
 export function createKernel(sim: Sim): () => void {
-  const readySince: Record<string, number | null> = {};
-  const connectAfter: Record<string, number> = {};
+  const readySince = new Map<string, number>();
+  const connectAfter = new Map<string, number>();
   return () => {
     const path = pathUp(sim);
     for (const resource of sim.resources) {
@@ -276,13 +276,15 @@ export function createKernel(sim: Sim): () => void {
       const b = sideOf(sim.hosts.b, resource);
       if (a.connected || b.connected) watch(sim, resource, path);
       const ready = path && a.up && b.up && !a.connected && !b.connected && !a.standAlone && !b.standAlone;
-      if (!ready) readySince[resource] = null;
+      if (!ready) readySince.delete(resource);
       else {
-        readySince[resource] ??= sim.now;
-        connectAfter[resource] ??= sim.noisy ? sim.random.between(200, 1_200) : 300;
-        if (sim.now - (readySince[resource] ?? 0) >= (connectAfter[resource] ?? 0)) {
-          delete connectAfter[resource];
-          readySince[resource] = null;
+        const since = readySince.get(resource) ?? sim.now;
+        const takes = connectAfter.get(resource) ?? (sim.noisy ? sim.random.between(200, 1_200) : 300);
+        readySince.set(resource, since);
+        connectAfter.set(resource, takes);
+        if (sim.now - since >= takes) {
+          connectAfter.delete(resource);
+          readySince.delete(resource);
           handshake(sim, resource);
           observeDrbd(sim, sim.hosts.a);
           observeDrbd(sim, sim.hosts.b);

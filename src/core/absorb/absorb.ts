@@ -161,7 +161,9 @@ function absorbHeartbeat(turn: Turn, heard: HeardHeartbeat): void {
   const wasInContact = inContact(state, now);
   // D2: with the rule taken out, an outage that began goes on although the other host answers again.
   const ends = contact && (!state.suspected || inForce(config, "D2"));
+  const echoed = ends ? heard.echoSentAt : null;
   change(turn, {
+    leaseFrom: echoed === null ? state.leaseFrom : Math.max(state.leaseFrom ?? -Infinity, echoed),
     peer: {
       contactAt: ends ? now : peer.contactAt,
       contactSince: ends && !wasInContact ? now : peer.contactSince,
@@ -173,8 +175,7 @@ function absorbHeartbeat(turn: Turn, heard: HeardHeartbeat): void {
     },
   });
   if (!contact) return noteOneWay(turn);
-  if (!ends || heard.echoSentAt === null) return;
-  change(turn, { leaseFrom: Math.max(state.leaseFrom ?? -Infinity, heard.echoSentAt) });
+  if (!ends) return;
   if (!wasInContact) beginContact(turn);
   else if (!state.votes.latched) change(turn, { votes: freshVotes });
 }

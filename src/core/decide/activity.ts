@@ -1,6 +1,6 @@
 // Runs the one sequence that may be in flight: starts stages, re-checks authority before each, undoes on failure.
 
-import { isOwner, isSolo, keepsDisks, views } from "../facts.ts";
+import { everyView, isOwner, isSolo, keepsDisks } from "../facts.ts";
 import { stages } from "../plan/sequence.ts";
 import type { Activity } from "../model/state.ts";
 import { ask, change, effect, log, persist, type Turn } from "../turn.ts";
@@ -73,7 +73,7 @@ function fail(turn: Turn, activity: Activity, reason: string): void {
       // V4: once a demotion was ordered, what DRBD would serve through the other host's disk goes on to that host.
       const demoting = activity.stage + 1 >= stages(state, activity).length;
       // Where every demotion failed this host is Primary still, and serving again takes no promotion.
-      const isPrimary = activity.pending.length === 0 && views(state).every((v) => v?.role === "Primary");
+      const isPrimary = activity.pending.length === 0 && everyView(state, (v) => v?.role === "Primary");
       if (demoting && !keepsDisks(state) && !isPrimary) return begin(turn, { ...activity, token: null });
       // The write that gives the storage up may be through already, or still come through: take it back then. It was not
       // offered yet, so nobody else can own anything in this epoch, and a new one could be the peer's (D6).

@@ -1,7 +1,7 @@
 // What a person is told at once: I/O that stays suspended, whatever it waits for (V10), an owner that is lost while manual
 // mode keeps everybody from acting (A19), copies that nobody connects. And the end of every alarm, wherever it was raised.
 
-import { isOwner, isSolo, moveForbidden, peerOwns, silenceMs, view, views } from "../facts.ts";
+import { isOwner, isSolo, moveForbidden, peerOwns, silenceMs, someView, view } from "../facts.ts";
 import type { AlarmId } from "../model/alarm.ts";
 import type { State } from "../model/state.ts";
 import { inForce } from "../rules.ts";
@@ -21,7 +21,7 @@ export const CONFIRM_OFF =
 /** Longer than repair needs, with its pauses, to bring a connection back. */
 const APART_MS = 30_000;
 
-const suspended = (state: State): boolean => views(state).some((v) => v?.suspended === true);
+const suspended = (state: State): boolean => someView(state, (v) => v?.suspended === true);
 
 const apart = (state: State): readonly string[] =>
   state.config.resources.filter((resource) => view(state, resource)?.connection === "StandAlone");

@@ -1,7 +1,7 @@
 // D17, D18: the owner gives the storage away by itself while both hosts talk: because the pool master moved, or because it
 // cannot serve well any more. A planned release like an operator's; never a takeover.
 
-import { hostLossForbidden, inContact, isOwner, moveForbidden, view } from "../facts.ts";
+import { hostLossForbidden, inContact, isOwner, moveForbidden, someView } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { ReleaseCause, State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
@@ -22,19 +22,24 @@ const WHY: Record<ReleaseCause, string> = {
 };
 
 /** What is wrong with this host, whoever owns the storage; the gravest first. */
-export function lastingCauses(state: State, now: Instant): readonly ReleaseCause[] {
-  const gone = (resource: string): boolean => ["Diskless", "Failed"].includes(view(state, resource)?.disk ?? "");
-  const { managementLostAt, targetDeaths, toolstackLost, config } = state;
-  const lasts: Readonly<Record<ReleaseCause, boolean>> = {
-    disk: config.resources.some(gone),
-    target: targetDeaths.filter((at) => now - at < DEATHS_WINDOW_MS).length >= DEATHS,
-    toolstack: toolstackLost,
-    management: managementLostAt !== null && now - managementLostAt >= config.timers.managementGrace,
-  };
-  return CAUSES.filter((cause) => lasts[cause]);
-}
+export const lastingCauses = (state: State, now: Instant): readonly ReleaseCause[] =>
+  CAUSES.filter((cause) => lasts(cause, state, now));
 
 const CAUSES: readonly ReleaseCause[] = ["disk", "target", "toolstack", "management"];
+
+function lasts(cause: ReleaseCause, state: State, now: Instant): boolean {
+  const { managementLostAt, targetDeaths, toolstackLost, config } = state;
+  switch (cause) {
+    case "disk":
+      return someView(state, (v) => v?.disk === "Diskless" || v?.disk === "Failed");
+    case "target":
+      return targetDeaths.filter((at) => now - at < DEATHS_WINDOW_MS).length >= DEATHS;
+    case "toolstack":
+      return toolstackLost;
+    case "management":
+      return managementLostAt !== null && now - managementLostAt >= config.timers.managementGrace;
+  }
+}
 
 /** What speaks for giving the storage away by itself now (D18); undefined = nothing. */
 export function releaseCause(state: State, now: Instant): ReleaseCause | undefined {

@@ -13,7 +13,7 @@ import {
   notEligible,
   quiet,
   silenceMs,
-  views,
+  someView,
   voteHeld,
 } from "../facts.ts";
 import type { State } from "../model/state.ts";
@@ -103,7 +103,7 @@ export function decideFencing(turn: Turn): void {
   // A host that could not serve afterwards gains nothing by shooting the other one, and one fault must not take both
   // down (V14): a non-owner that is not eligible, an owner whose disk failed.
   if (!isOwner(state) && (notEligible(state, now) ?? moveForbidden(state)) !== undefined) return;
-  if (isOwner(state) && views(state).some((v) => v?.disk !== "UpToDate")) return;
+  if (isOwner(state) && someView(state, (v) => v?.disk !== "UpToDate")) return;
   if (fenceForbidden(state, now) !== undefined) return;
   const pending = effect(turn, { kind: "fence", hostId: config.peerId });
   change(turn, { fence: { ...turn.state.fence, pending, attempts: fence.attempts + 1 } });

@@ -116,9 +116,11 @@ function settled(state: State, body: HeartbeatBody): boolean {
  */
 function reconnect(turn: Turn): void {
   const { state, now } = turn;
+  // Nearly always; the names are put together only when one of them may be there.
+  const nothing = Object.keys(state.repairs).length === 0;
   for (const resource of state.config.resources) {
     const v = view(state, resource);
-    const givenUp = turn.state.repairs[outdating(resource)]?.id === -1;
+    const givenUp = !nothing && turn.state.repairs[outdating(resource)]?.id === -1;
     if (givenUp && v?.connection === "Connected") forget(turn, outdating(resource));
     if (v?.connection !== "StandAlone") continue;
     const theirs = inContact(state, now) ? state.peer.body?.resources[resource] : undefined;

@@ -1,6 +1,6 @@
 // D8: a host that may have been replaced stops serving and pauses its domains; the watchdog is its backstop.
 
-import { ignoresHostLoss, inContact, isOwner, isSolo, leaseLeftMs, serving, views, votePasses } from "../facts.ts";
+import { everyView, ignoresHostLoss, inContact, isOwner, isSolo, leaseLeftMs, serving, votePasses } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { State } from "../model/state.ts";
 import type { Instant } from "../model/time.ts";
@@ -31,7 +31,7 @@ export function authorityLost(state: State, now: Instant): boolean {
   if (inContact(state, now) || leaseLeftMs(state, now) > 0) return false;
   if (isOwner(state)) {
     // D5. The peer's copy is barred by DRBD's own word too, not only by a record that may be old (A2).
-    const barred = isSolo(state) && views(state).every((v) => v === undefined || v.peerDisk !== "UpToDate");
+    const barred = isSolo(state) && everyView(state, (v) => v === undefined || v.peerDisk !== "UpToDate");
     if (barred && inForce(config, "D5")) return false;
     // Nobody can take over from a STRICT owner without shooting it: its I/O stays suspended, nothing else.
     return config.policy !== "strict";
