@@ -179,7 +179,7 @@ export function paused(state: State): string | undefined {
   if (!inForce(state.config, "A7")) return undefined;
   if (state.stopping?.intent === "paused") return "this daemon is about to stop for an upgrade (A7)";
   if (state.peer.body?.intent === "paused" && !state.fence.confirmed)
-    return "the other host's daemon was stopped in an orderly way (A7)";
+    return "the other host's daemon was stopped in an orderly way, and its watchdog is not armed again (A7)";
   return undefined;
 }
 

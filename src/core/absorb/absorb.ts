@@ -14,6 +14,7 @@ import { acceptRequest } from "../decide/requests.ts";
 import { READMIT } from "../decide/recovery.ts";
 import { FOLLOW } from "../decide/repair.ts";
 import { inForce } from "../rules.ts";
+import { stillAgreed } from "./agreed-pause.ts";
 import { absorbOwed } from "./owed.ts";
 import { failVote } from "./vote.ts";
 import { absorbWitness } from "./witness.ts";
@@ -170,7 +171,7 @@ function absorbHeartbeat(turn: Turn, heard: HeardHeartbeat): void {
       heardAt: now,
       linkHeardAt: { ...peer.linkHeardAt, [heard.link]: now },
       linkContactAt: fresh(heard.linkEchoSentAt) ? { ...peer.linkContactAt, [heard.link]: now } : peer.linkContactAt,
-      body: heard.body,
+      body: stillAgreed(config, known, heard.body),
       signAt: now,
     },
   });
