@@ -11,9 +11,12 @@ import { newWords, SOUND } from "./world.ts";
 
 test("PairMap keeps what it was given through its growth", () => {
   const map = new PairMap();
-  for (let i = 0; i < 100_000; i++) map.add(i, -i, 3 * i);
-  for (let i = 0; i < 100_000; i++) assert.equal(map.get(i, -i), 3 * i);
-  assert.equal(map.get(1, 1), -1);
+  for (let i = 0; i < 100_000; i++) map.add(i, -i, 3 * i, 5 * i);
+  for (let i = 0; i < 100_000; i++) {
+    const at = map.find(i, -i);
+    assert.deepEqual([map.first(at), map.second(at)], [3 * i, 5 * i]);
+  }
+  assert.equal(map.find(1, 1), -1);
 });
 
 test("Blocks gives one number to equal rows and the rows back, of every width", () => {

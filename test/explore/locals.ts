@@ -39,23 +39,26 @@ export interface Outcome {
   readonly reaction: Reaction;
 }
 
+/** What a host waits for, and where in `out` it is. */
+interface Waits {
+  readonly out: readonly Outstanding[];
+  /** A sample, a probe or a question to the witness that waits for its answer; -1 = none. */
+  readonly question: number;
+  readonly effects: readonly number[];
+  readonly asks: readonly number[];
+}
+
 /** What the world needs to know of a local state, looked up by its number. */
-export interface LocalFacts {
+export interface LocalFacts extends Waits {
   readonly alive: boolean;
   /** Of the record on the host's disk. */
   readonly owner: string | null;
   readonly ha: DurableRecord["ha"];
   readonly manual: boolean;
-  readonly out: readonly Outstanding[];
   /** Codes of host.ts that the daemon saw last; -1 = never looked. */
   readonly drbd: number;
   readonly rest: number;
   readonly knowsHandler: boolean;
-  /** Position in `out` of a sample, a probe or a question to the witness that waits for its answer; -1 = none. */
-  readonly question: number;
-  /** Positions of effects and asks in `out`. */
-  readonly effects: readonly number[];
-  readonly asks: readonly number[];
   /** The daemon left a tick out. */
   readonly late: boolean;
   readonly contact: boolean;
@@ -105,15 +108,13 @@ export class Locals {
   /** Leaves of the newest state. */
   readonly #row: Int32Array;
   /** Per local state: its facts, its heartbeat. */
-  readonly #factsOf = new Ints();
+  readonly #factsOf: LocalFacts[] = [];
   readonly #bodyOf = new Ints();
   readonly #recent: ({ readonly id: number; readonly local: Local } | undefined)[] = Array.from({ length: RECENT });
-  readonly #facts: LocalFacts[] = [];
-  readonly #factNumbers = new Map<string, number>();
+  readonly #facts = new Map<string, LocalFacts>();
+  readonly #waits = new Map<readonly Outstanding[], Waits>();
   /** (local state, event) to what follows: the next local state, and one of few outcomes. */
   readonly #memo = new PairMap();
-  /** Side by side: the next local state, and its outcome. */
-  readonly #follows = new Ints();
   readonly #outcomeList: Outcome[] = [];
   readonly #outcomeNumbers = new Map<string, number>();
   readonly #bodies: HeartbeatBody[] = [];
@@ -149,7 +150,7 @@ export class Locals {
   }
 
   facts(id: number): LocalFacts {
-    const facts = this.#facts[this.#factsOf.at(id)];
+    const facts = this.#factsOf[id];
     if (facts === undefined) throw new RangeError(`no local state has the number ${id}`);
     return facts;
   }
@@ -159,20 +160,20 @@ export class Locals {
     return this.#intern({ state: null, disk, out: [], told: BLIND }, 0).id;
   }
 
-  /** Lets `event` (a code of happening.ts) happen to local state `id`; what follows, for `next` and `outcome`. */
+  /** Lets `event` (a code of happening.ts) happen to local state `id`; what follows, for `next` and `outcome` at once. */
   after(id: number, event: number): number {
-    const known = this.#memo.get(id, event);
+    const known = this.#memo.find(id, event);
     if (known < 0) return this.#compute(id, event);
     this.recalled += 1;
     return known;
   }
 
   next(follows: number): number {
-    return this.#follows.at(follows);
+    return this.#memo.first(follows);
   }
 
   outcome(follows: number): Outcome {
-    const outcome = this.#outcomeList[this.#follows.at(follows + 1)];
+    const outcome = this.#outcomeList[this.#memo.second(follows)];
     if (outcome === undefined) throw new RangeError(`nothing follows with the number ${follows}`);
     return outcome;
   }
@@ -185,10 +186,7 @@ export class Locals {
     const after = happen.apply(local, happening, this.config, this.#options.tickMs);
     this.steps += after.steps;
     const { id: next, shift } = this.#intern(after.local, after.now);
-    const follows = this.#follows.push(next);
-    this.#follows.push(this.#outcome(shift, this.#react(after)));
-    this.#memo.add(id, event, follows);
-    return follows;
+    return this.#memo.add(id, event, next, this.#outcome(shift, this.#react(after)));
   }
 
   #outcome(shift: number, reaction: Reaction): number {
@@ -223,7 +221,7 @@ export class Locals {
     const kept = this.#keep(local);
     const id = this.#rows.add(this.#row);
     if (id === this.count) {
-      this.#factsOf.push(this.#factsNumber(kept));
+      this.#factsOf.push(this.#factsFor(kept));
       this.#bodyOf.push(-1);
       // It is the next that something happens to.
       this.#recent[id & (RECENT - 1)] = { id, local: kept };
@@ -290,16 +288,18 @@ export class Locals {
     return { state: fields as unknown as State, disk, out, told: { drbd, rest } };
   }
 
-  #factsNumber(local: Local): number {
-    const facts = factsOf(local);
-    const { out, ...plain } = facts;
+  /** Of a representative made of kept values; equal facts are one object. */
+  #factsFor(local: Local): LocalFacts {
+    const { out } = local;
+    const plain = plainFactsOf(local);
     const key = `${this.#leaves.number(out)} ${Object.values(plain).join(" ")}`;
-    let number = this.#factNumbers.get(key);
-    if (number === undefined) {
-      number = this.#facts.push(facts) - 1;
-      this.#factNumbers.set(key, number);
+    let facts = this.#facts.get(key);
+    if (facts === undefined) {
+      let waits = this.#waits.get(out);
+      if (waits === undefined) this.#waits.set(out, (waits = waitsOf(out)));
+      this.#facts.set(key, (facts = { ...plain, ...waits }));
     }
-    return number;
+    return facts;
   }
 
   /** The heartbeat this host would send now, as a number for `happen.heartbeat`, with epochs moved by `delta`. */
@@ -311,12 +311,12 @@ export class Locals {
       own = this.#internBody(heartbeatOf(state, 0));
       this.#bodyOf.set(id, own);
     }
-    const known = this.#shifted.get(own, delta);
-    if (known >= 0) return known;
+    const known = this.#shifted.find(own, delta);
+    if (known >= 0) return this.#shifted.first(known);
     const body = this.#bodies[own];
     if (body === undefined) throw new RangeError(`no heartbeat has the number ${own}`);
     const theirs = receiver.#internBody(shiftBody(body, (e) => e + delta));
-    this.#shifted.add(own, delta, theirs);
+    this.#shifted.add(own, delta, theirs, 0);
     return theirs;
   }
 
@@ -358,21 +358,26 @@ export class Locals {
   }
 }
 
-function factsOf(local: Local): LocalFacts {
-  const { state, disk, out, told } = local;
+function waitsOf(out: readonly Outstanding[]): Waits {
   const positions = (kind: Outstanding["kind"]): number[] => out.flatMap((o, i) => (o.kind === kind ? [i] : []));
+  return {
+    out,
+    question: out.findIndex((o) => o.kind === "sample" || o.kind === "probe" || o.kind === "round"),
+    effects: positions("effect"),
+    asks: positions("ask"),
+  };
+}
+
+/** Simple values only. */
+function plainFactsOf({ state, disk, told }: Local): Omit<LocalFacts, keyof Waits> {
   return {
     alive: state !== null,
     owner: disk.owner,
     ha: disk.ha,
     manual: disk.flags.manual,
-    out,
     drbd: told.drbd,
     rest: told.rest,
     knowsHandler: state !== null && state.handlers.length > 0,
-    question: out.findIndex((o) => o.kind === "sample" || o.kind === "probe" || o.kind === "round"),
-    effects: positions("effect"),
-    asks: positions("ask"),
     late: state !== null && state.lastTick < -1.5 * TICK_MS,
     contact: state !== null && inContact(state, 0),
     commanded: state !== null && state.commands.length > 0,

@@ -136,7 +136,10 @@ export class Search {
   readonly #faults: readonly number[];
   readonly #start: readonly number[];
   readonly #words = newWords();
+  readonly #halfway = newWords();
   readonly #next = newWords();
+  /** The row that the world is, as long as nothing happened to it; -1: another world. */
+  #untouched = -1;
   readonly #begun = performance.now();
 
   constructor(options: SearchOptions) {
@@ -180,39 +183,48 @@ export class Search {
   #breakSomething(row: number, faults: number): void {
     for (const index of this.#faults) {
       const fault = FAULTS[index];
-      this.#load(row);
-      if (fault === undefined || !fault.possible(this.world)) continue;
-      fault.make(this.world, this.ticker);
-      if (this.options.surroundings.h1 && !this.world.h1Holds()) continue;
-      this.#arrive(row, FAULT_BASE + index, faults);
+      if (fault !== undefined) this.#move(row, fault, FAULT_BASE + index, faults);
     }
   }
 
   #goOn(row: number, faults: number): void {
+    this.#load(row);
+    this.#untouched = -1;
+    this.ticker.begin();
+    // What broke so early breaks whatever is chosen, and is not kept in the words.
+    if (this.world.violation !== null) return this.#arrive(row, 0, faults);
+    this.world.pack(this.#halfway);
     for (let order = 0; order <= ORDER_BIT; order++) {
-      this.#load(row);
-      this.ticker.tick(order);
+      this.#tick(row, order, faults);
       const { worked } = this.ticker;
-      this.#arrive(row, order, faults);
       // Slower hands make a difference only where hands had something to do.
-      for (let slow = slowBit(0); slow < TICKS; slow += slowBit(0)) {
-        if ((worked & slow) !== slow) continue;
-        this.#load(row);
-        this.ticker.tick(order | slow);
-        this.#arrive(row, order | slow, faults);
-      }
+      for (let slow = slowBit(0); slow < TICKS; slow += slowBit(0))
+        if ((worked & slow) === slow) this.#tick(row, order | slow, faults);
     }
-    for (const [index, repair] of REPAIRS.entries()) {
-      this.#load(row);
-      if (!repair.possible(this.world)) continue;
-      repair.make(this.world, this.ticker);
-      this.#arrive(row, REPAIR_BASE + index, faults);
-    }
+    for (const [index, repair] of REPAIRS.entries()) this.#move(row, repair, REPAIR_BASE + index, faults);
+  }
+
+  /** From the beginning of the tick on, which is the same for every choice. */
+  #tick(row: number, choices: number, faults: number): void {
+    this.world.unpack(this.#halfway);
+    this.ticker.finish(choices);
+    this.#arrive(row, choices, faults);
+  }
+
+  #move(row: number, move: Move, code: number, faults: number): void {
+    if (this.#untouched !== row) this.#load(row);
+    if (!move.possible(this.world)) return;
+    this.#untouched = -1;
+    move.make(this.world, this.ticker);
+    const { h1 } = this.options.surroundings;
+    if (move.kind !== "repair" && h1 && !this.world.h1Holds()) return;
+    this.#arrive(row, code, faults);
   }
 
   #load(row: number): void {
     this.store.read(row, this.#words);
     this.world.unpack(this.#words);
+    this.#untouched = row;
   }
 
   #arrive(parent: number, move: number, faults: number): void {

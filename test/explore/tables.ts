@@ -1,4 +1,4 @@
-// Compact tables: a hash map from two integers to one, distinct rows of integers, and the store of visited worlds. Exact,
+// Compact tables: a hash map from two integers to two, distinct rows of integers, and the store of visited worlds. Exact,
 // no fingerprints: rows are compared word by word.
 
 /** A 32-bit mix of two words (the finalizer of MurmurHash3). */
@@ -40,44 +40,57 @@ export class Ints {
   }
 }
 
+/** Two integers to two others; four words that lie together, because most of the time of a search is waiting for memory. */
 export class PairMap {
   #mask = (1 << 16) - 1;
-  /** Triples: first key, second key, value + 1 (0 = free). */
-  #cells = new Int32Array(3 * (this.#mask + 1));
+  /** First key, second key, first value + 1 (0 = free), second value. */
+  #cells = new Int32Array(4 * (this.#mask + 1));
   size = 0;
 
-  /** The value, or -1. */
-  get(a: number, b: number): number {
+  /** Where the pair's values are, until the next `add`; -1: it is not there. */
+  find(a: number, b: number): number {
     const cells = this.#cells;
     for (let slot = mix(a, b) & this.#mask; ; slot = (slot + 1) & this.#mask) {
-      const at = 3 * slot;
-      const value = cells[at + 2] ?? 0;
-      if (value === 0) return -1;
-      if (cells[at] === a && cells[at + 1] === b) return value - 1;
+      const at = 4 * slot;
+      if (cells[at + 2] === 0) return -1;
+      if (cells[at] === a && cells[at + 1] === b) return at;
     }
   }
 
-  /** The pair must not be there yet. */
-  add(a: number, b: number, value: number): void {
-    if (this.size * 5 > (this.#mask + 1) * 3) this.#grow();
-    this.#put(a, b, value + 1);
-    this.size += 1;
+  first(at: number): number {
+    return (this.#cells[at + 2] ?? 0) - 1;
   }
 
-  #put(a: number, b: number, value: number): void {
+  second(at: number): number {
+    return this.#cells[at + 3] ?? 0;
+  }
+
+  /** The pair must not be there yet. Answers as `find` does. */
+  add(a: number, b: number, first: number, second: number): number {
+    if (this.size * 5 > (this.#mask + 1) * 3) this.#grow();
+    this.size += 1;
+    return this.#put(a, b, first + 1, second);
+  }
+
+  #put(a: number, b: number, firstAndOne: number, second: number): number {
     const cells = this.#cells;
     let slot = mix(a, b) & this.#mask;
-    while (cells[3 * slot + 2] !== 0) slot = (slot + 1) & this.#mask;
-    cells.set([a, b, value], 3 * slot);
+    while (cells[4 * slot + 2] !== 0) slot = (slot + 1) & this.#mask;
+    const at = 4 * slot;
+    cells[at] = a;
+    cells[at + 1] = b;
+    cells[at + 2] = firstAndOne;
+    cells[at + 3] = second;
+    return at;
   }
 
   #grow(): void {
     const old = this.#cells;
     this.#mask = 2 * this.#mask + 1;
-    this.#cells = new Int32Array(3 * (this.#mask + 1));
-    for (let at = 0; at < old.length; at += 3) {
+    this.#cells = new Int32Array(4 * (this.#mask + 1));
+    for (let at = 0; at < old.length; at += 4) {
       const value = old[at + 2] ?? 0;
-      if (value !== 0) this.#put(old[at] ?? 0, old[at + 1] ?? 0, value);
+      if (value !== 0) this.#put(old[at] ?? 0, old[at + 1] ?? 0, value, old[at + 3] ?? 0);
     }
   }
 }

@@ -29,8 +29,13 @@ export class Ticker {
 
   /** Lets one tick pass. */
   tick(choices: number): void {
+    this.begin();
+    this.finish(choices);
+  }
+
+  /** The part of a tick in which there is no choice: time passes, and the kernels notice it. */
+  begin(): void {
     const w = this.#world;
-    this.worked = 0;
     for (const side of SIDES) this.#end(side);
     w.echo[0] = Math.min(NO_ECHO, w.echo[0] + 1);
     w.echo[1] = Math.min(NO_ECHO, w.echo[1] + 1);
@@ -38,6 +43,12 @@ export class Ticker {
     kernelTick(w);
     this.#settlePool();
     this.#check();
+  }
+
+  /** The rest of it: who goes first, and whose hands are slow. */
+  finish(choices: number): void {
+    const w = this.#world;
+    this.worked = 0;
     const first: Side = (choices & ORDER_BIT) === 0 ? 0 : 1;
     const order = [first, otherSide(first)] as const;
     for (const side of order) this.#turn(side, (choices & slowBit(side)) !== 0);
