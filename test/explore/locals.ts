@@ -256,8 +256,11 @@ export class Locals {
   }
 
   /** The heartbeat is long and stays while instants move. */
-  readonly #peerText = (peer: State["peer"]): string =>
-    `peer ${JSON.stringify({ ...peer, body: this.#leaves.number(peer.body) })}`;
+  readonly #peerText = ({ body, linkHeardAt, linkContactAt, ...rest }: State["peer"]): string => {
+    const instants: Readonly<Record<string, number | null>> = rest;
+    const parts = [body, linkHeardAt, linkContactAt].map((part) => this.#leaves.number(part));
+    return `peer ${parts.join(" ")} ${Object.values(instants).join(" ")}`;
+  };
 
   /** The local state with this number. */
   read(id: number): Local {
