@@ -25,6 +25,7 @@ export const AREAS: Readonly<Record<string, string>> = {
   "io-suspended": "io",
   "sr-unplugged": "storage",
   "drbd-apart": "drbd",
+  "drbd-module": "drbd",
   "witness-held": "witness",
   disk: "drbd",
   smart: "storage",

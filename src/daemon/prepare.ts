@@ -9,27 +9,25 @@ import type { Drivers } from "./drivers.ts";
 
 type Log = (event: string, detail: string, level?: "info" | "warn" | "error") => void;
 
-/** Resolves with DRBD's version for display; null when it cannot be told. */
 export async function prepareHost(
   { vip, firewall, drbd }: Pick<Drivers, "vip" | "firewall" | "drbd">,
   resources: readonly string[],
   floatingIp: VipSpec,
   log: Log,
-): Promise<string | null> {
+): Promise<void> {
   vip.prepare();
   const other = await vip.removeOther(floatingIp);
   if (!other.ok) log("action.failed", `remove the former floating IP: ${describe(other.error)}`, "warn");
   else if (other.value === "changed") log("action.done", "removed the floating IP of the former configuration");
   const prepared = await firewall.prepare();
   if (!prepared.ok) log("action.failed", `the firewall could not be prepared: ${describe(prepared.error)}`, "warn");
-  // Brings up what is down and makes our handler the module's helper; what is up already stays as it is.
-  for (const resource of resources) {
+  // Brings up what is down; what is up already stays as it is. A module that cannot be loaded is the module watch's to tell.
+  const loaded = await drbd.load();
+  for (const resource of loaded.ok ? resources : []) {
     const up = await drbd.up(resource);
     if (!up.ok) log("action.failed", `bring up ${resource}: ${describe(up.error)}`, "warn");
   }
-  const version = await drbd.version();
   flushCompileCache();
-  return version.ok ? `${version.value.module} (utils ${version.value.utils})` : null;
 }
 
 /**

@@ -33,6 +33,7 @@ import { stopOnSignal } from "./orderly-stop.ts";
 import { createMetricsPart } from "./metrics-part.ts";
 import { createOperator } from "./operator.ts";
 import { ALERTS_PATH, HISTORY_PATH, VMS_PATH, XAPI } from "./paths.ts";
+import { createModuleWatch } from "./module-watch.ts";
 import { createPerform } from "./perform.ts";
 import { followPoolKey } from "./pool-key.ts";
 import type { PoolOutsideEvent } from "./pool-brain.ts";
@@ -140,10 +141,10 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     isMaster: () => (snapshot === null ? undefined : valueOf(snapshot.state.xapi))?.role === "master",
   });
   void secrets.load();
-  let drbdVersion: string | null = null;
+  const moduleWatch = createModuleWatch({ ...drivers, now: clock.now, alerts, log });
   void settledIn.promise.then(async () => {
     votes.watch(config.core.heuristics);
-    drbdVersion = await prepareHost(drivers, storage.resources, storage.vip, log);
+    await prepareHost(drivers, storage.resources, storage.vip, log).then(moduleWatch.readVersion);
   });
   const storagePart = await startStoragePart({
     ...drivers,
@@ -237,7 +238,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     snapshot: () => snapshot,
     config: () => config,
     clock,
-    drbdVersion: () => drbdVersion,
+    drbdVersion: moduleWatch.version,
     storagePart,
     pool,
     vmWatch,
@@ -333,6 +334,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
   if (!door.ok) return door.error;
   brain.listen(hear.message);
   round.begin(() => {
+    moduleWatch.look();
     storagePart.look();
     pool.look();
     votes.look();

@@ -41,7 +41,7 @@ function host(
   module: string | null = "8.4.11",
 ): ReturnType<typeof hostParts> & { exec: ScriptedExec } {
   const exec = scriptedExec({ [LOOK]: answer });
-  return { ...hostParts(() => undefined), exec, drbd: createDrbd(exec, CLOCK, { moduleVersion: () => module }) };
+  return { ...hostParts(() => undefined), exec, drbd: createDrbd(exec, CLOCK, { module: { version: () => module } }) };
 }
 
 test("DRBD gets the time of a host under load for its answer", async () => {
@@ -105,7 +105,7 @@ test("a disk is replaced only under a copy without one, from a copy that is whol
 test("the look tells a silent DRBD from a resource that is not up, and the preflight says so", async () => {
   const exec: ScriptedExec = scriptedExec();
   const anything = { ...exec, run: () => Promise.resolve(SILENT) };
-  const drbd = createDrbd(anything, CLOCK, { moduleVersion: () => "8.4.11" });
+  const drbd = createDrbd(anything, CLOCK, { module: { version: () => "8.4.11" } });
   const found = await lookAround({ exec: anything, drbd }, ANSWERS, SELF, PEER);
   assert.equal(found.view, "unknown");
   assert.equal(found.isAnyUp, true);

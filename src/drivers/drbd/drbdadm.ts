@@ -1,6 +1,5 @@
 // DRBD through drbdadm and drbdsetup (8.4 and 9). Acts, then looks again; never uses --force; discards data only by discard.ts.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { DrbdView } from "../../core/model/drbd.ts";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok, type Result } from "../../util/result.ts";
@@ -9,6 +8,7 @@ import type { DriverError } from "../driver-error.ts";
 import { succeeded } from "../exec/outcome.ts";
 import type { ExecPort } from "../exec/port.ts";
 import { createFollower, viewsOf } from "./follower.ts";
+import { createModule, writeUsermodeHelper, type ModuleFiles } from "./module.ts";
 import { parseDump } from "./parse-dump.ts";
 import { parseEvents2 } from "./parse-events2.ts";
 import { parseGeneration } from "./parse-generation.ts";
@@ -25,6 +25,8 @@ export interface DrbdSettings {
   readonly actTimeoutMs?: Millis;
   /** Longer than the others: the kernel may wait for the fence-peer handler, that is for our own decision. */
   readonly promoteTimeoutMs?: Millis;
+  /** Attaching reads the bitmap (32 MB for each TB); `drbdadm up` that is ended before it connects leaves a copy apart. */
+  readonly upTimeoutMs?: Millis;
   /** How long the event of a change that the kernel has confirmed may take to reach us. */
   readonly eventWaitMs?: Millis;
   /**
@@ -33,8 +35,8 @@ export interface DrbdSettings {
    */
   readonly helperPath?: string;
   readonly setHelper?: (path: string) => void;
-  /** The module's version, or null while it is not loaded. */
-  readonly moduleVersion?: () => string | null;
+  /** What can be told of the module without a process; absent: by sysfs. */
+  readonly module?: Partial<ModuleFiles>;
   /** Where it is noted that DRBD may still give a copy up (discard.ts). Gone after a boot, like DRBD's own knowledge of it. */
   readonly discardNotes?: string;
 }
@@ -56,8 +58,9 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
   const lookTimeoutMs = settings.lookTimeoutMs ?? 3000;
   const actTimeoutMs = settings.actTimeoutMs ?? 5000;
   const promoteTimeoutMs = settings.promoteTimeoutMs ?? 20_000;
+  const upTimeoutMs = settings.upTimeoutMs ?? 60_000;
   const eventWaitMs = settings.eventWaitMs ?? 500;
-  const moduleVersion = settings.moduleVersion ?? readModuleVersion;
+  const module = createModule(exec, actTimeoutMs, settings.module);
   const setHelper = settings.setHelper ?? writeUsermodeHelper;
   const follower = createFollower(exec, clock);
 
@@ -68,11 +71,30 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
     (resource, ...args) => command(resource, "drbdadm", args, actTimeoutMs),
   );
 
-  const isOldModule = () => moduleVersion()?.startsWith("8.") === true;
+  const isOldModule = () => module.version()?.startsWith("8.") === true;
+  /** The module whose events are followed; undefined: nobody has looked yet. */
+  let followed: number | null | undefined;
+
+  /** The stream of a module that was unloaded may stay silent for ever. */
+  function isLoaded(): boolean {
+    const now = module.instance();
+    if (followed !== undefined && now !== followed)
+      follower.beginAnew(`the kernel module was ${now === null ? "unloaded" : "loaded"}`);
+    followed = now;
+    return now !== null;
+  }
+
+  async function load(): Promise<Change> {
+    const loaded = await module.load();
+    if (!loaded.ok) return loaded;
+    isLoaded();
+    if (settings.helperPath !== undefined) setHelper(settings.helperPath);
+    return loaded;
+  }
 
   /** A fresh look by a process of its own; not in the lane of a resource, because it must work while that one hangs. */
   async function look(): Promise<Result<Seen, DriverError>> {
-    if (moduleVersion() === null) return ok(new Map());
+    if (module.version() === null) return ok(new Map());
     const command = "drbdsetup events2 --now --statistics";
     const options = { timeoutMs: lookTimeoutMs, lane: "drbd-look" };
     const done = succeeded(command, await exec.run("drbdsetup", ["events2", "--now", "--statistics"], options));
@@ -170,18 +192,17 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         onChange(views);
       }, onLost),
 
+    isLoaded,
+    load,
+
     async up(resource) {
-      if (moduleVersion() === null) {
-        const loaded = succeeded("modprobe drbd", await exec.run("modprobe", ["drbd"], { timeoutMs: actTimeoutMs }));
-        if (!loaded.ok) return loaded;
-        follower.retryNow();
-      }
-      if (settings.helperPath !== undefined) setHelper(settings.helperPath);
+      const loaded = await load();
+      if (!loaded.ok) return loaded;
       const before = await glance();
       if (!before.ok) return before;
       // A resource that is up without its disk or its connection stays so: that is a fault, or an operator's wish.
       if (before.value.has(resource)) return ok("already");
-      const done = await command(resource, "drbdadm", ["up", resource], actTimeoutMs);
+      const done = await command(resource, "drbdadm", ["up", resource], upTimeoutMs);
       if (!done.ok) return done;
       const after = await lookAgain(resource, (view) => view.disk !== "Diskless");
       if (!after.ok) return after;
@@ -256,7 +277,7 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
       }
       const down = await command(resource, "drbdadm", ["down", resource], actTimeoutMs);
       if (!down.ok) return down;
-      const up = await command(resource, "drbdadm", ["up", resource], actTimeoutMs);
+      const up = await command(resource, "drbdadm", ["up", resource], upTimeoutMs);
       return up.ok ? ok("changed") : up;
     },
 
@@ -346,25 +367,11 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
       if (!done.ok) return done;
       const utils = /^DRBDADM_VERSION=(\S+)/m.exec(done.value.stdout)?.[1];
       if (utils === undefined) return err({ kind: "parse", command: "drbdadm --version", sample: done.value.stdout });
-      return ok({ module: moduleVersion() ?? "not loaded", utils });
+      return ok({ module: module.version() ?? "not loaded", utils });
     },
   };
 }
 
 function words(view: DrbdView): string {
   return `${view.role} ${view.disk} ${view.connection}${view.suspended ? " suspended" : ""}`;
-}
-
-/** The parameter is writable at run time in 8.4 and 9. A kernel without it keeps calling drbdadm, which works too. */
-function writeUsermodeHelper(path: string): void {
-  const parameter = "/sys/module/drbd/parameters/usermode_helper";
-  if (!existsSync(parameter) || readFileSync(parameter, "utf8").trim() === path) return;
-  writeFileSync(parameter, path);
-}
-
-function readModuleVersion(): string | null {
-  if (!existsSync("/sys/module/drbd")) return null;
-  if (existsSync("/sys/module/drbd/version")) return readFileSync("/sys/module/drbd/version", "utf8").trim();
-  if (!existsSync("/proc/drbd")) return "unknown";
-  return /^version: (\S+)/.exec(readFileSync("/proc/drbd", "utf8"))?.[1] ?? "unknown";
 }

@@ -15,8 +15,8 @@ export interface Follower {
   seen(): Seen | null;
   /** The first picture for which `wanted` holds; null after `withinMs` or when the picture is lost. */
   waitFor(wanted: (seen: Seen) => boolean, withinMs: Millis): Promise<Seen | null>;
-  /** Tries again at once instead of after the pause (the module was just loaded). */
-  retryNow(): void;
+  /** Ends the stream that runs, or the pause after one, and begins the next (the module is another one). */
+  beginAnew(why: string): void;
   start(onChange: (views: ReadonlyMap<string, DrbdView>) => void, onLost: (why: string) => void): { stop(): void };
 }
 
@@ -28,6 +28,8 @@ export function createFollower(exec: ExecPort, clock: ClockPort): Follower {
   /** Told about each new picture, and null when it is lost. */
   const waiting = new Set<(seen: Seen | null) => void>();
   let hurry: () => void = () => undefined;
+  let endRunning: (why: string) => void = () => undefined;
+  let isAnew = false;
 
   function tell(seen: Seen | null): void {
     current = seen;
@@ -48,7 +50,8 @@ export function createFollower(exec: ExecPort, clock: ClockPort): Follower {
         // The same complaint every few seconds (module not loaded) is told once.
         if (wasWhole || why !== told) onLost(why);
         told = why;
-        pauseMs = wasWhole ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs);
+        pauseMs = wasWhole || isAnew ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs);
+        isAnew = false;
         const early = new AbortController();
         hurry = () => early.abort();
         await clock.sleep(pauseMs, AbortSignal.any([stopping.signal, early.signal]));
@@ -94,6 +97,7 @@ export function createFollower(exec: ExecPort, clock: ClockPort): Follower {
         );
         // Also the end of the program's first line may come before `lines` returned; then nothing is left to stop.
         stopping.signal.addEventListener("abort", () => finish("stopped"), { once: true });
+        endRunning = finish;
       });
     }
 
@@ -120,7 +124,13 @@ export function createFollower(exec: ExecPort, clock: ClockPort): Follower {
     });
   }
 
-  return { seen: () => current, waitFor, retryNow: () => hurry(), start };
+  function beginAnew(why: string): void {
+    isAnew = true;
+    endRunning(why);
+    hurry();
+  }
+
+  return { seen: () => current, waitFor, beginAnew, start };
 }
 
 export function viewsOf(seen: Seen): ReadonlyMap<string, DrbdView> {

@@ -14,6 +14,13 @@ export interface DrbdPort {
    * (bounded back-off) until `stop`.
    */
   follow(onChange: (views: ReadonlyMap<string, DrbdView>) => void, onLost: (why: string) => void): { stop(): void };
+  /**
+   * The kernel's module, without a process. It has to be asked again and again: what was known of a module that was unloaded
+   * is thrown away, and the one that was loaded in its place is followed.
+   */
+  isLoaded(): boolean;
+  /** Loads the module and makes our script its helper. Idempotent. */
+  load(): Promise<Result<"changed" | "already", DriverError>>;
   /** Loads the module, attaches and connects. Idempotent. */
   up(resource: string): Promise<Result<"changed" | "already", DriverError>>;
   /** Never with --force. The kernel may call the fence-peer handler before this returns. */

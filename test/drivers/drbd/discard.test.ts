@@ -41,7 +41,7 @@ const freshNotes = (): string => join(directory, String(worlds++));
 
 async function discard(script: Readonly<Record<string, Answer>>, snapshot = true) {
   const exec = scriptedExec({ [look]: exited(0, standAlone), ...orders, ...script });
-  const drbd = createDrbd(exec, clock, { moduleVersion: () => "8.4.11", discardNotes: freshNotes() });
+  const drbd = createDrbd(exec, clock, { module: { version: () => "8.4.11" }, discardNotes: freshNotes() });
   return { result: await drbd.discard("iscsi1", snapshot), commands: exec.commandLines().slice(1) };
 }
 
@@ -117,7 +117,7 @@ describe("an order to give a copy up that may still stand", () => {
   /** The copy was given up by an earlier daemon; this one knows only what it finds. */
   async function promote(looks: readonly string[], script: Readonly<Record<string, Answer>> = {}) {
     const discardNotes = freshNotes();
-    const options = { moduleVersion: () => "8.4.11", discardNotes };
+    const options = { module: { version: () => "8.4.11" }, discardNotes };
     const before = scriptedExec({ [look]: exited(0, standAlone), ...orders });
     assert.equal((await createDrbd(before, clock, options).discard("iscsi1", false)).ok, true);
     assert.deepEqual(readdirSync(discardNotes), ["iscsi1"]);
@@ -189,7 +189,7 @@ describe("an order to give a copy up that may still stand", () => {
   it("is not given where it cannot be noted, nor to copies that are connected", async () => {
     const file = freshNotes();
     writeFileSync(file, "");
-    const options = { moduleVersion: () => "8.4.11", discardNotes: file };
+    const options = { module: { version: () => "8.4.11" }, discardNotes: file };
     const full = scriptedExec({ [look]: exited(0, standAlone), ...orders });
     assert.equal((await createDrbd(full, clock, options).discard("iscsi1", false)).ok, false);
     assert.deepEqual(full.commandLines().slice(1), lines.slice(0, 2));

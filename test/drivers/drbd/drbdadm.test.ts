@@ -52,7 +52,7 @@ function setUp(script: Readonly<Record<string, Answer | readonly Answer[]>>, ver
   const exec = scriptedExec(script);
   const clock = handClock();
   let module = version;
-  const drbd = createDrbd(exec, clock, { moduleVersion: () => module });
+  const drbd = createDrbd(exec, clock, { module: { version: () => module } });
   return { exec, clock, drbd, load: (loaded: string) => (module = loaded) };
 }
 
@@ -246,7 +246,7 @@ describe("DRBD up", () => {
     const exec = scriptedExec({ [look]: exited(0, dump("Secondary")) });
     const helpers: string[] = [];
     const settings = {
-      moduleVersion: () => "8.4.11",
+      module: { version: () => "8.4.11" },
       helperPath: "/x/fence-peer",
       setHelper: (path: string) => helpers.push(path),
     };
