@@ -2,12 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseLocalFile } from "../../src/config/local-file.ts";
 import { drbdConfig, FENCE_AGENT, fenceHosts, inventory, labVms, tandemYaml } from "./guest-files.ts";
-import { FACTS, NODES, RESOURCE } from "./names.ts";
+import { FACTS, FIRST, NODES, RESOURCE, SECOND } from "./names.ts";
 
 for (const node of NODES) {
   test(`the configuration of ${node} is one the daemon accepts`, () => {
-    const parsed = parseLocalFile(tandemYaml("tgtd"), { hostId: FACTS[node].uuid, managementInterface: "mgmt" });
-    assert.ok(parsed.ok, parsed.ok ? "" : JSON.stringify(parsed.error));
+    for (const resources of [[FIRST], [FIRST, SECOND]]) {
+      const text = tandemYaml("tgtd", resources);
+      const parsed = parseLocalFile(text, { hostId: FACTS[node].uuid, managementInterface: "mgmt" });
+      assert.ok(parsed.ok, parsed.ok ? "" : JSON.stringify(parsed.error));
+      assert.deepEqual(
+        parsed.value.storage?.luns.map(({ resource }) => resource),
+        resources.map(({ name }) => name),
+      );
+    }
   });
 
   test(`the inventory of ${node} names its own UUID`, () => {

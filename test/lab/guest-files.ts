@@ -13,17 +13,17 @@ import type { Seed } from "../xapi-sim/seed.ts";
 import {
   AGENT_PORT,
   COLLECTOR_PORT,
-  DATA_DISK,
   FACTS,
+  FIRST,
   GATEWAY,
   IQN,
   LAB_CONTROL,
   LUN,
   NODES,
   POOL_UUID,
-  RESOURCE,
   SR_UUID,
   VIP,
+  type LabResource,
   type NodeName,
   type TargetName,
 } from "./names.ts";
@@ -79,60 +79,65 @@ while :; do wait -n 2>/dev/null || sleep 1; done
 }
 
 /** What the pool's administrator would have answered: the lab is set up by the product's own recipe. */
-export const ANSWERS: SetupAnswers = {
+export const answersOf = (resource: LabResource): SetupAnswers => ({
   poolUuid: POOL_UUID,
-  hosts: [setupHost("xcp1"), setupHost("xcp2")],
-  resource: RESOURCE,
-  device: "/dev/drbd1",
-  drbdPort: 7789,
+  hosts: [setupHost("xcp1", resource), setupHost("xcp2", resource)],
+  resource: resource.name,
+  device: resource.device,
+  drbdPort: resource.drbdPort,
   vip: VIP,
   prefix: 24,
   interface: "repl",
   iqn: IQN,
-  lun: LUN,
-  scsiId: "0000000010",
-  scsiSn: "0000000011",
+  lun: resource.lun,
+  scsiId: resource.scsiId,
+  scsiSn: resource.scsiSn,
   linkMbit: 10_000,
   firstSync: "skip",
   srName: "tandem",
-};
+});
 
-function setupHost(node: NodeName): SetupAnswers["hosts"][0] {
+function setupHost(node: NodeName, { disk }: LabResource): SetupAnswers["hosts"][0] {
   const { uuid, management, replication } = FACTS[node];
-  return { uuid, name: node, management, replication, disk: DATA_DISK };
+  return { uuid, name: node, management, replication, disk };
 }
 
 /** `agents` is the folder of the fence-peer handler, as the guest sees it. */
-export function drbdConfig(agents: string): Readonly<Record<string, string>> {
-  const record = { answers: ANSWERS, drbdSecret: "2f6c0b8e1d4a49c7a3" };
-  return {
-    [DRBD_CONF]: DRBD_CONF_TEXT,
-    [DRBD_GLOBAL]: DRBD_GLOBAL_TEXT,
-    [drbdResourcePath(RESOURCE)]: drbdResourceText(record, {
-      major: 8,
-      handler: `${agents}/drbd/fence-peer`,
-    }),
-  };
+export function drbdConfig(
+  agents: string,
+  resources: readonly LabResource[] = [FIRST],
+): Readonly<Record<string, string>> {
+  const flavour = { major: 8, handler: `${agents}/drbd/fence-peer` } as const;
+  const files: Record<string, string> = { [DRBD_CONF]: DRBD_CONF_TEXT, [DRBD_GLOBAL]: DRBD_GLOBAL_TEXT };
+  for (const one of resources) {
+    const record = { answers: answersOf(one), drbdSecret: "2f6c0b8e1d4a49c7a3" };
+    files[drbdResourcePath(one.name)] = drbdResourceText(record, flavour);
+  }
+  return files;
 }
 
-export function tandemYaml(target: TargetName): string {
+export function tandemYaml(target: TargetName, resources: readonly LabResource[] = [FIRST]): string {
   const hosts = NODES.map(
     (node) =>
       `  - { uuid: ${FACTS[node].uuid}, name: ${node}, management: ${FACTS[node].management}, replication: ${FACTS[node].replication} }`,
   ).join("\n");
+  const luns = resources.map(
+    (one) =>
+      `    - { resource: ${one.name}, device: ${one.device}, lun: ${one.lun}, scsi_id: "${one.scsiId}", scsi_sn: "${one.scsiSn}" }`,
+  );
   return `pool:
   uuid: ${POOL_UUID}
 hosts:
 ${hosts}
 storage:
-  DRBD_RESOURCES: ${RESOURCE}
+  DRBD_RESOURCES: ${resources.map((one) => one.name).join(":")}
   DRBD_VIRTUAL_IP: ${VIP}
   DRBD_VIRTUAL_MASK: 255.255.255.0
   DRBD_INTERFACE: repl
   TARGET_BACKEND: ${target}
   TARGET_IQN: ${IQN}
   LUNS:
-    - { resource: ${RESOURCE}, device: /dev/drbd1, lun: ${LUN}, scsi_id: "0000000010", scsi_sn: "0000000011" }
+${luns.join("\n")}
   WATCHDOG_DEVICE: /dev/watchdog
 `;
 }

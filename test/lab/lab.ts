@@ -29,7 +29,16 @@ import {
   type LabVm,
 } from "./guest-files.ts";
 import { applyFault, parseFault } from "./faults.ts";
-import { COLLECTOR_PORT, FACTS, LAB_CONTROL, NODES, RESOURCE, type NodeName, type TargetName } from "./names.ts";
+import {
+  COLLECTOR_PORT,
+  FACTS,
+  FIRST,
+  LAB_CONTROL,
+  NODES,
+  type LabResource,
+  type NodeName,
+  type TargetName,
+} from "./names.ts";
 import { layWires } from "./network.ts";
 import { installedFiles } from "./installed/files.ts";
 import { rpm, type Packages } from "./installed/install.ts";
@@ -49,6 +58,8 @@ export interface LabOptions {
   /** Nothing of the storage is configured: packages, pool and a dom0's own files only. */
   readonly blank?: boolean;
   readonly target: TargetName;
+  /** What is replicated; absent: the VMs' disk alone. */
+  readonly resources?: readonly LabResource[];
   /** Changes the pool database that an installation would have. */
   readonly seed?: (seed: Seed) => Seed;
   readonly progress: (text: string) => void;
@@ -66,6 +77,7 @@ export interface Lab {
   /** What its nodes have installed; undefined: they run the checkout's bundles. */
   readonly packages: Packages | undefined;
   readonly target: TargetName;
+  readonly resources: readonly LabResource[];
   readonly vms: readonly LabVm[];
   readonly collector: Collector;
   readonly events: LabEvent[];
@@ -99,7 +111,7 @@ const SHUTDOWN_MS = 150_000;
 const AUTOSTART = "/lab/autostart";
 
 export async function startLab(options: LabOptions): Promise<Lab> {
-  const { dir, images, progress } = options;
+  const { dir, images, progress, resources = [FIRST] } = options;
   mkdirSync(dir, { recursive: true });
   const events: LabEvent[] = [];
   const vms = labVms(options.kernelInitiator);
@@ -115,6 +127,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       name,
       dir: join(dir, name),
       images,
+      dataDisks: resources.length,
       umid: `${options.name}-${name}-${randomUUID().slice(0, 4)}`,
       cpu: (FACTS[name].number - 1) % cores,
       // Unpacking a package leaves no room in the smaller one.
@@ -138,6 +151,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     name: options.name,
     packages: options.packages,
     target: options.target,
+    resources,
     vms,
     collector,
     events,
@@ -234,15 +248,15 @@ export async function bootBlankLab(lab: Lab, progress: (text: string) => void): 
 export async function bootStorage(lab: Lab, progress: (text: string) => void): Promise<void> {
   const begun = await bootNodes(lab, progress);
   progress(`Both nodes run after ${((Date.now() - begun) / 1000).toFixed(1)} s; preparing DRBD …`);
-  await Promise.all(
-    NODES.map((node) =>
-      lab.must(node, `modprobe drbd && drbdadm --force create-md ${RESOURCE} && drbdadm up ${RESOURCE}`),
-    ),
-  );
-  await lab.must(
-    "xcp1",
-    `for i in $(seq 200); do grep -q cs:Connected /proc/drbd && break; sleep 0.05; done; drbdadm new-current-uuid --clear-bitmap ${RESOURCE}/0`,
-  );
+  for (const { name } of lab.resources) {
+    await Promise.all(
+      NODES.map((node) => lab.must(node, `modprobe drbd && drbdadm --force create-md ${name} && drbdadm up ${name}`)),
+    );
+    await lab.must(
+      "xcp1",
+      `for i in $(seq 200); do [ "$(drbdadm cstate ${name})" = Connected ] && break; sleep 0.05; done; drbdadm new-current-uuid --clear-bitmap ${name}/0`,
+    );
+  }
 }
 
 export async function bootLab(lab: Lab, progress: (text: string) => void): Promise<void> {
@@ -265,7 +279,8 @@ export async function bootLab(lab: Lab, progress: (text: string) => void): Promi
 async function install(lab: Lab, node: NodeName, { dom0, tandem }: Packages): Promise<void> {
   await rpm(lab, node, `-i ${dom0}`);
   lab.note(node, "rpm -i", (await rpm(lab, node, `-i ${tandem}`)).trim());
-  for (const [path, { content, mode }] of configuration(lab.target)) await lab.upload(node, path, content, mode);
+  for (const [path, { content, mode }] of configuration(lab.target, lab.resources))
+    await lab.upload(node, path, content, mode);
 }
 
 interface GuestFile {
@@ -285,7 +300,7 @@ function nodeFiles(node: NodeName, vms: readonly LabVm[], options: LabOptions): 
     add("/etc/lvm/lvm.conf", LVM_CONF);
   } else {
     const agents = options.packages === undefined ? join(root, "agents") : "/opt/tandem/agents";
-    for (const [path, content] of Object.entries(drbdConfig(agents))) add(path, content);
+    for (const [path, content] of Object.entries(drbdConfig(agents, options.resources))) add(path, content);
   }
   add("/etc/xensource/ptoken", "5f1d9d2f-2f5e-46b8-8b54-lab/7c1a7e9f-93b1/55e1", 0o600);
   add("/etc/xensource/pool.conf", node === "xcp1" ? "master" : `slave:${FACTS.xcp1.management}`, 0o600);
@@ -303,7 +318,7 @@ function nodeFiles(node: NodeName, vms: readonly LabVm[], options: LabOptions): 
   add("/lab/init", initScript(node, distDir, nodeBinary), 0o755);
   add("/lab/services.json", JSON.stringify(services(xapiCommand)));
   add("/usr/sbin/systemctl", systemctl(node), 0o755);
-  for (const [path, file] of configuration(options.target))
+  for (const [path, file] of configuration(options.target, options.resources))
     if (options.blank !== true || path !== LOCAL_FILE) files.set(path, file);
   const program = (bundle: string): string =>
     `#!/bin/sh\nNODE_COMPILE_CACHE=/var/cache/tandem exec ${nodeBinary} ${distDir}/${bundle}.mjs "$@"\n`;
@@ -314,9 +329,9 @@ function nodeFiles(node: NodeName, vms: readonly LabVm[], options: LabOptions): 
 }
 
 /** What a person or \`iscsi-cfg setup\` writes beside the package. */
-function configuration(target: TargetName): ReadonlyMap<string, GuestFile> {
+function configuration(target: TargetName, resources?: readonly LabResource[]): ReadonlyMap<string, GuestFile> {
   return new Map([
-    ["/etc/tandem/tandem.yaml", { content: tandemYaml(target), mode: 0o600 }],
+    ["/etc/tandem/tandem.yaml", { content: tandemYaml(target, resources), mode: 0o600 }],
     ["/etc/tandem/fence/LABBMC/LABBMC.sh", { content: FENCE_AGENT, mode: 0o755 }],
     ["/etc/tandem/fence/LABBMC/LABBMC.hosts", { content: fenceHosts(), mode: 0o600 }],
     ["/etc/tandem/witness.key", { content: `${LAB_WITNESS_KEY}\n`, mode: 0o600 }],

@@ -47,6 +47,37 @@ export const IQN = "iqn.2026-11.lab.tandem:iscsi1";
 export const LUN = 10;
 /** The disk under DRBD, as a node's kernel calls it. */
 export const DATA_DISK = "/dev/ubdb";
+
+/** A replicated disk and its LUN, the same on both nodes. */
+export interface LabResource {
+  readonly name: string;
+  readonly disk: string;
+  readonly device: string;
+  readonly drbdPort: number;
+  readonly lun: number;
+  readonly scsiId: string;
+  readonly scsiSn: string;
+}
+
+/** The VMs' disks lie on the first one; a scenario may have the second one beside it. */
+export const FIRST: LabResource = {
+  name: RESOURCE,
+  disk: DATA_DISK,
+  device: "/dev/drbd1",
+  drbdPort: 7789,
+  lun: LUN,
+  scsiId: "0000000010",
+  scsiSn: "0000000011",
+};
+export const SECOND: LabResource = {
+  name: "iscsi2",
+  disk: "/dev/ubdc",
+  device: "/dev/drbd2",
+  drbdPort: 7790,
+  lun: LUN + 1,
+  scsiId: "0000000020",
+  scsiSn: "0000000021",
+};
 /** TARGET_BACKEND of both nodes. */
 export const TARGETS = ["tgtd", "lio"] as const;
 export type TargetName = (typeof TARGETS)[number];

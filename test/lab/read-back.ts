@@ -21,7 +21,8 @@ export async function readBack(lab: Lab, problems: string[]): Promise<readonly V
     "Both copies in sync",
     async () => {
       const { stdout } = await lab.exec("xcp1", "cat /proc/drbd", 5_000);
-      return /cs:Connected ro:\S+ ds:UpToDate\/UpToDate/.test(stdout) ? true : undefined;
+      const whole = stdout.match(/cs:Connected ro:\S+ ds:UpToDate\/UpToDate/g) ?? [];
+      return whole.length === lab.resources.length ? true : undefined;
     },
     90_000,
     500,

@@ -6,7 +6,7 @@ import { join, relative } from "node:path";
 import type { Seed } from "../xapi-sim/seed.ts";
 import type { Packages } from "./installed/install.ts";
 import { bootBlankLab, bootLab, daemonLog, startLab, type Lab, type LabEvent } from "./lab.ts";
-import { NODES, otherNode, type NodeName, type TargetName } from "./names.ts";
+import { FIRST, NODES, otherNode, type LabResource, type NodeName, type TargetName } from "./names.ts";
 import { root } from "../build.ts";
 import type { Images } from "./packages.ts";
 import { bothDown } from "./power.ts";
@@ -56,6 +56,8 @@ export interface Scenario {
   readonly ha?: boolean;
   /** On hosts where nothing is configured yet: `setUp` does that, until the storage can serve. */
   readonly blank?: { setUp(lab: Lab, progress: (text: string) => void): Promise<void> };
+  /** What is replicated besides the VMs' disk. */
+  readonly more?: readonly LabResource[];
   /** Pool parameters besides those of the policy. */
   readonly parameters?: Readonly<Record<string, string>>;
   /** Changes the pool database that an installation would have. */
@@ -180,6 +182,7 @@ async function runOnce(
     target: order.target,
     parameters: { ...policyParameters(order.policy), ...scenario.parameters },
     ...(order.packages === undefined ? {} : { packages: order.packages }),
+    resources: [FIRST, ...(scenario.more ?? [])],
     ...(scenario.seed === undefined ? {} : { seed: scenario.seed }),
     kernelInitiator: scenario.kernelInitiator === true,
     blank: scenario.blank !== undefined,

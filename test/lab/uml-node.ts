@@ -22,12 +22,11 @@ export interface UmlNode {
   powerOff(why: string): Promise<void>;
   freeze(): void;
   thaw(): void;
-  /** A new disk under DRBD, all zero; only while off. */
+  /** A new first disk under DRBD, all zero; only while off. */
   replaceDataDisk(): Promise<void>;
   /** Fresh disks with these files; only while off. */
   format(files: ReadonlyMap<string, { readonly content: string; readonly mode: number }>): Promise<void>;
   readonly upperImage: string;
-  readonly dataImage: string;
   readonly console: string;
 }
 
@@ -35,6 +34,8 @@ export interface UmlNodeOptions {
   readonly name: NodeName;
   readonly dir: string;
   readonly images: Images;
+  /** Disks for data: ubdb and those after it. */
+  readonly dataDisks: number;
   readonly umid: string;
   readonly cpu: number;
   readonly memoryMiB: number;
@@ -46,7 +47,7 @@ export interface UmlNodeOptions {
 export function createUmlNode(options: UmlNodeOptions): UmlNode {
   const { name, dir, images, umid } = options;
   const upperImage = join(dir, "upper.img");
-  const dataImage = join(dir, "data.img");
+  const dataImages = Array.from({ length: options.dataDisks }, (_, i) => join(dir, `data${i + 1}.img`));
   const consoleLog = join(dir, "console.log");
   mkdirSync(dir, { recursive: true });
   let child: ChildProcess | null = null;
@@ -82,7 +83,6 @@ export function createUmlNode(options: UmlNodeOptions): UmlNode {
   const node: UmlNode = {
     name,
     upperImage,
-    dataImage,
     console: consoleLog,
     powered: () => child !== null,
     async powerOn() {
@@ -116,7 +116,7 @@ export function createUmlNode(options: UmlNodeOptions): UmlNode {
           `LABLAYER=${images.layer}`,
           ...(images.hostLayer === undefined ? [] : [`LABHOST=${images.hostLayer}`]),
           `ubda=${upperImage}`,
-          `ubdb=${dataImage}`,
+          ...dataImages.map((image, i) => `ubd${"bcd"[i] ?? ""}=${image}`),
           ...vectors,
           "con=null",
           "con0=null,fd:1",
@@ -167,15 +167,17 @@ export function createUmlNode(options: UmlNodeOptions): UmlNode {
       mkdirSync(join(seed, "work"), { recursive: true });
       await must("truncate", ["-s", UPPER_BYTES, upperImage]);
       await must("mkfs.ext4", ["-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", "-d", seed, upperImage]);
-      await node.replaceDataDisk();
+      for (const image of dataImages) await blank(image);
       await must("rm", ["-rf", seed]);
     },
-    async replaceDataDisk() {
-      await must("rm", ["-f", dataImage]);
-      await must("truncate", ["-s", DATA_BYTES, dataImage]);
-    },
+    replaceDataDisk: () => blank(join(dir, "data1.img")),
   };
   return node;
+}
+
+async function blank(image: string): Promise<void> {
+  await must("rm", ["-f", image]);
+  await must("truncate", ["-s", DATA_BYTES, image]);
 }
 
 function killGroup(pgid: number): void {
