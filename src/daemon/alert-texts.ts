@@ -22,6 +22,7 @@ export const AREAS: Readonly<Record<string, string>> = {
   "self-fence": "self_fence",
   "split-brain": "drbd",
   "vip-conflict": "vip",
+  portal: "target",
   "io-suspended": "io",
   "sr-unplugged": "storage",
   "drbd-apart": "drbd",

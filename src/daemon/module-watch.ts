@@ -18,7 +18,6 @@ export interface ModuleWatch {
   look(): void;
   /** DRBD's version for display, as last read; null while it could not be told. */
   version(): string | null;
-  readVersion(): Promise<void>;
 }
 
 export const MODULE_ALERT = "drbd-module";
@@ -56,14 +55,12 @@ export function createModuleWatch({ now, drbd, alerts, log }: ModuleWatchParts):
   return {
     look() {
       const isLoaded = drbd.isLoaded();
+      if (isLoaded !== wasLoaded) void readVersion();
       if (isLoaded && wasLoaded !== true) {
         alerts.clear(MODULE_ALERT);
         pauseMs = FIRST_PAUSE_MS;
         nextAt = 0;
-        if (wasLoaded === false) {
-          log("drbd.changed", "the kernel module is loaded");
-          void readVersion();
-        }
+        if (wasLoaded === false) log("drbd.changed", "the kernel module is loaded");
       }
       if (!isLoaded && wasLoaded === true) log("drbd.changed", "the kernel module was unloaded", "warn");
       wasLoaded = isLoaded;
@@ -72,6 +69,5 @@ export function createModuleWatch({ now, drbd, alerts, log }: ModuleWatchParts):
       void load().finally(() => (busy = false));
     },
     version: () => version,
-    readVersion,
   };
 }

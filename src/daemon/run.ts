@@ -33,7 +33,6 @@ import { stopOnSignal } from "./orderly-stop.ts";
 import { createMetricsPart } from "./metrics-part.ts";
 import { createOperator } from "./operator.ts";
 import { ALERTS_PATH, HISTORY_PATH, VMS_PATH, XAPI } from "./paths.ts";
-import { createModuleWatch } from "./module-watch.ts";
 import { createPerform } from "./perform.ts";
 import { followPoolKey } from "./pool-key.ts";
 import type { PoolOutsideEvent } from "./pool-brain.ts";
@@ -141,10 +140,9 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     isMaster: () => (snapshot === null ? undefined : valueOf(snapshot.state.xapi))?.role === "master",
   });
   void secrets.load();
-  const moduleWatch = createModuleWatch({ ...drivers, now: clock.now, alerts, log });
   void settledIn.promise.then(async () => {
     votes.watch(config.core.heuristics);
-    await prepareHost(drivers, storage.resources, storage.vip, log).then(moduleWatch.readVersion);
+    await prepareHost(drivers, storage.resources, storage.vip, log);
   });
   const storagePart = await startStoragePart({
     ...drivers,
@@ -153,6 +151,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     resources: storage.resources,
     peerInitiators: [config.peer.replication],
     inContact: () => snapshot?.inContact === true,
+    alerts,
     now: () => performance.now(),
     wallMs: clock.wallMs,
     feed,
@@ -238,7 +237,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     snapshot: () => snapshot,
     config: () => config,
     clock,
-    drbdVersion: moduleWatch.version,
+    drbdVersion: storagePart.drbdVersion,
     storagePart,
     pool,
     vmWatch,
@@ -334,7 +333,6 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
   if (!door.ok) return door.error;
   brain.listen(hear.message);
   round.begin(() => {
-    moduleWatch.look();
     storagePart.look();
     pool.look();
     votes.look();

@@ -10,9 +10,11 @@ import type { DrbdPort, HandlerPort, WaitingHandler } from "../drivers/drbd/port
 import { covers } from "../drivers/iscsi-target/allow.ts";
 import type { TargetPort, TargetSpec, TargetState } from "../drivers/iscsi-target/port.ts";
 import type { VipPort, VipSpec } from "../drivers/vip/port.ts";
+import type { Alerts } from "./alerts.ts";
 import { startDrbdWatch } from "./drbd-watch.ts";
 import { inStep } from "./in-step.ts";
 import type { OutsideEvent } from "./messages.ts";
+import { createModuleWatch } from "./module-watch.ts";
 import { watchTarget } from "./target-watch.ts";
 
 /** Domains change rarely and by our own hand or by xapi's; a look costs a process. */
@@ -24,15 +26,17 @@ export interface StoragePart extends Findings {
   /** As last looked at (sessions, pid); a look is made for status, not on a timer. */
   targetState(): TargetState | null;
   answer(handler: string, code: 4 | 7 | 6 | 1): Promise<void>;
+  /** DRBD's version for display, as last read; null while it could not be told. */
+  drbdVersion(): string | null;
   /** A quick look, once a second. */
   look(): void;
   stop(): void;
 }
 
 export interface StoragePartOptions {
-  readonly drbd: Pick<DrbdPort, "follow" | "observe" | "generation" | "counters">;
+  readonly drbd: Pick<DrbdPort, "follow" | "observe" | "generation" | "counters" | "isLoaded" | "load" | "version">;
   readonly handlers: HandlerPort;
-  readonly target: Pick<TargetPort, "observe" | "onDeath" | "answers" | "end">;
+  readonly target: Pick<TargetPort, "observe" | "onDeath" | "view" | "end">;
   readonly targetSpec: TargetSpec;
   readonly vip: Pick<VipPort, "observe">;
   readonly vipSpec: VipSpec;
@@ -41,6 +45,7 @@ export interface StoragePartOptions {
   readonly peerInitiators: readonly string[];
   readonly domains: Pick<DomainsPort, "list">;
   readonly inContact: () => boolean;
+  readonly alerts: Pick<Alerts, "raise" | "clear">;
   readonly now: () => number;
   readonly wallMs: () => number;
   readonly feed: (event: OutsideEvent) => void;
@@ -52,6 +57,7 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
   const waiting = new Map<string, WaitingHandler>();
   let targetState: TargetState | null = null;
 
+  const module = createModuleWatch(options);
   const watched = startDrbdWatch({ drbd, inContact: options.inContact, now, wallMs: options.wallMs, feed, log });
   const handlers = options.handlers.watch((handler) => {
     waiting.set(handler.id, handler);
@@ -121,7 +127,8 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
     target,
     spec: options.targetSpec,
     // While DRBD holds the writes the kernel's target answers no login that has to wait for them: it does not hang.
-    serves: () => facts.running && facts.filled && waiting.size === 0,
+    serves: () => facts.running && facts.filled && facts.portalOpen && vipSaid === "present" && waiting.size === 0,
+    alerts: options.alerts,
     log,
   });
   const domainsTimer = inStep(DOMAINS_MS, () => {
@@ -147,7 +154,9 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
     },
     target: lookAtTarget,
     vip: () => lookAtVip(),
+    drbdVersion: module.version,
     look() {
+      module.look();
       lookAtVip(true);
       void lookAgainAtTarget();
     },

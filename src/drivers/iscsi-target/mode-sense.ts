@@ -1,107 +1,25 @@
-// Asks a LUN for its caching mode page as an initiator would: log in, MODE SENSE(6), hang up. It is how "write cache off"
-// is read back, because no target tells it otherwise. It must never send a command that changes anything.
+// Reads a LUN's caching mode page: how "write cache off" is read back, because no target tells it otherwise.
 
-import { connect } from "node:net";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import type { DriverError } from "../driver-error.ts";
-import { cutPdu, headerLength, LOGIN_ROUNDS, loginKeys, loginRequest, type Pdu } from "./pdu.ts";
+import { askLun, type Portal, type Question } from "./ask-lun.ts";
 
-/** Its sessions last for a moment and are none of an initiator's. */
-export const SELF_CHECK_NAME = "iqn.2026-11.local.tandem:self-check";
-/** A fresh session gets "power on" and "mode parameters changed" as unit attentions before its first answer. */
-const attempts = 4;
+/** MODE SENSE(6), no block descriptors, current values of page 8, up to 255 bytes. */
+const CACHING_PAGE: Question = { name: "MODE SENSE", command: [0x1a, 0x08, 0x08, 0, 0xff, 0], length: 0xff };
 
 /** True when the LUN says that its write cache is off (WCE = 0 in mode page 8). */
-export function readWriteCacheOff(
-  portal: { readonly host: string; readonly port: number },
+export async function readWriteCacheOff(
+  portal: Portal,
   iqn: string,
   lun: number,
   timeoutMs: Millis,
 ): Promise<Result<boolean, DriverError>> {
-  const command = `MODE SENSE of ${iqn} LUN ${lun}`;
-  return new Promise((resolve) => {
-    const socket = connect(portal);
-    let buffered: Buffer = Buffer.alloc(0);
-    let rounds = 0;
-    let commandNumber = 0;
-    /** The next status number that we expect, which acknowledges the last one. */
-    let expected = 0;
-    let page: Buffer = Buffer.alloc(0);
-    const finish = (result: Result<boolean, DriverError>) => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(result);
-    };
-    const timer = setTimeout(() => finish(err({ kind: "timeout", command, afterMs: timeoutMs })), timeoutMs);
-    const strange = (what: string) => finish(err({ kind: "parse", command, sample: what }));
-
-    const sense = () => {
-      commandNumber += 1;
-      page = Buffer.alloc(0);
-      if (commandNumber > attempts) strange("a unit attention for every attempt");
-      else socket.write(senseRequest(lun, commandNumber, expected));
-    };
-    const onLogin = (header: Buffer) => {
-      const status = header.readUInt16BE(36);
-      rounds += 1;
-      if (status !== 0) {
-        finish(err({ kind: "exit", command, code: status, stderr: `login refused with 0x${status.toString(16)}` }));
-      } else if (((header[1] ?? 0) & 0x80) !== 0) sense();
-      // The target has keys of its own to declare before it goes on; we have none to answer with.
-      else if (rounds < LOGIN_ROUNDS) socket.write(loginRequest([], expected));
-      else strange(`login answer ${header.subarray(0, 2).toString("hex")}`);
-    };
-    /** With a unit attention tgtd sends a full length of zeros first: data counts only with the status that follows. */
-    const onStatus = (status: number, senseData: Buffer) => {
-      if (status === 2 && senseKey(senseData) === 6) sense();
-      else if (status !== 0) strange(`SCSI status ${status}, sense key ${senseKey(senseData)}`);
-      // Mode header (4 bytes, no block descriptor was asked for), then the page: code, length, flags with WCE as 0x04.
-      else if (((page[4] ?? 0) & 0x3f) !== 8 || page.length < 7) strange(page.subarray(0, 24).toString("hex"));
-      else finish(ok(((page[6] ?? 0xff) & 0x04) === 0));
-    };
-    const receive = ({ header, data }: Pdu) => {
-      const opcode = (header[0] ?? 0) & 0x3f;
-      const hasStatus = opcode !== 0x25 || ((header[1] ?? 0) & 1) === 1;
-      if (hasStatus) expected = header.readUInt32BE(24) + 1;
-      if (opcode === 0x23) onLogin(header);
-      else if (opcode === 0x25) {
-        page = Buffer.concat([page, data]);
-        if (hasStatus) onStatus(header[3] ?? -1, Buffer.alloc(0));
-      } else if (opcode === 0x21) onStatus(header[3] ?? -1, data);
-      // A ping of the target (0x20) needs no answer in the moment that this takes.
-      else if (opcode !== 0x20) strange(`PDU 0x${opcode.toString(16)}`);
-    };
-    socket.on("connect", () => socket.write(loginRequest(loginKeys(SELF_CHECK_NAME, iqn), 0)));
-    socket.on("data", (chunk: Buffer) => {
-      buffered = Buffer.concat([buffered, chunk]);
-      for (;;) {
-        const pdu = cutPdu(buffered);
-        if (pdu === null) return;
-        buffered = buffered.subarray(pdu.length);
-        receive(pdu);
-      }
-    });
-    socket.on("error", (error) => finish(err({ kind: "missing", command, reason: error.message })));
-    socket.on("close", () => finish(err({ kind: "missing", command, reason: "the target closed the connection" })));
-  });
-}
-
-function senseRequest(lun: number, sequence: number, expected: number): Buffer {
-  const header = Buffer.alloc(headerLength);
-  header[0] = 0x01;
-  header[1] = 0xc1;
-  header[9] = lun;
-  header.writeUInt32BE(sequence + 1, 16);
-  header.writeUInt32BE(0xff, 20);
-  header.writeUInt32BE(sequence, 24);
-  header.writeUInt32BE(expected, 28);
-  // MODE SENSE(6), no block descriptors, current values of page 8, up to 255 bytes.
-  header.set([0x1a, 0x08, 0x08, 0, 0xff, 0], 32);
-  return header;
-}
-
-/** Sense data in a SCSI response comes after its two-byte length; fixed format. */
-function senseKey(data: Buffer): number {
-  return (data[4] ?? 0xff) & 0x0f;
+  const asked = await askLun(portal, iqn, lun, CACHING_PAGE, timeoutMs);
+  if (!asked.ok) return asked;
+  const page = asked.value;
+  // Mode header (4 bytes, no block descriptor was asked for), then the page: code, length, flags with WCE as 0x04.
+  if (((page[4] ?? 0) & 0x3f) === 8 && page.length >= 7) return ok(((page[6] ?? 0xff) & 0x04) === 0);
+  const sample = page.subarray(0, 24).toString("hex");
+  return err({ kind: "parse", command: `MODE SENSE of ${iqn} LUN ${lun}`, sample });
 }

@@ -1,4 +1,4 @@
-// The few parts of the iSCSI protocol (RFC 7143) that the daemon needs to ask its own target on loopback. Pure.
+// The few parts of the iSCSI protocol (RFC 7143) that the daemon needs to ask its own target. Pure.
 
 export const headerLength = 48;
 
@@ -44,15 +44,18 @@ export const loginKeys = (initiator: string, iqn: string): readonly string[] => 
   "ErrorRecoveryLevel=0",
 ];
 
-/** RFC 7143 11.12, straight from operational negotiation (CSG 1) to full feature (NSG 3): no authentication on loopback. */
-export function loginRequest(keys: readonly string[], expected: number): Buffer {
+/**
+ * RFC 7143 11.12, straight from operational negotiation (CSG 1) to full feature (NSG 3): no authentication on loopback.
+ * `session` is one of this process's own, the same in all requests of a login.
+ */
+export function loginRequest(keys: readonly string[], session: number, expected: number): Buffer {
   const data = Buffer.from(keys.map((key) => `${key}\0`).join(""), "latin1");
   const header = Buffer.alloc(headerLength);
   header[0] = 0x43;
   header[1] = 0x87;
   header.writeUIntBE(data.length, 5, 3);
   // ISID of the random type; sessions of one initiator name must differ in it, or the newer one ends the older.
-  header.writeUIntBE(0x8000_0000_0001 + (process.pid & 0xffff), 8, 6);
+  header.writeUIntBE(0x8000_0000_0000 + (process.pid & 0xff_ffff) * 0x1_0000 + (session & 0xffff), 8, 6);
   header.writeUInt32BE(1, 16);
   header.writeUInt32BE(1, 24);
   header.writeUInt32BE(expected, 28);

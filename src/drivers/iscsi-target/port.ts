@@ -36,6 +36,12 @@ export interface TargetState {
   readonly writeCacheOff: boolean | null;
 }
 
+/**
+ * "answers-on-loopback": not at the portal's address, so initiators are kept out on their way. "disk-waits": the target answers,
+ * and the device below it gives nothing to anybody. "silent": the target hangs.
+ */
+export type InitiatorView = "answers" | "answers-on-loopback" | "disk-waits" | "silent";
+
 export interface TargetPort {
   observe(): Promise<Result<TargetState, DriverError>>;
   /** Starts the server on its loopback portal with no LUN, adopting one that already runs. Idempotent. */
@@ -47,11 +53,8 @@ export interface TargetPort {
   withdraw(): Promise<Result<"changed" | "already", DriverError>>;
   /** D16: closes the connections of these initiator addresses and bars them. */
   bar(spec: TargetSpec, addresses: readonly string[]): Promise<Result<"changed" | "already", DriverError>>;
-  /**
-   * Does the filled target answer an initiator, on its loopback portal, within the request's time? No LUN is read: a disk that
-   * waits is not a target that hangs. True when nothing is filled here or the question itself could not be put.
-   */
-  answers(spec: TargetSpec): Promise<boolean>;
+  /** What an initiator of the portal meets now: a login and a READ. "answers" too when nothing is filled here. */
+  view(spec: TargetSpec): Promise<InitiatorView>;
   /** Ends a server that hangs; its death is told to the listeners of `onDeath`. */
   end(): void;
   /** Told at once when the server dies without `withdraw`. */

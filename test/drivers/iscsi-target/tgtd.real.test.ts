@@ -108,14 +108,16 @@ if (!isInNamespace()) {
 
     it("a server that stands still gives no answer, and ending it is told as its death", async () => {
       const target = createTgtd(exec, exec, clock, { socketBase, notePath, requestTimeoutMs: 500 });
-      assert.equal(await target.answers(spec), true, "nothing is filled");
+      assert.equal(await target.view(spec), "answers", "nothing is filled");
       await target.warm();
       assert.ok((await target.fill(spec)).ok);
-      assert.equal(await target.answers(spec), true);
+      assert.equal(await target.view(spec), "answers-on-loopback", "its portal is closed");
+      assert.ok((await target.openPortal(spec)).ok);
+      assert.equal(await target.view(spec), "answers", "its list of initiators has not this address, but loopback");
       const deaths: string[] = [];
       target.onDeath((why) => void deaths.push(why));
       process.kill(await pidOf(target), "SIGSTOP");
-      assert.equal(await target.answers(spec), false);
+      assert.equal(await target.view(spec), "silent");
       target.end();
       await until("its death is told", () => deaths.length === 1);
     });

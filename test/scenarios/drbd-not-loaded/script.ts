@@ -51,7 +51,7 @@ export const scenario: Scenario = {
     await writes(vmsOf(lab, owner), 500, 60_000);
 
     await rule(lab, other, FAILS);
-    await must(other, "pkill -f 'sleep 600'");
+    await must(other, "pkill -f '[s]leep 600'");
     await until(
       "The next try",
       async () => (/Module drbd not found/.test(await alertOn(lab, other, "drbd-module", 10_000)) ? true : undefined),

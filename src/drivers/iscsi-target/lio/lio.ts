@@ -10,8 +10,10 @@ import type { DriverError } from "../../driver-error.ts";
 import { succeeded } from "../../exec/outcome.ts";
 import type { ExecPort } from "../../exec/port.ts";
 import { allowedWithout, hostAddresses, portalName } from "../allow.ts";
-import { readWriteCacheOff, SELF_CHECK_NAME } from "../mode-sense.ts";
-import type { ExportedLun, TargetPort, TargetSpec, TargetState } from "../port.ts";
+import { SELF_CHECK_NAME } from "../ask-lun.ts";
+import { viewOf } from "../initiator-view.ts";
+import { readWriteCacheOff } from "../mode-sense.ts";
+import type { ExportedLun, InitiatorView, TargetPort, TargetSpec, TargetState } from "../port.ts";
 import { createAdmission } from "./admission.ts";
 import { parseState, storeName, type ShownLio } from "./parse-state.ts";
 import { DROP, FILL, LOOK, NAME, OPEN, WARM, WITHDRAW } from "./scripts.ts";
@@ -219,11 +221,10 @@ export function createLio(
   }
 
   /** A refused login or a LUN that is gone is no answer either: nothing else tells of a tree that somebody else changed. */
-  async function answers(target: TargetSpec): Promise<boolean> {
-    const [lun] = target.luns;
-    if (lun === undefined || withdrawing) return true;
-    const asked = await readWriteCacheOff(loopback, iqn, lun.lun, requestTimeoutMs);
-    return asked.ok || withdrawing;
+  async function view(target: TargetSpec): Promise<InitiatorView> {
+    if (withdrawing) return "answers";
+    const seen = await viewOf({ exec, loopback, timeoutMs: requestTimeoutMs, isAnswer: () => false }, target);
+    return withdrawing ? "answers" : seen;
   }
 
   return {
@@ -233,7 +234,7 @@ export function createLio(
     openPortal,
     withdraw,
     bar,
-    answers,
+    view,
     end: () => takeApart("the kernel's target gave no answer and was taken apart"),
     onDeath: (listener) => void listeners.push(listener),
   };

@@ -9,6 +9,8 @@ import { cutPdu, headerLength, LOGIN_ROUNDS, loginKeys, loginRequest } from "../
 
 /** Not the self-check's name: that one's sessions would end this one. */
 export const WATCH_NAME = "iqn.2026-11.local.tandem:watch";
+/** A new one ends the one before, which may be half dead. */
+const SESSION = 0;
 const NO_TAG = 0xffff_ffff;
 
 /** Logs in and stays; `onGone` comes once when the target ends the session, not after `close`. */
@@ -39,7 +41,7 @@ export function stayLoggedIn(
         return fail({ kind: "exit", command, code: status, stderr: `login refused with 0x${status.toString(16)}` });
       if (((header[1] ?? 0) & 0x80) === 0) {
         rounds += 1;
-        if (rounds < LOGIN_ROUNDS) return void socket.write(loginRequest([], expected));
+        if (rounds < LOGIN_ROUNDS) return void socket.write(loginRequest([], SESSION, expected));
         return fail({ kind: "parse", command, sample: `login answer ${header.subarray(0, 2).toString("hex")}` });
       }
       state = "in";
@@ -62,7 +64,7 @@ export function stayLoggedIn(
         if (state === "login") onLogin(header);
       } else if (opcode === 0x20 && header.readUInt32BE(20) !== NO_TAG) socket.write(pingAnswer(header));
     };
-    socket.on("connect", () => socket.write(loginRequest(loginKeys(WATCH_NAME, iqn), 0)));
+    socket.on("connect", () => socket.write(loginRequest(loginKeys(WATCH_NAME, iqn), SESSION, 0)));
     socket.on("data", (chunk: Buffer) => {
       buffered = Buffer.concat([buffered, chunk]);
       for (let pdu = cutPdu(buffered); pdu !== null; pdu = cutPdu(buffered)) {

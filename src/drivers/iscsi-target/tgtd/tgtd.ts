@@ -13,7 +13,8 @@ import { ensureAcl, ensureLun, ensureTarget } from "./fill.ts";
 import { createManagement } from "./management.ts";
 import { readWriteCacheOff } from "../mode-sense.ts";
 import { parseShowPortal, parseShowTarget, type ShownTarget } from "./parse-show.ts";
-import type { TargetPort, TargetSpec, TargetState } from "../port.ts";
+import { viewOf } from "../initiator-view.ts";
+import type { InitiatorView, TargetPort, TargetSpec, TargetState } from "../port.ts";
 import {
   isAlive,
   isFinished,
@@ -315,11 +316,11 @@ export function createTgtd(
     }
   }
 
-  async function answers(spec: TargetSpec): Promise<boolean> {
-    const [lun] = spec.luns;
-    if (server === null || lun === undefined) return true;
-    const asked = await readWriteCacheOff(loopback, spec.iqn, lun.lun, requestTimeoutMs);
-    return asked.ok || asked.error.kind !== "timeout";
+  async function view(spec: TargetSpec): Promise<InitiatorView> {
+    if (server === null) return "answers";
+    // One that is gone refuses the connection: its death is told by itself.
+    const isAnswer = (error: DriverError): boolean => error.kind !== "timeout";
+    return await viewOf({ exec, loopback, timeoutMs: requestTimeoutMs, isAnswer }, spec);
   }
 
   function end(): void {
@@ -328,7 +329,7 @@ export function createTgtd(
 
   return {
     observe,
-    answers,
+    view,
     end,
     warm: async () => ((await adopt()) ? ok("already") : await start()),
     fill,

@@ -12,7 +12,7 @@ import * as scripts from "../../../../src/drivers/iscsi-target/lio/scripts.ts";
 import type { TargetPort, TargetSpec } from "../../../../src/drivers/iscsi-target/port.ts";
 import { ok } from "../../../../src/util/result.ts";
 import { exited } from "../../exec/scripted-exec.ts";
-import { startFakeTarget, type FakeTarget } from "./fake-target.ts";
+import { startFakeTarget, type FakeTarget } from "../fake-target.ts";
 
 const nameOf = (script: string): string =>
   Object.entries(scripts).find(([, text]) => text === script)?.[0] ?? assert.fail("an unknown script");
@@ -245,9 +245,12 @@ describe("the kernel's target", () => {
 
   it("counts a target that refuses as one without an answer", async () => {
     await serve();
-    assert.equal(await lio.answers(spec), true);
-    const silent = createLio({ run: async () => exited(0) }, spec, { loopback: { host: "127.0.0.1", port: 1 } });
-    assert.equal(await silent.answers(spec), false);
+    const { host: address, port } = target.portal;
+    const reached = { ...spec, portal: { address, port } };
+    assert.equal(await lio.view(reached), "answers");
+    const nowhere = { host: "127.0.0.1", port: 1 };
+    const silent = createLio({ run: async () => exited(0) }, spec, { loopback: nowhere, requestTimeoutMs: 50 });
+    assert.equal(await silent.view({ ...spec, portal: { address, port: 1 } }), "silent");
   });
 
   it("cannot be filled while an earlier script hangs in the kernel", async () => {

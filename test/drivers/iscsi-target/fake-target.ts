@@ -1,4 +1,4 @@
-// A target of a few lines: takes every login, answers MODE SENSE, pings when told to. Loopback, any port.
+// A target of a few lines: takes every login, answers MODE SENSE and READ, pings when told to. Loopback, any port.
 
 import { createServer, type AddressInfo, type Socket } from "node:net";
 
@@ -9,6 +9,8 @@ export interface FakeTarget {
   /** Opcodes of what came after the login, with the first words that identify it. */
   readonly received: Buffer[];
   ping(tag: number): void;
+  /** From now on it takes what comes and leaves this unanswered. */
+  mute(what: "nothing" | "reads" | "all"): void;
   /** Ends every session; with `refuse` no new one is taken. */
   drop(refuse: boolean): void;
   close(): Promise<void>;
@@ -21,6 +23,7 @@ export async function startFakeTarget(writeCacheOff: boolean): Promise<FakeTarge
   const received: Buffer[] = [];
   let logins = 0;
   let refuses = false;
+  let muted: "nothing" | "reads" | "all" = "nothing";
   const server = createServer((socket) => {
     if (refuses) return void socket.destroy();
     sockets.add(socket);
@@ -28,6 +31,8 @@ export async function startFakeTarget(writeCacheOff: boolean): Promise<FakeTarge
     socket.on("error", () => undefined);
     socket.on("data", (chunk: Buffer) => {
       const opcode = (chunk[0] ?? 0) & 0x3f;
+      const isRead = opcode === 0x01 && chunk[32] === 0x28;
+      if (muted === "all" || (muted === "reads" && isRead)) return;
       if (opcode === 0x03) {
         logins += 1;
         const answer = Buffer.alloc(HEADER);
@@ -36,16 +41,9 @@ export async function startFakeTarget(writeCacheOff: boolean): Promise<FakeTarge
         socket.write(answer);
       } else if (opcode === 0x01) {
         // Data-In with status: mode header, then page 8 with WCE as 0x04.
-        const page = Buffer.from([
-          0x17,
-          0,
-          0x10,
-          0,
-          0x08,
-          0x12,
-          writeCacheOff ? 0 : 0x04,
-          ...Array<number>(17).fill(0),
-        ]);
+        const page = isRead
+          ? Buffer.alloc(512)
+          : Buffer.from([0x17, 0, 0x10, 0, 0x08, 0x12, writeCacheOff ? 0 : 0x04, ...Array<number>(17).fill(0)]);
         const answer = Buffer.alloc(HEADER);
         answer[0] = 0x25;
         answer[1] = 0x81;
@@ -68,6 +66,9 @@ export async function startFakeTarget(writeCacheOff: boolean): Promise<FakeTarge
       ping.writeUInt32BE(7, 24);
       ping.writeUInt32BE(9, 28);
       for (const socket of sockets) socket.write(ping);
+    },
+    mute(what) {
+      muted = what;
     },
     drop(refuse) {
       refuses = refuse;
