@@ -2,17 +2,36 @@
 // touch copies of which one was used before: DRBD knows which of those is the newer one.
 
 import type { DrbdView } from "../core/model/drbd.ts";
-import type { Millis } from "../core/model/time.ts";
+import type { Instant, Millis } from "../core/model/time.ts";
 import { describe } from "../drivers/driver-error.ts";
 import { succeeded } from "../drivers/exec/outcome.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import type { SetupAnswers } from "./answers.ts";
 import type { HostParts, PlanReport } from "./host.ts";
+import type { ShownPlan } from "./plan/step.ts";
 
 const CONNECT_MS: Millis = 30_000;
 const ACT_MS: Millis = 30_000;
+/** A disk that is just being attached, or a connection that is just made, looks the same for a moment. */
+const HOPELESS_MS: Millis = 15_000;
 
 export type FirstSync = "agreed" | "declared" | "runs";
+
+/**
+ * How the copies come to agree. Copies are declared equal only where both disks were blank, in this run and in those before it:
+ * of a disk that is erased only what tools would know it by goes. `kept`: of an earlier run; null: this is the first.
+ */
+export function firstSyncOf(
+  kept: SetupAnswers["firstSync"] | null,
+  plans: readonly Pick<ShownPlan, "isBlank" | "steps" | "atRisk">[],
+  fullSync: boolean,
+): SetupAnswers["firstSync"] {
+  if (kept === null) return fullSync || !plans.every(({ isBlank }) => isBlank) ? "full" : "skip";
+  const erases = plans.some(
+    ({ steps, atRisk }) => atRisk !== null || steps.some((step) => step.kind === "command" && step.destroys !== null),
+  );
+  return erases ? "full" : kept;
+}
 
 /** `reports`: of both hosts, after both were set up. */
 export async function beginFirstSync(
@@ -61,14 +80,32 @@ async function demote(parts: HostParts, resource: string): Promise<Result<"done"
   }
 }
 
-/** Tells each percent; ends when both copies agree. The storage can be used meanwhile. */
+/** Why the copies cannot come to agree by themselves, and what to do; null: they can. */
+function whyNever(resource: string, { disk, peerDisk, connection }: DrbdView): string | null {
+  for (const [state, where] of [
+    [disk, "this host"],
+    [peerDisk, "the other host"],
+  ] as const) {
+    if (state === "Failed")
+      return `the disk of ${where} failed: there drbdadm detach ${resource}, then iscsi-cfg replace-disk`;
+    if (state === "Diskless") return `${where} has no disk under it: there iscsi-cfg replace-disk`;
+  }
+  return connection === "StandAlone" ? "it is StandAlone: see iscsi-cfg status for the reason" : null;
+}
+
+/** Tells each percent; ends when both copies agree, or when they cannot. The storage can be used meanwhile. */
 export async function followSync(
   parts: HostParts,
   resource: string,
   limitMs: Millis,
 ): Promise<Result<"agreed", string>> {
   let told = -1;
+  let hopelessSince: Instant | null = null;
+  let never: string | null = null;
   const agreed = await waitFor(parts, resource, limitMs, (view) => {
+    never = whyNever(resource, view);
+    hopelessSince = never === null ? null : (hopelessSince ?? parts.clock.now());
+    if (hopelessSince !== null && parts.clock.now() - hopelessSince >= HOPELESS_MS) return true;
     const percent = Math.floor(view.donePercent ?? -1);
     if (percent > told) {
       told = percent;
@@ -76,7 +113,8 @@ export async function followSync(
     }
     return view.disk === "UpToDate" && view.peerDisk === "UpToDate";
   });
-  return agreed.ok ? ok("agreed") : agreed;
+  if (!agreed.ok) return agreed;
+  return never === null ? ok("agreed") : err(`${resource} does not come to agree: ${String(never)}`);
 }
 
 async function run({ exec }: HostParts, [file = "", ...args]: readonly string[]): Promise<Result<"done", string>> {

@@ -154,7 +154,7 @@ export async function applyPlan(
 const DAEMON = "tandemd";
 
 /** The daemon at boot, and now. Idempotent: systemctl says nothing when it is so. */
-export async function serve({ exec, progress }: HostParts): Promise<Result<"done", string>> {
+export async function serve({ exec, progress }: Pick<HostParts, "exec" | "progress">): Promise<Result<"done", string>> {
   for (const verb of ["enable", "start"]) {
     progress(`systemctl ${verb} ${DAEMON}`);
     const done = succeeded(

@@ -17,25 +17,26 @@ const plan = (changes: Partial<HostFacts> = {}, erase: readonly string[] = [], s
 const lines = (steps: readonly Step[]): string[] =>
   steps.map((step) => (step.kind === "file" ? step.path : step.argv.join(" ")));
 
+const NEW_COPY = {
+  role: "Secondary",
+  disk: "Inconsistent",
+  connection: "Connected",
+  replication: "Established",
+  peerRole: "Secondary",
+  peerDisk: "Inconsistent",
+  suspended: false,
+  outOfSyncKiB: null,
+  donePercent: null,
+  generation: null,
+} as const;
+
 /** The facts after the steps were done. */
 function afterwards(before: HostFacts, done: HostPlan): HostFacts {
   const texts = new Map(before.files);
   for (const step of done.steps)
     if (step.kind === "file") texts.set(step.path, { text: step.content, mode: step.mode });
-  const view = {
-    role: "Secondary",
-    disk: "Inconsistent",
-    connection: "Connected",
-    replication: "Established",
-    peerRole: "Secondary",
-    peerDisk: "Inconsistent",
-    suspended: false,
-    outOfSyncKiB: null,
-    donePercent: null,
-    generation: null,
-  } as const;
   const disk = { ...BLANK_DISK, signatures: ["drbd"], hasUnknownContent: true, holders: ["drbd1"] };
-  return { ...before, files: texts, services: [], closedRules: new Map(), view, isAnyUp: true, disk };
+  return { ...before, files: texts, services: [], closedRules: new Map(), view: NEW_COPY, isAnyUp: true, disk };
 }
 
 test("a blank host gets every file and command, in order, and afterwards nothing is left to do", () => {
@@ -107,6 +108,15 @@ test("a disk in use is refused although its name was typed", () => {
     assert.match(found.obstacles.map(({ what }) => what).join(), /in use/);
     assert.ok(!lines(found.steps).some((line) => line.startsWith("wipefs")));
   }
+});
+
+test("a copy whose disk failed is no copy that is up: nothing goes on before a person took the disk away", () => {
+  const failed = plan({ view: { ...NEW_COPY, disk: "Failed" } });
+  assert.match(failed.obstacles.map(({ what, next }) => `${what}: ${next}`).join(), /Failed.*drbdadm detach iscsi1/);
+  assert.deepEqual(
+    failed.already.filter((one) => one.includes("is up")),
+    [],
+  );
 });
 
 test("a run that broke off after the metadata goes on with them: they are not made again", () => {

@@ -91,6 +91,34 @@ test("the SR is made once, on the LUN that SM lists, and plugged on both hosts; 
   assert.deepEqual(await forgetSr(master.context, ANSWERS), { ok: true, value: "none" });
 });
 
+test("another SR on the same target is neither taken for ours nor unplugged with it", async (t) => {
+  const { master } = await startSimPool(t);
+  const made = await ensureSr(master.context, ANSWERS);
+  assert.ok(made.ok, JSON.stringify(made));
+  const session = await master.gate.openPool(3_000);
+  assert.ok(session.ok);
+  const { call } = session.value;
+  const place = await call("host.get_by_uuid", [XCP1], 3_000);
+  assert.ok(place.ok);
+  const target = { target: ANSWERS.vip, targetIQN: ANSWERS.iqn, port: "3260", SCSIid: "1IET_000b11" };
+  const params = [place.value, target, 0, "somebody's", "", "lvmoiscsi", "user", true, {}] as const;
+  const other = await call("SR.create", params, 10_000);
+  assert.ok(other.ok, JSON.stringify(other));
+  assert.deepEqual(await ensureSr(master.context, ANSWERS), {
+    ok: true,
+    value: { uuid: made.value.uuid, was: "there" },
+  });
+  assert.deepEqual(await forgetSr(master.context, ANSWERS), { ok: true, value: "forgotten" });
+  const pbds = await call("PBD.get_all_records", [], 3_000);
+  assert.ok(pbds.ok);
+  const left = Object.values(pbds.value as Record<string, { SR: string; currently_attached: boolean }>).filter(
+    (one) => one.SR === other.value,
+  );
+  assert.ok(left.length > 0);
+  assert.ok(left.every((one) => one.currently_attached));
+  assert.deepEqual(await forgetSr(master.context, ANSWERS), { ok: true, value: "none" });
+});
+
 /** What the second look, at the LUN itself, may meet instead of a list. */
 const NO_LISTS: readonly (readonly [name: string, answer: Result<XapiValue, XapiError>])[] = [
   ["no answer in time", err({ kind: "timeout", call: "SR.probe", afterMs: 60_000 })],

@@ -5,8 +5,8 @@ import { newDrbdSecret, recordText, type SetupAnswers, type SetupRecord } from "
 import { recordOfConfiguration } from "../../setup/existing.ts";
 import type { HostIdentity } from "../../setup/facts.ts";
 import { told } from "../../setup/in-use.ts";
-import { beginFirstSync, followSync } from "../../setup/first-sync.ts";
-import { answerCall, readRecord, reportPlan, type HostParts, type PlanReport } from "../../setup/host.ts";
+import { beginFirstSync, firstSyncOf, followSync } from "../../setup/first-sync.ts";
+import { answerCall, readRecord, reportPlan, serve, type HostParts, type PlanReport } from "../../setup/host.ts";
 import { identify } from "../../setup/look/look.ts";
 import { hostParts } from "../../setup/parts.ts";
 import { askHost, readPlace } from "../../setup/pool/peer.ts";
@@ -125,14 +125,14 @@ async function setUp(context: CliContext, flags: SetupFlags): Promise<Result<Out
     const agreed = await goOn(context, flags, plans);
     if (!agreed.ok) return agreed;
   }
-  if (isNew) {
-    const isSkipped = plans.every(({ isBlank }) => isBlank) && flags.fullSync !== true;
-    const final: SetupRecord = { ...record, answers: { ...record.answers, firstSync: isSkipped ? "skip" : "full" } };
+  const firstSync = firstSyncOf(isNew ? null : record.answers.firstSync, plans, flags.fullSync === true);
+  const final: SetupRecord = { ...record, answers: { ...record.answers, firstSync } };
+  // Before anything is done: a run that goes on after this one broke off must not take the copies for equal.
+  if (isNew || firstSync !== record.answers.firstSync) {
     const written = await writePoolText(team.value.parts.context, SETUP_RECORD, recordText(final));
     if (!written.ok) return stop(1, written.error);
-    return carryThrough(team.value, flags, final.answers, erase.value);
   }
-  return carryThrough(team.value, flags, record.answers, erase.value);
+  return carryThrough(team.value, flags, final.answers, erase.value);
 }
 
 /** The setup that the pool keeps, or a new one. */
@@ -250,18 +250,21 @@ async function carryThrough(
   return ok({ summary, plans: reports.map(({ plan }) => plan) });
 }
 
-/** The daemons decide who serves; they need one another for that. */
-async function serveBoth(team: Team, { vip }: SetupAnswers): Promise<Result<"served", string>> {
-  if (await isServed(vip)) return ok("served");
+/** The daemons decide who serves; they need one another for that, also where one of them serves already. */
+export async function serveBoth(
+  team: Pick<Team, "ask"> & { readonly parts: Pick<HostParts, "exec" | "progress" | "clock"> },
+  { vip }: Pick<SetupAnswers, "vip">,
+  served: (address: string) => Promise<boolean> = isServed,
+): Promise<Result<"served", string>> {
   const there = await team.ask("serve");
   if (!there.ok) return there;
-  const here = await answerCall(team.parts, { fn: "serve", erase: [], answers: null });
-  if (!here.ok) return err(here.error);
+  const here = await serve(team.parts);
+  if (!here.ok) return here;
   team.parts.progress(`waits until ${vip} serves`);
   const { clock } = team.parts;
   const end = clock.now() + SERVE_MS;
   while (clock.now() < end) {
-    if (await isServed(vip)) return ok("served");
+    if (await served(vip)) return ok("served");
     await clock.sleep(1_000);
   }
   return err(`${vip} is not served after ${SERVE_MS / 1000} s; see iscsi-cfg status and iscsi-cfg log on both hosts`);

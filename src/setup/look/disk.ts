@@ -36,7 +36,7 @@ export async function lookAtDisk(exec: ExecPort, path: string, sysfs = "/sys"): 
     stable: await stableNames(kernelName),
     sizeBytes: size,
     signatures: wipefs.value,
-    mountedAt: await mountsOf(names.map((name) => `/dev/${name}`)),
+    mountedAt: await mountsOf(sysfs, names),
     holders: holders.flat(),
     partitions,
     hasUnknownContent: content.value,
@@ -76,14 +76,42 @@ async function partitionsOf(sysfs: string, name: string): Promise<readonly strin
 const holdersOf = (sysfs: string, name: string): Promise<readonly string[]> =>
   readdir(join(sysfs, "class/block", name, "holders")).catch(() => []);
 
-async function mountsOf(devices: readonly string[]): Promise<readonly string[]> {
-  const mounts = await readFile("/proc/self/mounts", "utf8").catch(() => "");
-  const swaps = await readFile("/proc/swaps", "utf8").catch(() => "");
-  const of = (text: string): readonly (readonly string[])[] => text.split("\n").map((line) => line.split(/\s+/));
-  return [
-    ...of(mounts).flatMap(([device = "", where = ""]) => (devices.includes(device) ? [where] : [])),
-    ...of(swaps).flatMap(([device = ""]) => (devices.includes(device) ? ["swap"] : [])),
-  ];
+async function mountsOf(sysfs: string, names: readonly string[]): Promise<readonly string[]> {
+  const text = (path: string): Promise<string> => readFile(path, "utf8").catch(() => "");
+  const numbers = await Promise.all(names.map((name) => text(join(sysfs, "class/block", name, "dev"))));
+  const [mountinfo, swaps] = await Promise.all([text("/proc/self/mountinfo"), text("/proc/swaps")]);
+  const used = usesIn(mountinfo, swaps);
+  const sources = new Map<string, string>();
+  for (const { source } of used)
+    if (source.startsWith("/dev/")) sources.set(source, await realpath(source).catch(() => source));
+  const devices = new Set(names.map((name) => `/dev/${name}`));
+  const own = new Set(numbers.map((number) => number.trim()).filter((number) => number !== ""));
+  const here = used.filter(({ source, number }) => devices.has(sources.get(source) ?? source) || own.has(number ?? ""));
+  return [...new Set(here.map(({ where }) => where))];
+}
+
+interface Use {
+  readonly where: string;
+  /** As it was given: a volume of LVM has another name in /dev/mapper than its kernel device. */
+  readonly source: string;
+  /** major:minor of what is mounted; some file systems show one of their own. */
+  readonly number: string | null;
+}
+
+/** proc(5): mountinfo has the source after the separator; of swaps the first line is a heading. */
+export function usesIn(mountinfo: string, swaps: string): readonly Use[] {
+  const mounts = mountinfo.split("\n").flatMap((line) => {
+    const [before = "", after = ""] = line.split(" - ");
+    const [, , number, , where] = before.split(" ");
+    const [, source] = after.split(" ");
+    return number === undefined || where === undefined || source === undefined ? [] : [{ where, source, number }];
+  });
+  const swapped = swaps
+    .split("\n")
+    .slice(1)
+    .flatMap((line) => line.split(/\s+/)[0] || [])
+    .map((source) => ({ where: "swap", source, number: null }));
+  return [...mounts, ...swapped];
 }
 
 /** by-id before by-path, and what names the hardware (wwn, scsi, ata) before the rest. */
@@ -131,7 +159,7 @@ export async function listDisks(sysfs = "/sys"): Promise<readonly DiskSummary[]>
     const sizeBytes = await readSize(sysfs, name);
     if (sizeBytes === null || sizeBytes === 0) continue;
     const partitions = await partitionsOf(sysfs, name);
-    const uses = await Promise.all([holdersOf(sysfs, name), mountsOf([`/dev/${name}`])]);
+    const uses = await Promise.all([holdersOf(sysfs, name), mountsOf(sysfs, [name])]);
     const path = `/dev/${name}`;
     const [stable = null] = await stableNames(path);
     disks.push({ path, stable, sizeBytes, isFree: partitions.length === 0 && uses.flat().length === 0 });

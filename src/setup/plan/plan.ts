@@ -207,6 +207,11 @@ function disk(draft: Draft, { record, facts, erase }: PlanInput, self: SetupHost
     draft.obstacles.push({ what, next: "run it again when drbdsetup status answers; see dmesg when it does not" });
     return null;
   }
+  if (view?.disk === "Failed") {
+    const what = `the disk under ${resource} failed, and DRBD holds it still (Failed)`;
+    draft.obstacles.push({ what, next: `drbdadm detach ${resource}, a new disk, then iscsi-cfg replace-disk` });
+    return null;
+  }
   if (view !== null && view.disk !== "Diskless") {
     draft.already.push(`${resource} is up (${view.disk})`);
     return null;

@@ -10,7 +10,7 @@ import {
   type Done,
   type PoolContext,
 } from "../../act/pool/procedure.ts";
-import type { XapiSession } from "../../drivers/xapi/port.ts";
+import type { PoolView, XapiSession } from "../../drivers/xapi/port.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import type { SetupAnswers } from "../answers.ts";
 
@@ -51,7 +51,7 @@ async function ensure(
   if (present.value !== null) return ok({ uuid: present.value, was: "there" });
   const pool = during("read the pool", await context.records.pool(session, askOf(context)));
   if (!pool.ok) return pool;
-  const target = { target: answers.vip, targetIQN: answers.iqn, port: String(ISCSI_PORT) };
+  const target = targetOf(answers);
   const scsi = await probeScsiId(context, session, pool.value.masterRef, target, answers.lun);
   if (!scsi.ok) return scsi;
   const config = { ...target, SCSIid: scsi.value };
@@ -85,25 +85,47 @@ async function ensure(
   return ok({ uuid: found.value, was: "made" });
 }
 
-/** UUID of the SR on our target, whose PBDs are plugged on every host; null: there is none. */
-async function findSr(context: PoolContext, session: XapiSession, answers: SetupAnswers): Promise<Done<string | null>> {
-  const [pbds, srs] = [
-    during("read the PBDs", await context.records.pbds(session, askOf(context))),
-    during("read the SRs", await context.records.srs(session, askOf(context))),
-  ];
-  if (!pbds.ok) return pbds;
-  if (!srs.ok) return srs;
-  const own = pbds.value.filter(
+interface OwnSr {
+  readonly ref: string;
+  readonly pbds: PoolView["pbds"];
+}
+
+/** The SR on our LUN, with its PBDs; null: there is none. Other LUNs of the target may carry SRs of their own. */
+async function ownSr(context: PoolContext, session: XapiSession, answers: SetupAnswers): Promise<Done<OwnSr | null>> {
+  const all = during("read the PBDs", await context.records.pbds(session, askOf(context)));
+  if (!all.ok) return all;
+  const onTarget = all.value.filter(
     ({ deviceConfig }) => deviceConfig["target"] === answers.vip && deviceConfig["targetIQN"] === answers.iqn,
   );
-  const [first] = own;
-  if (first === undefined) return ok(null);
-  for (const { ref, attached } of own) {
+  if (onTarget.length === 0) return ok(null);
+  const pool = during("read the pool", await context.records.pool(session, askOf(context)));
+  if (!pool.ok) return pool;
+  const scsi = await probeScsiId(context, session, pool.value.masterRef, targetOf(answers), answers.lun);
+  if (!scsi.ok) return scsi;
+  const pbds = onTarget.filter(({ deviceConfig }) => deviceConfig["SCSIid"] === scsi.value);
+  const [first] = pbds;
+  return ok(first === undefined ? null : { ref: first.sr, pbds });
+}
+
+const targetOf = ({ vip, iqn }: SetupAnswers): DeviceConfig => ({
+  target: vip,
+  targetIQN: iqn,
+  port: String(ISCSI_PORT),
+});
+
+/** UUID of the SR on our LUN, whose PBDs are plugged on every host; null: there is none. */
+async function findSr(context: PoolContext, session: XapiSession, answers: SetupAnswers): Promise<Done<string | null>> {
+  const own = await ownSr(context, session, answers);
+  if (!own.ok) return own;
+  if (own.value === null) return ok(null);
+  const { ref: sr, pbds } = own.value;
+  for (const { ref, attached } of pbds) {
     if (attached) continue;
     const plugged = await change(context, "plug the SR", session, "PBD.plug", [ref], CREATE_MS);
     if (!plugged.ok) return plugged;
   }
-  return ok(srs.value.find(({ ref }) => ref === first.sr)?.uuid ?? null);
+  const srs = during("read the SRs", await context.records.srs(session, askOf(context)));
+  return srs.ok ? ok(srs.value.find(({ ref }) => ref === sr)?.uuid ?? null) : srs;
 }
 
 type DeviceConfig = Readonly<Record<string, string>>;
@@ -180,26 +202,23 @@ export async function forgetSr(
   answers: SetupAnswers,
 ): Promise<Result<"forgotten" | "none", string>> {
   const done = await withPool<"forgotten" | "none">(context, async (session) => {
-    const pbds = during("read the PBDs", await context.records.pbds(session, askOf(context)));
-    if (!pbds.ok) return pbds;
-    const own = pbds.value.filter(
-      ({ deviceConfig }) => deviceConfig["target"] === answers.vip && deviceConfig["targetIQN"] === answers.iqn,
-    );
-    const [first] = own;
-    if (first === undefined) return ok("none");
-    const disks = during("read the SR's disks", await session.call("SR.get_VDIs", [first.sr], context.readMs));
+    const own = await ownSr(context, session, answers);
+    if (!own.ok) return own;
+    if (own.value === null) return ok("none");
+    const { ref: sr, pbds } = own.value;
+    const disks = during("read the SR's disks", await session.call("SR.get_VDIs", [sr], context.readMs));
     if (!disks.ok) return disks;
     if (Array.isArray(disks.value) && disks.value.length > 0)
       return err({
         kind: "refused",
         reason: `The SR on ${answers.vip} holds ${disks.value.length} disks of VMs: move or delete them first`,
       });
-    for (const { ref, attached } of own) {
+    for (const { ref, attached } of pbds) {
       if (!attached) continue;
       const unplugged = await change(context, "unplug the SR", session, "PBD.unplug", [ref], CREATE_MS);
       if (!unplugged.ok) return unplugged;
     }
-    const forgotten = await change(context, "forget the SR", session, "SR.forget", [first.sr], CREATE_MS);
+    const forgotten = await change(context, "forget the SR", session, "SR.forget", [sr], CREATE_MS);
     return forgotten.ok ? ok("forgotten") : forgotten;
   });
   return done.ok ? done : err(describePoolFailure(done.error));
