@@ -31,7 +31,7 @@ import {
   silenceMs,
   stretch,
   takeAfterMs,
-  someView,
+  suspended,
 } from "./facts.ts";
 import { valueOf } from "./model/observation.ts";
 import type { State } from "./model/state.ts";
@@ -55,8 +55,6 @@ const because = (rule: RuleId, sentence: string, remainingMs: Millis | null = nu
   sentence,
   remainingMs: remainingMs === null ? null : Math.max(0, Math.round(remainingMs)),
 });
-
-const suspended = (state: State): boolean => someView(state, (v) => v?.suspended === true);
 
 const mode: Clause = (state) => {
   const forbidden = hostLossForbidden(state) ?? moveForbidden(state);

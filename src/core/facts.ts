@@ -59,6 +59,9 @@ export const heldThroughout = (state: State): boolean =>
 /** DRBD has at least one established connection to the peer's kernel. */
 export const drbdConnected = (state: State): boolean => someView(state, (v) => v?.connection === "Connected");
 
+/** DRBD holds the writes of a resource back until it is told to go on. */
+export const suspended = (state: State): boolean => someView(state, (v) => v?.suspended === true);
+
 export const allConnected = (state: State): boolean => everyView(state, (v) => v?.connection === "Connected");
 
 export const allInSync = (state: State): boolean =>

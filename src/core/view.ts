@@ -12,6 +12,7 @@ import {
   quiet,
   serving,
   silenceMs,
+  suspended,
   takeAfterMs,
   voteHeld,
   votePasses,
@@ -53,13 +54,15 @@ export function outcome(state: State, now: Instant): string {
   if (isOwner(state)) {
     if (serving(state)) {
       if (contact) return isSolo(state) ? "serving; the other copy is behind" : "serving; both copies in sync";
-      if (!isSolo(state)) return `serving, but I/O waits: ${waitingFor(state, now)}`;
+      // DRBD, which goes on, is as good a word of the other host: nothing waits.
+      if (!isSolo(state)) return `serving; the other host is silent for ${seconds(silenceMs(state, now))}`;
       const refusal = restartRefusal(state, now);
       return refusal === undefined
         ? "serving alone; the other host's VMs start here"
         : `serving alone; its VMs wait: ${refusal}`;
     }
-    return contact ? "owner, not serving yet" : `owner, not serving: ${waitingFor(state, now)}`;
+    if (contact) return "owner, not serving yet";
+    return `${suspended(state) ? "serving, but I/O waits" : "owner, not serving"}: ${waitingFor(state, now)}`;
   }
   if (contact) return peerOwns(state) ? "standby: the other host owns the storage" : "nobody owns the storage yet";
   if (state.peer.contactAt === null)
