@@ -1,8 +1,8 @@
 # The old version runs on where an update is refused. In the middle of a failover it would restart the daemon that carries it
 # out; and two hosts that do not understand one another would not act for one another.
 if [ "$1" -ge 2 ] && [ -x /opt/tandem/bin/node ] && systemctl is-active --quiet tandemd.service; then
-  said=$(timeout 20 iscsi-cfg status --once --json 2>/dev/null |
-    timeout 20 /opt/tandem/bin/node -p 'const { state, ha } = JSON.parse(fs.readFileSync(0, "utf8")).own; `${state} ${ha}`' 2>/dev/null)
+  said=$(timeout 60 iscsi-cfg status --once --json 2>/dev/null |
+    timeout 60 /opt/tandem/bin/node -p 'const { state, ha } = JSON.parse(fs.readFileSync(0, "utf8")).own; `${state} ${ha}`' 2>/dev/null)
   state=${said% *}
   case $state in
     SUSPECT_O | SUSPECT_S | FENCED_SELF | TAKING | RELEASING)

@@ -1,8 +1,8 @@
 # Removal, not an update. With HA on the other host would take this one's silence for its death.
 if [ "$1" -eq 0 ] && systemctl is-active --quiet tandemd.service; then
   for round in 1 2 3 4 5; do
-    ha=$(timeout 20 iscsi-cfg status --once --json 2>/dev/null |
-      timeout 20 /opt/tandem/bin/node -p 'JSON.parse(fs.readFileSync(0, "utf8")).own.ha' 2>/dev/null)
+    ha=$(timeout 60 iscsi-cfg status --once --json 2>/dev/null |
+      timeout 60 /opt/tandem/bin/node -p 'JSON.parse(fs.readFileSync(0, "utf8")).own.ha' 2>/dev/null)
     # Right after ha-cfg disable, until every host has agreed.
     [ "$ha" = leaving ] || break
     sleep 2
@@ -18,7 +18,7 @@ if [ "$1" -eq 0 ] && systemctl is-active --quiet tandemd.service; then
       exit 1
       ;;
     *)
-      echo "tandem is not removed: its daemon does not say within 20 s whether HA is on. Try again; when it stays silent:" >&2
+      echo "tandem is not removed: its daemon does not say within a minute whether HA is on. Try again; when it stays silent:" >&2
       echo "'ha-cfg disable' on the other host, then 'systemctl stop tandemd' on this one" >&2
       exit 1
       ;;

@@ -245,7 +245,7 @@ describe("the package", { skip }, () => {
     assert.deepEqual(host.told(), []);
 
     for (const [own, found] of [
-      ["silent", /does not say within 20 s whether HA is on/],
+      ["silent", /does not say within a minute whether HA is on/],
       [{ state: "DISABLED", ha: "leaving" }, /still being switched off/],
     ] as const) {
       host.daemon(own);
