@@ -6,6 +6,7 @@
 import type { Command } from "../core/model/event.ts";
 import type { ClockPort } from "../drivers/clock/port.ts";
 import type { ControlReply } from "../drivers/control/port.ts";
+import { describe, type DriverError } from "../drivers/driver-error.ts";
 import type { HostPort } from "../drivers/host/port.ts";
 import type { Result } from "../util/result.ts";
 
@@ -14,6 +15,8 @@ export interface OrderlyStopOptions {
   readonly host: Pick<HostPort, "goesDown">;
   /** Moves or stops the VMs of a host that goes down (LEAVE_POLICY), within minutes; the text or the reason against it. */
   readonly empty: () => Promise<Result<string, string>>;
+  /** Ends the target that waits warm on a host that goes down: what ignores SIGTERM holds a shutdown up for a minute and a half. */
+  readonly endTarget?: () => Promise<Result<unknown, DriverError>>;
   readonly onProgress: (text: string) => void;
   readonly clock: Pick<ClockPort, "now" | "sleep">;
   /** Each new reason, once. */
@@ -51,7 +54,12 @@ export async function untilMayStop(options: OrderlyStopOptions, signal: AbortSig
     }
     const reply = await Promise.race([ask({ kind: leaves ? "leave" : "pause" }), aborted(signal)]);
     if (reply === null) break;
-    if (reply.kind === "done") return leaves ? "left" : "agreed";
+    if (reply.kind === "done") {
+      if (!leaves) return "agreed";
+      const ended = await options.endTarget?.();
+      if (ended?.ok === false) options.onProgress(`the target runs on: ${describe(ended.error)}`);
+      return "left";
+    }
     const reason = "reason" in reply ? `${reply.reason}; ${reply.next}` : "no answer of the decision";
     if (reason !== said) options.onRefused(reason);
     said = reason;
@@ -73,7 +81,10 @@ const ENDS: Readonly<Record<StopKind, string>> = {
   forced: "stopping by force: the watchdog stays armed",
 };
 
-export interface StopParts extends Pick<OrderlyStopOptions, "ask" | "host" | "empty" | "clock" | "onRefused"> {
+export interface StopParts extends Pick<
+  OrderlyStopOptions,
+  "ask" | "host" | "empty" | "endTarget" | "clock" | "onRefused"
+> {
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
   readonly onEnd: () => void;
 }

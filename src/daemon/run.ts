@@ -368,6 +368,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     ask: control.command,
     host: drivers.host,
     empty: () => emptyForShutdown({ config: () => config, snapshot: () => snapshot, perform: pool.perform }),
+    endTarget: () => drivers.target.withdraw(),
     clock,
     log,
     onRefused: (reason) => notify.status(`Cannot stop: ${reason}`),

@@ -15,6 +15,7 @@ function setUp(replies: readonly ControlReply[], goesDown: () => boolean = () =>
   const asked: string[] = [];
   const refused: string[] = [];
   const emptied: string[] = [];
+  const targets: string[] = [];
   const force = new AbortController();
   const done = untilMayStop(
     {
@@ -27,6 +28,10 @@ function setUp(replies: readonly ControlReply[], goesDown: () => boolean = () =>
         emptied.push("asked");
         return { ok: true, value: "2 VMs moved" };
       },
+      endTarget: async () => {
+        targets.push("ended");
+        return { ok: true, value: "changed" };
+      },
       onProgress: (text) => emptied.push(text),
       clock: systemClock(),
       onRefused: (reason) => refused.push(reason),
@@ -34,13 +39,13 @@ function setUp(replies: readonly ControlReply[], goesDown: () => boolean = () =>
     },
     force.signal,
   );
-  return { asked, refused, emptied, force, done };
+  return { asked, refused, emptied, targets, force, done };
 }
 
 test("a stop that the other host agrees to is done after one question", async () => {
-  const { asked, refused, done } = setUp([{ kind: "done", text: "both hosts know it" }]);
+  const { asked, refused, targets, done } = setUp([{ kind: "done", text: "both hosts know it" }]);
   assert.equal(await done, "agreed");
-  assert.deepEqual([asked, refused], [["pause"], []]);
+  assert.deepEqual([asked, refused, targets], [["pause"], [], []]);
 });
 
 test("a refused stop leaves the daemon running, tells the reason once, and is asked again", async () => {
@@ -71,10 +76,11 @@ test("a second signal ends the waiting without agreement, also while a question 
 
 test("a host that goes down leaves instead of pausing, and says so again until everything is given back (A13)", async () => {
   const running: ControlReply = { kind: "failed", reason: "2 VMs still run here", next: "stop the VMs" };
-  const { asked, refused, emptied, done } = setUp([running, running, { kind: "done", text: "" }], () => true);
+  const { asked, refused, emptied, targets, done } = setUp([running, running, { kind: "done", text: "" }], () => true);
   assert.equal(await done, "left");
   assert.deepEqual(asked, ["leave", "leave", "leave"]);
   assert.deepEqual(emptied, ["asked", "2 VMs moved"]);
+  assert.deepEqual(targets, ["ended"], "tgtd ignores SIGTERM, and systemd would wait for it");
   assert.deepEqual(refused, ["2 VMs still run here; stop the VMs"]);
 });
 
