@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { haCfg } from "../../src/cli/ha-cfg/main.ts";
 import { iscsiCfg } from "../../src/cli/iscsi-cfg/main.ts";
 import { AREAS } from "../../src/daemon/alert-texts.ts";
+import { HOST_COMMANDS } from "../lab/installed/documented.ts";
 import { healthyStatus } from "../drivers/control/status-sample.ts";
 import { startDouble, type Double } from "./daemon-double.ts";
 
@@ -76,6 +77,48 @@ for (const [command, where] of all) {
     if (!said.join(" ").includes("found no terminal")) assert.notEqual(code, 2, said.join("\n"));
   });
 }
+
+/** Commands of a host's own programs: in blocks, spans and manual pages. */
+const PROGRAMS =
+  "systemctl|journalctl|rpm|rpm2cpio|curl|tandem|drbdadm|drbdsetup|xe|xl|cat|ip|tgtadm|modprobe|TANDEM_PURGE=1";
+function hostCommandsIn(text: string): readonly string[] {
+  const blocks = new RegExp(`^(?: {4})?((?:${PROGRAMS}) .+)$`, "gm");
+  const spans = new RegExp(`\`((?:${PROGRAMS}) [^\`]+)\``, "g");
+  const found = [...text.matchAll(blocks), ...text.matchAll(spans)].map(([, command = ""]) => command);
+  const roff = [...text.matchAll(/^\.(?:B|BR|RB \() "([a-z]+ [^"]+)"/gm)].map(([, command = ""]) => command);
+  const isProgram = new RegExp(`^(?:${PROGRAMS}) `);
+  const all = [...found, ...roff.map((one) => one.replaceAll("\\-", "-")).filter((one) => isProgram.test(one))];
+  return (
+    all
+      .map((one) => (one.split(/ {2,}|\s+#/)[0] ?? "").trim())
+      // The first line of a manual page.
+      .filter((one) => !/^tandem (?:@|\\- )/.test(one))
+  );
+}
+
+/** By the package's test, on a root of its own. The words prove that the test still does it. */
+const BY_PACKAGE_TEST: ReadonlyMap<RegExp, string> = new Map([
+  [/^rpm -K /, '"-K"'],
+  [/^rpm -U --oldpackage/, '"--oldpackage"'],
+  [/^rpm -U /, 'host.rpm("-U"'],
+  [/^rpm -i /, 'host.rpm("-i"'],
+  [/^rpm -e ha-lizard/, 'host.rpm("-e", "ha-lizard")'],
+  [/^rpm -e/, 'host.rpm("-e", "tandem")'],
+  [/^rpm2cpio .*\*\/save-ha-lizard' \| sh$/, "*/save-ha-lizard' | sh"],
+  [/^rpm2cpio .*\|$/, "rpm2cpio"],
+]);
+
+test("every command of a host's own in the documents is run: in the lab's erase, or by the package's test", () => {
+  const packageTest = readFileSync(join(root, "test/rpm/package.test.ts"), "utf8");
+  const found = documents.flatMap(({ name, text }) => hostCommandsIn(text).map((command) => ({ name, command })));
+  assert.ok(found.length > 15, String(found.length));
+  const unrun = found.filter(({ command }) => {
+    const tried = [...BY_PACKAGE_TEST].find(([pattern]) => pattern.test(command));
+    if (tried !== undefined) return !packageTest.includes(tried[1]);
+    return !HOST_COMMANDS.some((one) => one.command === command || one.command === command.replace(/\.service$/, ""));
+  });
+  assert.deepEqual(unrun, []);
+});
 
 test("every script of the documents is one of the package's", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {

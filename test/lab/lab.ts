@@ -41,7 +41,7 @@ import {
 } from "./names.ts";
 import { layWires } from "./network.ts";
 import { installedFiles } from "./installed/files.ts";
-import { rpm, type Packages } from "./installed/install.ts";
+import { installPackage, type Packages } from "./installed/install.ts";
 import type { Images } from "./packages.ts";
 import { createUmlNode, type UmlNode } from "./uml-node.ts";
 import { LAB_WITNESS_KEY, labWitness, type LabWitness } from "./witness.ts";
@@ -95,11 +95,14 @@ export interface Lab {
   boot(node: NodeName): Promise<void>;
   /** As after a new installation: at its next boot this node starts nothing by itself. */
   startNothingAtBoot(node: NodeName): Promise<void>;
+  /** Both disks of a node that is off, as after an installation of XCP-ng that joined the pool: nothing of the storage is there. */
+  wipe(node: NodeName): Promise<void>;
   /**
    * What a host's own shutdown does: the daemon is told to stop and waited for, DRBD is taken down, the power goes.
-   * `announced`: the daemon can tell that the whole host goes down, and empties it first.
+   * `announced`, `reboot`: the daemon can tell that the whole host goes down, and empties it first; under systemd it is a
+   * poweroff or a reboot. In both cases the node is off afterwards.
    */
-  shutdown(node: NodeName, announced?: "announced"): Promise<void>;
+  shutdown(node: NodeName, announced?: "announced" | "reboot"): Promise<void>;
   note(node: string, event: string, detail: string): void;
   stop(): Promise<void>;
 }
@@ -192,8 +195,9 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       }
     },
     startNothingAtBoot: async (node) => void (await lab.must(node, `rm -f ${AUTOSTART}; sync`)),
+    wipe: (node) => nodes[node].format(nodeFiles(node, vms, { ...options, blank: true })),
     async shutdown(node, announced) {
-      if (announced !== undefined && options.packages !== undefined) return systemdPowerOff(lab, node);
+      if (announced !== undefined && options.packages !== undefined) return systemdShutdown(lab, node, announced);
       if (announced !== undefined) await lab.must(node, `touch ${GOING_DOWN}`);
       await askAgent(node, { op: "service", name: "tandemd", run: false }, 5_000);
       await lab.must(
@@ -215,10 +219,11 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 }
 
 /** By the host's own systemd, which stops what runs there in its order; the kernel ends by itself. */
-async function systemdPowerOff(lab: Lab, node: NodeName): Promise<void> {
-  await lab.must(node, "systemctl --no-block poweroff");
+async function systemdShutdown(lab: Lab, node: NodeName, how: "announced" | "reboot"): Promise<void> {
+  const verb = how === "reboot" ? "reboot" : "poweroff";
+  await lab.must(node, `systemctl --no-block ${verb}`);
   for (const until = Date.now() + SHUTDOWN_MS; lab.nodes[node].powered(); await delay(100))
-    if (Date.now() > until) throw new Error(`${node} is still up ${SHUTDOWN_MS / 1000} s after systemctl poweroff`);
+    if (Date.now() > until) throw new Error(`${node} is still up ${SHUTDOWN_MS / 1000} s after systemctl ${verb}`);
 }
 
 async function bootNodes(lab: Lab, progress: (text: string) => void): Promise<number> {
@@ -228,13 +233,17 @@ async function bootNodes(lab: Lab, progress: (text: string) => void): Promise<nu
   return begun;
 }
 
+/** As a dom0's iptables.service does at boot. */
+export const loadFirewall = (lab: Lab, node: NodeName): Promise<string> =>
+  lab.must(node, `xtables-legacy-multi iptables-restore < ${FIREWALL_FILE}`);
+
 /** Boots both nodes as they are after the installation of the packages: only the toolstack runs. */
 export async function bootBlankLab(lab: Lab, progress: (text: string) => void): Promise<void> {
   await bootNodes(lab, progress);
   progress("Both nodes run; loading their firewall, starting xapi …");
   await Promise.all(
     NODES.map(async (node) => {
-      await lab.must(node, `xtables-legacy-multi iptables-restore < ${FIREWALL_FILE}`);
+      await loadFirewall(lab, node);
       // As the target's package leaves it on some systems.
       const wants = "/etc/systemd/system/multi-user.target.wants";
       await lab.must(node, `mkdir -p ${wants}; ln -sf /usr/lib/systemd/system/tgt.service ${wants}/tgt.service`);
@@ -261,10 +270,9 @@ export async function bootStorage(lab: Lab, progress: (text: string) => void): P
 
 export async function bootLab(lab: Lab, progress: (text: string) => void): Promise<void> {
   await bootStorage(lab, progress);
-  const { packages } = lab;
-  if (packages !== undefined) {
+  if (lab.packages !== undefined) {
     progress("DRBD is in sync; installing the package …");
-    await Promise.all(NODES.map((node) => install(lab, node, packages)));
+    await Promise.all(NODES.map((node) => install(lab, node)));
   }
   progress("Starting xapi and tandemd …");
   await Promise.all(
@@ -276,9 +284,8 @@ export async function bootLab(lab: Lab, progress: (text: string) => void): Promi
 }
 
 /** As on a host: the package first, its configuration after it. */
-async function install(lab: Lab, node: NodeName, { dom0, tandem }: Packages): Promise<void> {
-  await rpm(lab, node, `-i ${dom0}`);
-  lab.note(node, "rpm -i", (await rpm(lab, node, `-i ${tandem}`)).trim());
+async function install(lab: Lab, node: NodeName): Promise<void> {
+  await installPackage(lab, node);
   for (const [path, { content, mode }] of configuration(lab.target, lab.resources))
     await lab.upload(node, path, content, mode);
 }

@@ -68,6 +68,41 @@ describe("the package", { skip }, () => {
     assert.ok(readFileSync(again).equals(readFileSync(rpm)), "two builds differ");
   });
 
+  const gpg = spawnSync("gpg", ["--version"]).error === undefined ? false : "needs Debian's gnupg";
+  test("a signature of whoever publishes it is found and believed", { skip: gpg }, async () => {
+    const home = join(work, "gnupg");
+    mkdirSync(home, { mode: 0o700 });
+    const before = process.env["GNUPGHOME"];
+    process.env["GNUPGHOME"] = home;
+    try {
+      const quiet = ["--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""];
+      execFileSync("gpg", [...quiet, "--quick-gen-key", "publisher@localhost", "rsa2048", "sign", "never"]);
+      const out = join(work, "signed");
+      const key = "publisher@localhost";
+      const signed = await buildRpm({ out, release: "1", quick: true, key, progress: () => {} });
+      writeFileSync(join(work, "publisher.asc"), execFileSync("gpg", ["--armor", "--export", key]));
+      const rpmOf = (...args: readonly string[]): string =>
+        execFileSync("rpm", ["--dbpath", join(work, "keys"), ...args], { encoding: "utf8" });
+      rpmOf("--import", join(work, "publisher.asc"));
+      assert.match(rpmOf("-K", signed), /digests signatures OK/);
+      assert.match(rpmOf("-K", rpm), /: digests OK/);
+    } finally {
+      execFileSync("gpgconf", ["--kill", "gpg-agent"]);
+      if (before === undefined) delete process.env["GNUPGHOME"];
+      else process.env["GNUPGHOME"] = before;
+    }
+  });
+
+  test("the script that keeps HA-Lizard's configuration runs out of the package that is not installed yet", () => {
+    const [from, to] = [join(work, "old/etc"), join(work, "kept")];
+    mkdirSync(join(from, "ha-lizard"), { recursive: true });
+    const line = `rpm2cpio "$1" | cpio -i --quiet --to-stdout '*/save-ha-lizard' | sh -s "$2" "$3"`;
+    const said = spawnSync("sh", ["-c", line, "sh", rpm, from, to], { encoding: "utf8", env: PATH });
+    assert.equal(said.status, 0, said.stderr);
+    assert.match(said.stdout, /^Saved in /);
+    assert.ok(existsSync(join(to, "etc/ha-lizard")));
+  });
+
   test("every symbol version that the runtime asks for comes with it", () => {
     const files = [join(tree, "opt/tandem/bin/node"), ...globSync(join(tree, "opt/tandem/runtime/*"))];
     const versions = new Map(

@@ -72,7 +72,7 @@ export async function firstSteps(found: ControlClientError, look: FirstLook): Pr
       title: "set-up of this host",
       outcome: "failed",
       found: `there is no ${LOCAL_FILE}`,
-      next: "on one of the two hosts: iscsi-cfg setup",
+      next: "on one of the two hosts: iscsi-cfg setup; on a host that was installed again: iscsi-cfg restore",
     };
     return [...tools, setUp, waits];
   }

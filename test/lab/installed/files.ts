@@ -80,7 +80,8 @@ export function installedFiles({ node, dist, nodeBinary, xapiCommand }: Installe
     ["/etc/systemd/system.conf", "[Manager]\nRebootWatchdogSec=0\nShowStatus=no\n"],
     [
       "/etc/systemd/journald.conf",
-      "[Journal]\nStorage=volatile\nRuntimeMaxUse=8M\nReadKMsg=no\nAudit=no\nForwardToSyslog=no\n",
+      // What was written while the host went down is looked at after its next boot.
+      "[Journal]\nStorage=persistent\nSystemMaxUse=16M\nReadKMsg=no\nAudit=no\nForwardToSyslog=no\n",
     ],
     // A data base of its own: what the machine below has installed is not installed on this host.
     ["/etc/rpm/macros", "%_dbpath /var/lib/lab-rpm\n"],

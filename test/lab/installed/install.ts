@@ -18,6 +18,13 @@ export function newerPackage({ packages }: Lab): string {
   return packages.newer;
 }
 
+/** On a host that was just installed: what a dom0 has by its own packages, then ours. */
+export async function installPackage(lab: Lab, node: NodeName): Promise<void> {
+  if (lab.packages === undefined) throw new Error("Cannot install the package: this lab runs the checkout's bundles");
+  await rpm(lab, node, `-i ${lab.packages.dom0}`);
+  lab.note(node, "rpm -i", (await rpm(lab, node, `-i ${lab.packages.tandem}`)).trim());
+}
+
 /** Minutes of a node's single processor: unpacking 120 MB while the other node does the same. */
 const RPM_MS = 180_000;
 

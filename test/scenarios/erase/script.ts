@@ -1,3 +1,4 @@
+import { runDocumented } from "../../lab/installed/documented.ts";
 import { rpm } from "../../lab/installed/install.ts";
 import type { Lab } from "../../lab/lab.ts";
 import type { NodeName } from "../../lab/names.ts";
@@ -16,7 +17,10 @@ async function poolKeys(lab: Lab, node: NodeName): Promise<readonly string[]> {
 /** What the package brought, and every program of it that runs. */
 async function gone(lab: Lab, node: NodeName): Promise<void> {
   const files = "/opt/tandem /usr/sbin/ha-cfg /usr/lib/systemd/system/tandemd.service /var/cache/tandem";
-  const { stdout } = await lab.exec(node, `ls -d ${files} 2>/dev/null; systemctl is-enabled tandemd 2>/dev/null`);
+  const { stdout } = await lab.exec(
+    node,
+    `ls -d ${files} 2>/dev/null; systemctl is-enabled tandemd tandem-metrics.service tandem-witness 2>/dev/null`,
+  );
   if (stdout.trim() !== "")
     throw new Error(`${node}: still there after rpm -e: ${stdout.trim().replaceAll("\n", ", ")}`);
   await until(
@@ -32,6 +36,7 @@ async function gone(lab: Lab, node: NodeName): Promise<void> {
 export const scenario: Scenario = {
   survivors: ({ lab }) => lab.vms.map((vm) => vm.uuid),
   async run({ begin, lab, must, owner, other }) {
+    await runDocumented(lab, owner);
     const refused = await lab.exec(other, "rpm -e tandem 2>&1", 60_000);
     if (refused.code === 0 || !/HA is on\. Switch it off first: ha-cfg disable/.test(refused.stdout))
       throw new Error(`${other}: rpm -e with HA on ended with ${refused.code}: ${refused.stdout}`);
