@@ -90,7 +90,7 @@ export async function buildRpm({ out, release, quick, key, progress }: RpmOption
     });
     const built = globSync(join(work, "top/RPMS/x86_64/*.rpm"))[0];
     if (built === undefined) throw new Error("Cannot build the package: rpmbuild made none");
-    if (key !== undefined) run("rpmsign", ["--define", `_gpg_name ${key}`, "--addsign", built], {});
+    if (key !== undefined) sign(built, key);
     mkdirSync(out, { recursive: true });
     const target = join(out, basename(built));
     copyFileSync(built, target);
@@ -98,6 +98,14 @@ export async function buildRpm({ out, release, quick, key, progress }: RpmOption
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** rpm's own macro names gpg2 on some systems and a path on others; the gpg of this account's PATH is meant. */
+function sign(built: string, key: string): void {
+  const gpg = (process.env["PATH"] ?? "").split(":").map((path) => join(path, "gpg"));
+  const found = gpg.find((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+  if (found === undefined) throw new Error("Cannot sign the package: install gnupg (apt-get install gnupg)");
+  run("rpmsign", ["--define", `__gpg ${found}`, "--define", `_gpg_name ${key}`, "--addsign", built], {});
 }
 
 function run(file: string, args: readonly string[], env: Readonly<Record<string, string>>): void {
