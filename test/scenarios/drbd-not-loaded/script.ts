@@ -65,7 +65,12 @@ export const scenario: Scenario = {
       [],
     );
 
-    await must(other, `drbdadm down ${RESOURCE} && rmmod drbd`);
+    // A daemon that sees the resource down has it up again before the module is out.
+    const signal = (name: string): string => `pkill -${name} -f '(^|/)tandemd[.]mjs( |$)'`;
+    await must(
+      other,
+      `${signal("STOP")}; drbdadm down ${RESOURCE} && rmmod drbd; ended=$?; ${signal("CONT")}; exit $ended`,
+    );
     await inSync(lab, other, 60_000);
   },
   async heal() {
