@@ -1,7 +1,7 @@
 // The planned hand-over of the master role, both hosts alive (xapi.md 2.1). It must never be used when a host is dead:
 // that is becomeMaster. Every session ends with it; both xapis restart about 10 s later.
 
-import type { Millis } from "../../core/model/time.ts";
+import type { Instant, Millis } from "../../core/model/time.ts";
 import { ok } from "../../util/result.ts";
 import {
   askOf,
@@ -24,10 +24,18 @@ export interface DesignateTimes {
   readonly fuseMs: Millis;
   /** From then until both hosts are back in their roles. */
   readonly settleMs: Millis;
+  /** Waiting ends when the other host was out of contact for so long: it may be dead, and what is then to be done waits for this. */
+  readonly aloneMs: Millis;
   readonly everyMs: Millis;
 }
 
-export const DESIGNATE_TIMES: DesignateTimes = { callMs: 60_000, fuseMs: 30_000, settleMs: 120_000, everyMs: 1_000 };
+export const DESIGNATE_TIMES: DesignateTimes = {
+  callMs: 60_000,
+  fuseMs: 30_000,
+  settleMs: 120_000,
+  aloneMs: 5_000,
+  everyMs: 1_000,
+};
 
 /** Ends when this host's role fits, the database names the new master, and every host is enabled as it was before. */
 export async function designateMaster(
@@ -35,6 +43,7 @@ export async function designateMaster(
   hosts: { readonly ownUuid: string; readonly targetUuid: string },
   times: DesignateTimes = DESIGNATE_TIMES,
 ): Promise<Done<"changed" | "already">> {
+  const isAlone = aloneFor(context, times.aloneMs);
   const handed = await withPool(context, async (session) => {
     const read = await readPool(context, session);
     if (!read.ok) return read;
@@ -57,6 +66,7 @@ export async function designateMaster(
       context,
       { ...wait, withinMs: times.fuseMs, everyMs: times.everyMs },
       async (): Promise<Look<"over">> => {
+        if (isAlone()) return { kind: "yes", value: "over" };
         // The old xapi answers as if nothing had happened until its fuse has burnt down.
         const alive = await session.call("pool.get_all", [], 3_000, context.signal);
         return alive.ok ? { kind: "not-yet", found: "a working session" } : { kind: "yes", value: "over" };
@@ -73,7 +83,19 @@ export async function designateMaster(
     withinMs: times.settleMs,
     everyMs: times.everyMs,
   };
-  return until(context, wait, () => settled(context, hosts, enabledBefore));
+  return until(context, wait, async () => {
+    if (isAlone()) return { kind: "never", failure: { kind: "not-permitted", before: wait.step } };
+    return settled(context, hosts, enabledBefore);
+  });
+}
+
+/** Whether the order has not been permitted for so long, without a break: asked again and again. */
+function aloneFor({ clock, permitted }: NodeContext, limitMs: Millis): () => boolean {
+  let since: Instant | null = null;
+  return () => {
+    since = permitted() ? null : (since ?? clock.now());
+    return since !== null && clock.now() - since >= limitMs;
+  };
 }
 
 async function settled(

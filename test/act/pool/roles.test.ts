@@ -44,6 +44,22 @@ describe("the planned hand-over of the master role", { timeout: 60_000 }, () => 
     assert.equal(value(await designateMaster(supporter.context, hosts, designate)), "already");
   });
 
+  test("is not waited for when the other host is lost in the middle of it", async (t) => {
+    const { master } = await startSimPool(t);
+    let lost = false;
+    const context = {
+      ...master.context,
+      permitted: () => !lost,
+      progress: (step: string) => void (lost ||= step.startsWith("wait for")),
+    };
+    const begun = performance.now();
+    const times = { ...designate, aloneMs: 200 };
+    const done = await designateMaster(context, { ownUuid: XCP1, targetUuid: XCP2 }, times);
+    assert.ok(!done.ok && done.error.kind === "not-permitted", JSON.stringify(done));
+    const tookMs = performance.now() - begun;
+    assert.ok(tookMs < designate.settleMs / 2, `${tookMs} ms`);
+  });
+
   test("is refused for a host in maintenance, and does nothing without permission", async (t) => {
     const { master } = await startSimPool(t);
     const hosts = { ownUuid: XCP1, targetUuid: XCP2 };
