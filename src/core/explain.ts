@@ -64,6 +64,8 @@ const mode: Clause = (state) => {
 };
 
 const stopping: Clause = ({ stopping: mine, peer }) => {
+  if (mine?.phase === "resuming")
+    return because("A7", "this daemon took another one's place and waits for the other host's word");
   if (mine?.intent === "paused")
     return because("A7", "this daemon is about to stop; the other host acts neither for nor against this one");
   if (mine?.intent === "leaving") return because("A13", "this host leaves: storage and VMs go to the other host");

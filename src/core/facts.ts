@@ -180,6 +180,8 @@ export const ignoresHostLoss = ({ config, peer }: State): boolean =>
 /** A7: while a daemon is stopped in an orderly way nobody acts for its host, and it does not act for the other one. */
 export function paused(state: State): string | undefined {
   if (!inForce(state.config, "A7")) return undefined;
+  if (state.stopping?.phase === "resuming")
+    return "this daemon was exchanged, and the other host is not heard yet (A7)";
   if (state.stopping?.intent === "paused") return "this daemon is about to stop for an upgrade (A7)";
   if (state.peer.body?.intent === "paused" && !state.fence.confirmed)
     return "the other host's daemon was stopped in an orderly way, and its watchdog is not armed again (A7)";

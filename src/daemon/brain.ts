@@ -45,7 +45,7 @@ export interface Brain {
 
 export async function startBrain(start: BrainStart, parts: BrainParts): Promise<Brain> {
   const now = (): number => performance.now();
-  let state: State = initialState(start.config, start.durable, start.bootId, start.incarnation, now());
+  let state: State = initialState(start.config, start.durable, start.bootId, start.incarnation, now(), start.exchanged);
   const hands = watchPulse(start.pulses, "hands", now());
   let handsSilentMs = 0;
   let beatAt = 0;

@@ -29,6 +29,7 @@ export interface BrainStart {
   readonly durable: DurableRecord;
   readonly bootId: string;
   readonly incarnation: number;
+  readonly exchanged: boolean;
   readonly addresses: readonly PeerAddress[];
   readonly keys: PeerKeys;
   readonly watchdogDevice: string | null;

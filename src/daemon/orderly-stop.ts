@@ -8,6 +8,7 @@ import type { ClockPort } from "../drivers/clock/port.ts";
 import type { ControlReply } from "../drivers/control/port.ts";
 import { describe, type DriverError } from "../drivers/driver-error.ts";
 import type { HostPort } from "../drivers/host/port.ts";
+import { leaveExchangeNote } from "./exchange-note.ts";
 import type { Result } from "../util/result.ts";
 
 export interface OrderlyStopOptions {
@@ -86,6 +87,8 @@ export interface StopParts extends Pick<
   "ask" | "host" | "empty" | "endTarget" | "clock" | "onRefused"
 > {
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
+  /** HA is on, or on its way off: an agreed stop is one that the other host knows of. Null: there is no single other host. */
+  readonly haIsOn: (() => boolean) | null;
   readonly onEnd: () => void;
 }
 
@@ -102,6 +105,7 @@ export function stopOnSignal(parts: StopParts): void {
     const onProgress = (text: string): void => log("state.changed", text);
     const how = await untilMayStop({ ...parts, onRefused, onProgress }, force.signal);
     log("state.changed", ENDS[how]);
+    if (how === "agreed" && parts.haIsOn?.() === true) leaveExchangeNote();
     parts.onEnd();
   }
   const onSignal = (): void => {

@@ -5,6 +5,7 @@ import type { CoreConfig } from "../core/model/config.ts";
 import type { DurableRecord } from "../core/model/durable.ts";
 import type { PoolConfig } from "../core/pool/model.ts";
 import type { PeerKeys } from "../drivers/peer/port.ts";
+import type { Beginning } from "./beginning.ts";
 import type { BrainStart } from "./messages.ts";
 import type { PoolBrainStart } from "./pool-brain.ts";
 import { createPulses } from "./pulse.ts";
@@ -13,7 +14,7 @@ export interface PoolStartParts {
   /** As the settings give it out: cautious during a change in two steps, disarmed while the configuration is in doubt. */
   readonly core: CoreConfig;
   readonly durable: DurableRecord;
-  readonly identity: { readonly bootId: string; readonly incarnation: number };
+  readonly identity: Beginning["identity"];
   readonly keys: PeerKeys;
 }
 

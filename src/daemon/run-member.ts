@@ -287,6 +287,7 @@ export async function startMember({ settings, identity, secret, logger: plain }:
     clock,
     log,
     onRefused: (reason) => notify.status(`Cannot stop: ${reason}`),
+    haIsOn: null,
     onEnd: () => ended.resolve(0),
   });
   const code = await ended.promise;

@@ -369,6 +369,7 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     host: drivers.host,
     empty: () => emptyForShutdown({ config: () => config, snapshot: () => snapshot, perform: pool.perform }),
     endTarget: () => drivers.target.withdraw(),
+    haIsOn: () => (snapshot?.state.durable ?? durable).ha !== "off",
     clock,
     log,
     onRefused: (reason) => notify.status(`Cannot stop: ${reason}`),

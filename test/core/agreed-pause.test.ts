@@ -48,3 +48,33 @@ for (const host of ["a", "b"] as const) {
     assert.deepEqual(world.violations, []);
   });
 }
+
+test("an exchanged daemon that hears nobody at first leaves what it finds alone, and its watchdog disarmed", () => {
+  const world = servingWorld();
+  world.command("a", { kind: "pause" });
+  world.run(3_000);
+  world.killDaemon("a");
+  // As slow as a host can be on the day of an update: its first word comes late.
+  world.stallDaemon("b", 4_000);
+  world.startDaemon("a");
+  world.run(3_500);
+  assert.equal(world.state("a").softFenced, false);
+  assert.equal(world.serving("a"), true);
+  assert.equal(world.hosts.a.watchdog.armed, false);
+  world.until("contact, and an armed watchdog", () => world.hosts.a.watchdog.armed, 5_000);
+  assert.equal(world.state("a").stopping, null);
+  assert.deepEqual(world.violations, []);
+});
+
+test("an exchanged daemon that hears nobody for ten seconds counts that as silence", () => {
+  const world = servingWorld();
+  world.command("a", { kind: "pause" });
+  world.run(3_000);
+  world.killDaemon("a");
+  world.powerOff("b");
+  world.startDaemon("a");
+  world.run(9_000);
+  assert.equal(world.state("a").softFenced, false);
+  world.until("a is soft-fenced", () => world.state("a").softFenced, 5_000);
+  assert.deepEqual(world.violations, []);
+});

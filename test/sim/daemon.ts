@@ -188,7 +188,15 @@ export function createDaemons(sim: Sim): Daemons {
     h.inbox = [];
     h.withdrawn.clear();
     h.session = freshSession(sim.nextId++, sim.nextId++);
-    h.state = initialState(h.config, h.disk.record, `boot-${h.name}-${h.boots}`, h.daemons, localNow(sim, h));
+    h.state = initialState(
+      h.config,
+      h.disk.record,
+      `boot-${h.name}-${h.boots}`,
+      h.daemons,
+      localNow(sim, h),
+      h.exchanged,
+    );
+    h.exchanged = false;
     observeDrbd(sim, h);
     observeTarget(sim, h);
     observeVip(sim, h);
@@ -248,6 +256,7 @@ export function createDaemons(sim: Sim): Daemons {
     feed,
     start,
     kill(h) {
+      h.exchanged = h.state?.stopping?.phase === "agreed";
       if (h.state !== null) cutWrite(sim, h);
       h.state = null;
       h.inbox = [];

@@ -110,6 +110,8 @@ export interface Host extends Machine {
   /** The daemon; null while it is down. */
   state: State | null;
   daemons: number;
+  /** The last one stopped as agreed (A7), in this boot: what daemon/exchange-note keeps. */
+  exchanged: boolean;
   /** Durable record as this boot found it. */
   bootRecord: DurableRecord;
   target: Target;
@@ -279,6 +281,7 @@ export function createHost(name: HostName, resources: readonly string[], start: 
     state: null,
     boots: 0,
     daemons: 0,
+    exchanged: false,
     bootRecord: record,
     target: freshTarget(),
     blocked: false,

@@ -133,6 +133,7 @@ export function createWorld(options: WorldOptions = {}): World {
     h.power = true;
     h.downBy = null;
     h.boots += 1;
+    h.exchanged = false;
     if (noisy) h.clock = newClock(sim);
     h.bootRecord = h.disk.record;
     h.target = freshTarget();

@@ -180,8 +180,8 @@ function demoteStray(turn: Turn): void {
 function watchdog(turn: Turn): void {
   const { state } = turn;
   if (!state.config.watchdogUsed) return;
-  // A7: disarmed for the time in which this daemon is away.
-  const away = state.stopping !== null && state.stopping.phase === "agreed";
+  // A7: disarmed for the time in which this daemon is away, and until the next one is heard.
+  const away = state.stopping !== null && state.stopping.phase !== "asking";
   // A6: whatever runs here; a VM may be started on a host whose daemon hangs already.
   const busy = serving(state) || (valueOf(state.domains) ?? []).length > 0;
   const wanted = state.durable.ha !== "off" && !away && (busy || inForce(state.config, "A6"));

@@ -29,6 +29,8 @@ export function authorityLost(state: State, now: Instant): boolean {
   const { config } = state;
   if (state.durable.ha === "off" || ignoresHostLoss(state)) return false;
   if (inContact(state, now) || leaseLeftMs(state, now) > 0) return false;
+  // A7: nobody acts for a host whose daemon is being exchanged.
+  if (state.stopping?.phase === "resuming" && inForce(config, "A7")) return false;
   if (isOwner(state)) {
     // D5. The peer's copy is barred by DRBD's own word too, not only by a record that may be old (A2).
     const barred = isSolo(state) && everyView(state, (v) => v === undefined || v.peerDisk !== "UpToDate");

@@ -11,6 +11,8 @@ import { releaseRefusal } from "./ownership.ts";
 
 /** A pause that is not followed by the end of the daemon is over after this. */
 const PAUSE_ENDS_MS = 30_000;
+/** The other host may have been lost while the daemon was exchanged: after this its silence counts. */
+const RESUME_MS = 10_000;
 const AGREE_MS = 5_000;
 const LEAVE_MS = 15_000;
 
@@ -107,10 +109,19 @@ function stillRunning(state: State): number | undefined {
   return protectedOf(state, executing).length;
 }
 
-/** The daemon was to stop and did not: it goes on as before. A host that leaves never takes that back. */
+/**
+ * The daemon was to stop and did not: it goes on as before. One that took the place of another begins with the first contact.
+ * A host that leaves never takes that back.
+ */
 export function expirePause(turn: Turn): void {
-  const { stopping, commands } = turn.state;
-  if (stopping?.intent !== "paused" || commands.length > 0 || turn.now - stopping.since < PAUSE_ENDS_MS) return;
+  const { state, now } = turn;
+  const { stopping, commands } = state;
+  if (stopping?.intent !== "paused") return;
+  const waits =
+    stopping.phase === "resuming"
+      ? !inContact(state, now) && now - stopping.since < RESUME_MS
+      : commands.length > 0 || now - stopping.since < PAUSE_ENDS_MS;
+  if (waits) return;
   change(turn, { stopping: null });
   turn.actions.push({ kind: "beat" });
 }

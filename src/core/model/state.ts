@@ -163,8 +163,8 @@ export interface OwedAnswer {
 /** This daemon is about to stop (A7) or this host to leave (A13); final for `leaving`. */
 export interface Stopping {
   readonly intent: "leaving" | "paused";
-  /** `agreed`: nothing depends on this daemon any more, the watchdog is disarmed. */
-  readonly phase: "asking" | "agreed";
+  /** `agreed`: nothing depends on this daemon any more, the watchdog is disarmed. `resuming`: nor on the next one until it is heard. */
+  readonly phase: "asking" | "agreed" | "resuming";
   readonly since: Instant;
   /** When the other host was asked last whether it knows of the pause. */
   readonly askedAt?: Instant;
@@ -285,6 +285,7 @@ export function initialState(
   bootId: string,
   incarnation: number,
   now: Instant,
+  exchanged = false,
 ): State {
   return {
     config,
@@ -324,7 +325,7 @@ export function initialState(
     management: true,
     managementLostAt: null,
     toolstackLost: false,
-    stopping: null,
+    stopping: exchanged ? { intent: "paused", phase: "resuming", since: now } : null,
     following: false,
     released: [],
     isolated: null,

@@ -1,6 +1,6 @@
 import type { NodeName } from "../../lab/names.ts";
 import { newerPackage, rpm } from "../../lab/installed/install.ts";
-import type { Lab } from "../../lab/lab.ts";
+import { daemonLog, type Lab } from "../../lab/lab.ts";
 import type { Scenario } from "../../lab/run-scenario.ts";
 import { statusOf, until } from "../../lab/serving.ts";
 
@@ -35,6 +35,10 @@ export const scenario: Scenario = {
       await rpm(lab, node, `-U ${newer}`);
       lab.note(node, "rpm -U", "done");
       await settled(lab, node, oldPid);
+      const resumed = (await daemonLog(lab, node)).some(({ detail }) =>
+        /in the place of a daemon that stopped as agreed/.test(detail),
+      );
+      if (!resumed) throw new Error(`${node}: its new daemon started as after a crash`);
       const version = await must(node, "rpm -q --qf '%{version}-%{release}' tandem");
       if (!version.endsWith("-2")) throw new Error(`${node} has ${version} installed, expected release 2`);
       progress(`${node} runs the new package.`);
