@@ -15,6 +15,8 @@ export interface Votes {
   look(): void;
   /** Has this address answered lately, by the last looks? Null before there was time for it. */
   answering(address: string): boolean | null;
+  /** A sample may be asked for soon: its answers are counted from now on. */
+  expect(): void;
   /** Resolves within `windowMs`: did every address answer inside it? An empty list never passes (A3). */
   sample(addresses: readonly string[], windowMs: number): Promise<boolean>;
   stop(): void;
@@ -144,6 +146,9 @@ export function createVotes(exec: ExecPort, now: () => number = () => performanc
       if (s === undefined) return null;
       if (now() - s.seenAt < LATELY_MS) return true;
       return now() - s.since < LATELY_MS ? null : false;
+    },
+    expect() {
+      if (streams.size > 0) beAlert();
     },
     async sample(addresses, windowMs) {
       if (addresses.length === 0) return false;

@@ -198,6 +198,14 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
   await link.start();
   parts.send({ kind: "ready" });
   let tick: NodeJS.Timeout;
+  let uneasy = false;
+  /** Said once per lateness, half-way to an outage: its first vote sample then finds answers that were counted already. */
+  function sayUneasy(at: number): void {
+    const { contactAt } = state.peer;
+    const late = contactAt !== null && at - contactAt >= state.config.timers.suspect / 2;
+    if (late && !uneasy) parts.send({ kind: "uneasy" });
+    uneasy = late;
+  }
   function turn(): void {
     // A holder that was killed or hangs is nobody's event: the device runs down until a new one feeds it.
     const armed = parts.watchdog?.armed() ?? false;
@@ -206,6 +214,7 @@ export async function startBrain(start: BrainStart, parts: BrainParts): Promise<
     handsSilentMs = hands.silentMs(at);
     feed({ kind: "tick" }, at);
     beatPulse(start.pulses, "brain");
+    sayUneasy(at);
     if (at - beatAt >= state.config.timers.hb - TICK_MS / 2) beat(at);
     turnTimes.took(at, now());
     tick = setTimeout(turn, untilNextTurn(at));

@@ -25,7 +25,7 @@ export interface HearParts {
   readonly config: () => Config;
   readonly settings: Pick<Settings, "core" | "reconsider" | "peerShows">;
   readonly poolKey: Pick<PoolKey, "agreed">;
-  readonly votes: Pick<Votes, "answering">;
+  readonly votes: Pick<Votes, "answering" | "expect">;
   readonly fenceWatch: Pick<FenceWatch, "check">;
   readonly alerts: Pick<Alerts, "raise" | "clear">;
   readonly refused: RefusedPackets;
@@ -111,6 +111,8 @@ export function createHear(parts: HearParts): Hear {
         return;
       case "snapshot":
         return look(message.snapshot);
+      case "uneasy":
+        return parts.votes.expect();
       case "pool-actions":
         return parts.poolHands.perform(message.actions);
       case "pool-snapshot":

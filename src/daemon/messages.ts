@@ -90,5 +90,7 @@ export type FromBrain =
   | { readonly kind: "ready" }
   | { readonly kind: "actions"; readonly actions: readonly OuterAction[] }
   | { readonly kind: "snapshot"; readonly snapshot: Snapshot }
+  /** The other host's word is late: a vote sample may be asked for soon. */
+  | { readonly kind: "uneasy" }
   | FromPoolBrain
   | { readonly kind: "bug"; readonly text: string };

@@ -74,6 +74,17 @@ test("a sample passes when every address answered in its window, and the next on
   assert.deepEqual({ passed: last.passed, late: last.tookMs > WINDOW_MS + 5 }, { passed: false, late: false });
 });
 
+test("a sample that was expected has its answers at once", async (context) => {
+  const { votes, alive, pass, sample } = pings(context);
+  alive.set(GATEWAY, true);
+  votes.watch([GATEWAY]);
+  await pass(3_100, true);
+  votes.expect();
+  await pass(500);
+  const first = await sample([GATEWAY]);
+  assert.ok(first.passed && first.tookMs <= 60, JSON.stringify(first));
+});
+
 test("answers from before an outage do not make its first sample pass", async (context) => {
   const { votes, alive, pass, sample } = pings(context);
   alive.set(GATEWAY, true);

@@ -116,6 +116,9 @@ async function calm(pulses: Pulses) {
     beats,
     tokens: () => tokens,
     snapshots: () => said.filter((one) => one.kind === "snapshot").length,
+    said: () => said.map(({ kind }) => kind),
+    firstSample: () =>
+      said.findIndex((one) => one.kind === "actions" && one.actions.some(({ kind }) => kind === "sample")),
     silence: () => clearInterval(peer),
     brain,
     stop() {
@@ -134,10 +137,13 @@ test("in calm the hands get no snapshots, and one at once when somebody looks", 
   assert.equal(one.snapshots(), before);
   one.brain.receive({ kind: "show" });
   assert.equal(one.snapshots(), before + 1);
-  // Silence is news: suspicion is told without anybody looking.
+  assert.ok(!one.said().includes("uneasy"));
+  // Silence is news: suspicion is told without anybody looking, and before it, once, that it may come.
   one.silence();
   await delay(1_300);
   assert.ok(one.snapshots() > before + 1);
+  assert.equal(one.said().filter((kind) => kind === "uneasy").length, 1);
+  assert.ok(one.said().indexOf("uneasy") < one.firstSample(), "said before the first vote sample");
 });
 
 test("heartbeats keep their period in calm, also after one that was sent early", async (context) => {
