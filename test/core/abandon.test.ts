@@ -51,6 +51,23 @@ test("the floating IP is gone and the portal blocked before they are given up, a
   assert.equal(order.at(-2), "demote");
 });
 
+test("a suspension that comes or goes in the middle leaves no stage out", () => {
+  const stageOf = (kind: string, suspended: boolean): number =>
+    stages(replaced({ suspended }), standDown).findIndex((stage) =>
+      stage.some((item) => item.kind === "effect" && item.body.kind === kind),
+    );
+  for (const kind of ["block-portal", "vip-remove", "target-withdraw"])
+    assert.equal(stageOf(kind, true), stageOf(kind, false), kind);
+});
+
+test("a target that is left filled behind a soft fence is withdrawn once the other host owns the storage", () => {
+  const state: State = { ...replaced({}), softFenced: true };
+  const withdraws = (s: State): boolean =>
+    step(s, { kind: "tick" }, s.lastTick + 1).actions.some(({ kind }) => kind === "target-withdraw");
+  assert.ok(withdraws(state));
+  assert.ok(!withdraws({ ...state, durable: { ...state.durable, owner: null } }));
+});
+
 test("a solo owner connects again when the one it replaced is Secondary, not while it is Primary", () => {
   for (const role of ["Primary", "Secondary"] as const) {
     const state = servingWorld().state("a");

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import type { DrbdView, Generation } from "../../src/core/model/drbd.ts";
 import type { Event } from "../../src/core/model/event.ts";
 import { known, valueOf } from "../../src/core/model/observation.ts";
-import type { HeartbeatBody } from "../../src/core/model/peer.ts";
+import type { HeartbeatBody, ResourceSummary } from "../../src/core/model/peer.ts";
 import type { State } from "../../src/core/model/state.ts";
 import type { Action } from "../../src/core/plan/action.ts";
 import { step } from "../../src/core/step.ts";
@@ -52,6 +52,12 @@ function split(host: "a" | "b", view: Partial<DrbdView> = {}, body: Partial<Hear
   };
 }
 
+function theirCopy(patch: Partial<ResourceSummary>): HeartbeatBody["resources"] {
+  const theirs = split("a").peer.body?.resources["iscsi1"];
+  assert.ok(theirs);
+  return { iscsi1: { ...theirs, ...patch } };
+}
+
 const at = (state: State, event: Event): ReturnType<typeof step> => step(state, event, state.lastTick + 1);
 const resolve: Event = { kind: "command", id: 7, command: { kind: "resolve-split-brain", snapshot: true } };
 const request = (state: State, epoch = state.durable.epoch): Event => ({
@@ -86,6 +92,11 @@ describe("on the host whose data stays", () => {
     assert.match(ended.text, /kept as \/dev\/vg\/lv-before-x/);
   });
 
+  test("a copy that was outdated is strange to DRBD all the same: it can be given up", () => {
+    const outdated = split("a", {}, { resources: theirCopy({ disk: "Outdated" }) });
+    assert.equal(find(at(outdated, resolve).actions, "ask")?.request.kind, "discard");
+  });
+
   test("a no of the other host ends it, with its reason", () => {
     const asked = at(split("a"), resolve);
     const id = find(asked.actions, "ask")?.id ?? 0;
@@ -104,7 +115,8 @@ describe("on the host whose data stays", () => {
       split("a", { generation: { ...MINE, bitmap: THEIRS.current } }),
     ],
     ["while a generation is not known", /no resource/, split("a", { generation: null })],
-    ["without a usable copy here", /no resource/, split("a", { disk: "Inconsistent" })],
+    ["without a whole copy here", /Inconsistent: choose the other/, split("a", { disk: "Inconsistent" })],
+    ["with a copy that was outdated here", /Outdated: choose the other/, split("a", { disk: "Outdated" })],
     ["while the other host serves", /serves the storage/, split("a", {}, { serving: true })],
     ["while the other host changes its state", /changing hands/, split("a", {}, { busy: true })],
     ["in another epoch", /same epoch/, split("a", {}, { epoch: 99 })],
@@ -199,10 +211,14 @@ describe("on the host whose copy is given up", () => {
   const connected = split("a", { connection: "Connected" });
   const serving: State = servingWorld().state("a");
   const other = split("a");
+  const chosen = at(split("a"), resolve).state;
+  const spoilt = split("a", {}, { resources: theirCopy({ disk: "Outdated" }) });
   const refusals: readonly (readonly [string, RegExp, State, Event])[] = [
     ["its copy has not grown apart", /not grown apart/, connected, request(connected)],
     ["it serves", /serves the storage/, serving, request(serving)],
     ["the epoch is another", /epoch/, other, request(other, 99)],
+    ["its own data was chosen as well", /on one of them/, chosen, request(chosen)],
+    ["the asking host's copy is not whole", /not whole/, spoilt, request(spoilt)],
   ];
   for (const [when, why, state, event] of refusals)
     test(`refused when ${when}`, () => {

@@ -99,7 +99,10 @@ function inCompany(turn: Turn): void {
   if (body === null || !body.joined || body.epoch !== state.durable.epoch) return;
   if (state.softFenced) {
     // D13: contact ends a soft fence. The owner serves again by its activation, then the domains run on.
-    if (isOwner(state) && !serving(state)) return resume(turn, "contact after self-fencing (D13)");
+    if (isOwner(state) && !serving(state)) {
+      if (!parted(turn, body)) resume(turn, "contact after self-fencing (D13)");
+      return;
+    }
     // It may just be starting what is paused here, before its heartbeats name it (V2).
     if (body.busy) return;
     return begin(turn, { kind: "soft-fence-end", why: "contact after self-fencing (D13)" });
@@ -130,13 +133,21 @@ function parted(turn: Turn, body: HeartbeatBody): boolean {
 export const unrelated = (state: State, body: HeartbeatBody): string | undefined =>
   inForce(state.config, "A18") ? apart(state, body)[0] : undefined;
 
-/** Every resource whose copies grew apart: each has data that the other one never had. */
-export function apart(state: State, body: HeartbeatBody): readonly string[] {
+/** Every resource whose copies grew apart, and each could be served: which one has the wanted writes a person knows. */
+const apart = (state: State, body: HeartbeatBody): readonly string[] =>
+  strangers(state, body).filter(
+    (resource) => usable(view(state, resource)?.disk) > 0 && usable(body.resources[resource]?.disk) > 0,
+  );
+
+/**
+ * Every resource whose copies come from neither one another, in whatever state they are: DRBD connects no such two, and an
+ * order to discard one of them is the only way together.
+ */
+export function strangers(state: State, body: HeartbeatBody): readonly string[] {
   return state.config.resources.filter((resource) => {
     const mine = view(state, resource);
     const theirs = body.resources[resource];
     if (mine === undefined || theirs === undefined || mine.connection === "Connected") return false;
-    if (usable(mine.disk) === 0 || usable(theirs.disk) === 0) return false;
     const { generation } = mine;
     if (generation === null || theirs.generation === null) return false;
     if (isNew(generation) || isNew(theirs.generation)) return false;
@@ -147,7 +158,9 @@ export function apart(state: State, body: HeartbeatBody): readonly string[] {
 /** A disk that holds nothing yet: DRBD's UUID_JUST_CREATED, or none. */
 const isNew = ({ current }: Generation): boolean => /^0*4?$/.test(current);
 
-const usable = (disk: DrbdView["disk"]): number => (disk === "UpToDate" ? 2 : disk === "Consistent" ? 1 : 0);
+/** 2: known to be whole and the newest; 1: whole; 0: neither. */
+export const usable = (disk: DrbdView["disk"] | undefined): number =>
+  disk === "UpToDate" ? 2 : disk === "Consistent" ? 1 : 0;
 
 /** The owner serves again after a crash of daemon or target; not while DRBD waits for an answer, not from a bad disk. */
 function resume(turn: Turn, why: string): void {

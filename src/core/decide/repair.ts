@@ -57,7 +57,9 @@ export function repair(turn: Turn): void {
   const calm = isOwner(state) || state.target.kind === "unknown" || now - state.target.at >= WARM_AFTER_MS;
   if (target !== undefined && !target.running && !state.softFenced && calm)
     mend(turn, "warm the target", { kind: "target-warm" });
-  if (!state.softFenced && state.handover === null && !isOwner(state) && (held || valueOf(state.vip) === "present")) {
+  // What a soft fence left may be the owner's again; once the other host owns the storage it keeps that one from serving.
+  const stray = !isOwner(state) && (!state.softFenced || peerOwns(state));
+  if (stray && state.handover === null && (held || valueOf(state.vip) === "present")) {
     mend(turn, "withdraw what a stopped daemon left", {
       kind: held ? "target-withdraw" : "vip-remove",
     });

@@ -7,7 +7,7 @@ import type { OwedAnswer, PendingCommand, State } from "../model/state.ts";
 import type { Instant, Millis } from "../model/time.ts";
 import { ask, effect, log, persist, type Turn } from "../turn.ts";
 import { end, reply, to, wait } from "./command-reply.ts";
-import { apart } from "./ownership.ts";
+import { strangers, usable } from "./ownership.ts";
 
 /** The victim's snapshot and its three orders to DRBD, on a slow disk. */
 const DISCARD_MS: Millis = 35_000;
@@ -36,9 +36,12 @@ function resolvable(state: State, now: Instant): readonly string[] | string {
   if (!inContact(state, now) || body === null) return "the other host does not answer: both must agree";
   if (!looked(state) || !body.joined) return "the storage of one host has not been looked at yet";
   if (body.epoch !== state.durable.epoch) return "the hosts are not in the same epoch yet";
-  const resources = apart(state, body);
+  const resources = strangers(state, body);
   if (resources.length === 0 && !(bothOwn(state, body) && allConnected(state)))
     return "no resource has copies that grew apart";
+  const spoilt = resources.find((resource) => usable(view(state, resource)?.disk) === 0);
+  if (spoilt !== undefined)
+    return `the copy of ${spoilt} on this host is ${view(state, spoilt)?.disk ?? "unknown"}: choose the other host's`;
   const other = astray(state, resources);
   if (other !== undefined) return `${other} is not connected, and its copies did not grow apart: connect it first`;
   if (body.serving) return "the other host serves the storage: it is not given up under its VMs";
@@ -99,13 +102,18 @@ function keeps(
   epoch: number,
 ): string | undefined {
   if (body === null) return "it has not heard the asking host";
+  // Each would give its copy up for the sake of the other one's.
+  if (state.commands.some(({ kind }) => kind === "resolve-split-brain"))
+    return "an operator chose the data of that host as well: say it on one of them";
   if (epoch !== state.durable.epoch) return `it is in epoch ${state.durable.epoch}`;
   if (serving(state)) return "it serves the storage";
   if (state.activity !== null || state.claim !== null || state.handover !== null) return "it is changing its own state";
   if (resources.length === 0 && !bothOwn(state, body)) return "it sees nothing to give up";
-  const here = apart(state, body);
+  const here = strangers(state, body);
   const other = resources.find((resource) => !here.includes(resource));
   if (other !== undefined) return `its copy of ${other} has not grown apart`;
+  const spoilt = resources.find((resource) => usable(body.resources[resource]?.disk) === 0);
+  if (spoilt !== undefined) return `the asking host's copy of ${spoilt} is not whole`;
   const left = astray(state, resources);
   return left === undefined ? undefined : `its copy of ${left} is not connected, and was not asked for`;
 }

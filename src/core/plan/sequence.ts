@@ -1,6 +1,6 @@
 // The order of things (protocol.md 7): what each sequence does, stage by stage. Effects of one stage run together;
-// a stage starts when the one before it has ended well. The target stops before the floating IP leaves, the floating
-// IP leaves before the demotion (V9), and nothing is served before everything is there.
+// a stage starts when the one before it has ended well. The target stops before the floating IP leaves, or the portal is
+// closed; the floating IP leaves before the demotion (V9), and nothing is served before everything is there.
 
 import { assertNever } from "../../util/assert.ts";
 import { peerOwns, view } from "../facts.ts";
@@ -64,26 +64,17 @@ export function stages(state: State, activity: Activity): readonly (readonly Sta
         [...demote, { kind: "write", patch: { owner: null, ...activity.record } }],
       ];
     case "stand-down":
-      // A target that waits for suspended writes cannot end, and holds the device. Once the other host owns the storage
-      // these writes are nobody's: they fail, the target ends, DRBD is set up anew and resyncs from the owner (D11).
-      if (abandoned(state).length > 0) {
-        return [
-          [run({ kind: "block-portal" })],
-          [run({ kind: "vip-remove" })],
-          [
-            // Again: the writes may have been suspended only after the stage before.
-            run({ kind: "vip-remove" }),
-            run({ kind: "target-withdraw" }),
-            ...abandoned(state).map((resource) => run({ kind: "demote", resource, abandon: true })),
-          ],
-          demote,
-          [run({ kind: "unblock-portal" })],
-        ];
-      }
       return [
         [run({ kind: "block-portal" })],
-        [run({ kind: "target-withdraw" })],
+        // Behind the closed portal it may go first: the next stage withdraws it from a Primary that becomes Secondary (V9).
         [run({ kind: "vip-remove" })],
+        // A target that waits for suspended writes cannot end, and holds the device. Once the other host owns the storage
+        // these writes are nobody's: they fail, the target ends, DRBD is set up anew and resyncs from the owner (D11).
+        // They may be suspended and resumed at any moment, so that decides nothing about the order of the stages.
+        [
+          run({ kind: "target-withdraw" }),
+          ...abandoned(state).map((resource) => run({ kind: "demote", resource, abandon: true })),
+        ],
         demote,
         [run({ kind: "unblock-portal" })],
       ];
