@@ -42,7 +42,13 @@ const COMMANDS: readonly Command[] = [
   { kind: "maintenance", on: true },
   { kind: "maintenance", on: false },
   { kind: "become-primary", force: false },
+  { kind: "become-primary", force: true },
   { kind: "become-secondary" },
+  { kind: "disable", force: true },
+  { kind: "enable", force: true },
+  { kind: "manual", on: false, force: true },
+  { kind: "confirm-peer-off" },
+  { kind: "resolve-split-brain", snapshot: false },
 ];
 
 /** Half of ρ (F3): two clocks then differ by ρ at most. */
@@ -92,7 +98,7 @@ export function drawFault(random: Random, at: number, options: FaultOptions): Fa
       at,
       kind: random.pick(["announced-reboot", "orderly-restart"] as const),
       host,
-      afterMs: Math.round(random.between(100, 9_000)),
+      afterMs: Math.round(random.between(100, random.chance(0.7) ? 9_000 : 20_000)),
       backMs: Math.round(random.between(300, 15_000)),
     }),
     () => ({ at, kind: "brain-stall", host, ms }),

@@ -36,6 +36,8 @@ export type Fault = { readonly at: number } & (
   /** The process of the witness is away and starts anew (A17), perhaps without its file. */
   | { readonly kind: "witness-restart"; readonly ms: number; readonly emptied?: true }
   | { readonly kind: "witness-cut"; readonly host: HostName; readonly ms: number }
+  /** The VMs of the host are shut down, by a person or before the host itself. */
+  | { readonly kind: "vms-end"; readonly host: HostName }
   | { readonly kind: "power-on"; readonly host: HostName }
   | { readonly kind: "bmc"; readonly host: HostName; readonly how: "dead" | "lies" | "slow"; readonly ms: number }
   | { readonly kind: "target-crash"; readonly host: HostName }

@@ -1,15 +1,17 @@
 // Faults happen, end by themselves after their time, and are all healed at the end of a schedule.
 
 import { cautious } from "../../src/config/reload.ts";
+import { inContact } from "../../src/core/facts.ts";
+import type { Command } from "../../src/core/model/event.ts";
 import { assertNever } from "../../src/util/assert.ts";
 import { loseConnection, takeDown } from "./drbd.ts";
 import { describeFault, type Fault } from "./faults.ts";
 import { holdsData } from "./handshake.ts";
 import { healNetwork, LINKS, perfect } from "./network.ts";
-import { observeXapi } from "./observe.ts";
+import { observeDomains, observeXapi } from "./observe.ts";
 import { NAMES, other, scaledTimers, testRecord, TIMERS, type HostName } from "./settings.ts";
 import { freshGeneration, serves, sideOf, type Host } from "./sim.ts";
-import { slew } from "./stage.ts";
+import { localNow, slew } from "./stage.ts";
 import { startWitness } from "./witness.ts";
 import type { World } from "./world.ts";
 
@@ -97,6 +99,8 @@ export function inject(world: World, fault: Fault): void {
       return sim.after(fault.ms, () => {
         network.filtered[fault.host] = false;
       });
+    case "vms-end":
+      return endVms(world, fault.host);
     case "power-on":
       return world.powerOn(fault.host);
     case "bmc":
@@ -163,7 +167,8 @@ export function inject(world: World, fault: Fault): void {
     case "master-moves":
       return moveMaster(world);
     case "command":
-      return world.command(fault.host, fault.command);
+      if (wouldBeSaid(world, fault.host, fault.command)) world.command(fault.host, fault.command);
+      return;
     default:
       return assertNever(fault);
   }
@@ -242,6 +247,28 @@ const holdsEverything = ({ sim }: World, name: HostName): boolean =>
     const side = sideOf(sim.hosts[name], resource);
     return holdsData(side) && side.data >= (sim.acked[resource] ?? 0);
   });
+
+/**
+ * F6: an operator looks before he confirms that a host is off, and takes the storage by force only where that loses nothing:
+ * the other host is off, will not come back as the owner alone, and this copy holds every acknowledged write.
+ */
+function wouldBeSaid(world: World, name: HostName, { kind, ...command }: Command): boolean {
+  const host = world.hosts[name];
+  const peer = world.hosts[other(name)];
+  const talks = host.state !== null && inContact(host.state, localNow(world.sim, host));
+  if (kind === "confirm-peer-off") return !peer.power || talks;
+  if (kind !== "become-primary" || !("force" in command) || !command.force) return true;
+  const comesBack = world.sim.resources.every((resource) => peer.disk.record.solo[resource] === true);
+  return talks || (!peer.power && !comesBack && holdsEverything(world, name));
+}
+
+/** Shut down on purpose: nobody starts them again. */
+function endVms({ sim }: World, name: HostName): void {
+  const { domains } = sim.hosts[name];
+  for (const uuid of domains.keys()) sim.residence.set(uuid, null);
+  domains.clear();
+  observeDomains(sim, sim.hosts[name]);
+}
 
 /** An operator names the other host pool master; xapi refuses while the hosts can't talk. */
 function moveMaster(world: World): void {

@@ -14,7 +14,7 @@ import type { Job, Report } from "./worker.ts";
 
 const USAGE =
   "usage: npm run sim -- --seeds N [--hosts H] [--from S] [--policy P] [--long] [--violate-h1] [--remove RULE] | --replay SEED";
-const COVERED = 400;
+const COVERED = 2000;
 
 const { values } = parseArgs({
   options: {

@@ -2,6 +2,7 @@
 // must then converge (V11). The same seed and the same faults give the same run.
 
 import type { CoreConfig, Policy } from "../../src/core/model/config.ts";
+import { SPLIT_BRAIN } from "../../src/core/decide/ownership.ts";
 import { isSolo } from "../../src/core/facts.ts";
 import { holdsData } from "./handshake.ts";
 import { drawFault } from "./draw.ts";
@@ -161,10 +162,18 @@ export function operator(world: World, name: HostName): void {
   if (h.state === null) return world.startDaemon(name);
   const { flags, ha } = h.state.durable;
   if (h.state.commands.length > 0) return;
+  if (world.sim.grownApart && h.state.blocked?.startsWith(SPLIT_BRAIN) === true)
+    return name === chosen(world) ? world.command(name, { kind: "resolve-split-brain", snapshot: true }) : undefined;
   if (flags.manual) world.command(name, { kind: "manual", on: false, force: true });
   else if (flags.maintenance) world.command(name, { kind: "maintenance", on: false });
   else if (ha !== "on") world.command(name, { kind: "enable", force: false });
 }
+
+/** Whose data stays when copies grew apart: of the first host that could serve all of it. */
+const chosen = ({ hosts, sim }: World): HostName | undefined =>
+  NAMES.find((name) =>
+    sim.resources.every((resource) => ["UpToDate", "Consistent"].includes(sideOf(hosts[name], resource).disk)),
+  );
 
 /** What is still missing to "storage serves on one host, both agree, both copies in sync, everything armed". */
 export function notSettled(world: World): string | undefined {

@@ -187,8 +187,10 @@ export interface Sim extends Stage {
 
 export type ReplyTo = (reply: PeerReply) => void;
 
-/** A fresh data generation, in DRBD's own spelling. */
-export const freshGeneration = (sim: Sim): string => (sim.nextId++).toString(16).toUpperCase().padStart(16, "0");
+/** A fresh data generation, in DRBD's own spelling; 4 is that of a disk that holds nothing yet. */
+export const freshGeneration = (sim: Sim): string =>
+  (FIRST_GENERATION + sim.nextId++).toString(16).toUpperCase().padStart(16, "0");
+const FIRST_GENERATION = 0x1000;
 export const ZERO = "0000000000000000";
 
 /** Its DRBD neither answers nor writes: the whole dom0 stands still, or only that part of its kernel. */

@@ -2,10 +2,9 @@
 // time drawn anew: pure chance would need millions of schedules to line them up.
 
 import type { Fault } from "./faults.ts";
+import { operatorStories, type Told } from "./operator-stories.ts";
 import type { Random } from "./random.ts";
 import { NAMES, other } from "./settings.ts";
-
-type Told = readonly (readonly [offsetMs: number, fault: Fault])[];
 
 /** A story that begins at this instant. */
 export function drawStory(random: Random, at: number): readonly Fault[] {
@@ -117,6 +116,6 @@ export function drawStory(random: Random, at: number): readonly Fault[] {
     ],
   ];
   return random
-    .pick(stories)()
+    .pick([...stories, ...operatorStories(random, host)])()
     .map(([offset, fault]) => ({ ...fault, at: Math.round(at + offset) }));
 }
