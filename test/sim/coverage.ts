@@ -18,6 +18,8 @@ export interface FileCoverage {
   readonly taken: number;
   /** Lines on which an untaken branch begins. */
   readonly missing: readonly number[];
+  /** Its text, line by line, without indents. */
+  readonly lines: readonly string[];
 }
 
 export interface CoverageRun {
@@ -79,6 +81,9 @@ export function summarise(branches: readonly Branch[]): readonly FileCoverage[] 
         branches: lines.size,
         taken: lines.size - missing.length,
         missing: missing.toSorted((a, b) => a - b),
+        lines: readFileSync(CORE + file, "utf8")
+          .split("\n")
+          .map((text) => text.trim()),
       };
     })
     .toSorted((a, b) => a.file.localeCompare(b.file));

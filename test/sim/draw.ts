@@ -5,7 +5,7 @@ import type { Command } from "../../src/core/model/event.ts";
 import type { Fault } from "./faults.ts";
 import { LINKS, type Quality } from "./network.ts";
 import type { Random } from "./random.ts";
-import { NAMES, TIMERS, type HostName } from "./settings.ts";
+import { NAMES, R, TIMERS, type HostName } from "./settings.ts";
 import type { EffectKind } from "./sim.ts";
 
 const EFFECTS: readonly EffectKind[] = [
@@ -126,6 +126,7 @@ export function drawFault(random: Random, at: number, options: FaultOptions): Fa
     () => drawAction(random, at, host, ms),
     () => ({ at, kind: "slow-host", host, factor: Math.round(random.between(2, 20)), ms }),
     () => ({ at, kind: "drbd-drop" }),
+    () => ({ at, kind: "resource-down", host, resource: R }),
     () => ({ at, kind: "disk-failure", host }),
     () => ({ at, kind: "config-differs", host, ms }),
     () => ({ at, kind: "vip-conflict", ms }),

@@ -184,13 +184,14 @@ function becomePrimary(sim: Sim, h: Host, resource: string): void {
   // F6: an operator who forces it has read the warning (protocol.md 9, "waits for old master or operator force").
   const byForce =
     state?.fence.confirmed === true && h.forced && state.commands.some(({ kind }) => kind === "become-primary");
-  // The disk failed between the order and the kernel: DRBD serves from the other copy, and D18 gives the storage away.
-  const failedMeanwhile =
-    side.disk === "Diskless" &&
+  // Between the order and the kernel the disk failed, or the old owner came back with newer writes and fills this copy: DRBD
+  // serves from the other one, which has them all.
+  const changedMeanwhile =
+    (side.disk === "Diskless" || side.resync === "target") &&
     side.askedFrom === "UpToDate" &&
     side.connected &&
     sideOf(peer, resource).disk === "UpToDate";
-  if (side.disk !== "UpToDate" && !byForce && !failedMeanwhile)
+  if (side.disk !== "UpToDate" && !byForce && !changedMeanwhile)
     sim.violate(`V4 ${h.name} promoted ${resource} from ${side.disk}`);
   else if (!byForce && !side.connected && !side.syncedThisBoot && !solo && !chosen)
     sim.violate(`V4 ${h.name} promoted ${resource}, rebooted since it was last in sync and not solo`);

@@ -249,15 +249,18 @@ const holdsEverything = ({ sim }: World, name: HostName): boolean =>
   });
 
 /**
- * F6: an operator looks before he confirms that a host is off, and takes the storage by force only where that loses nothing:
- * the other host is off, will not come back as the owner alone, and this copy holds every acknowledged write.
+ * F6: an operator looks before he confirms that a host is off, or leaves HA without its word, and takes the storage by force
+ * only where that loses nothing: the other host is off, will not come back as the owner alone, and this copy holds every
+ * acknowledged write.
  */
 function wouldBeSaid(world: World, name: HostName, { kind, ...command }: Command): boolean {
   const host = world.hosts[name];
   const peer = world.hosts[other(name)];
   const talks = host.state !== null && inContact(host.state, localNow(world.sim, host));
   if (kind === "confirm-peer-off") return !peer.power || talks;
-  if (kind !== "become-primary" || !("force" in command) || !command.force) return true;
+  if (!("force" in command) || !command.force) return true;
+  if (kind === "disable") return !peer.power || talks;
+  if (kind !== "become-primary") return true;
   const comesBack = world.sim.resources.every((resource) => peer.disk.record.solo[resource] === true);
   return talks || (!peer.power && !comesBack && holdsEverything(world, name));
 }

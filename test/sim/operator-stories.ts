@@ -76,6 +76,15 @@ export function operatorStories(random: Random, host: HostName): readonly (() =>
       [span(0, 1_200), order(random.pick(NAMES), { kind: "maintenance", on: random.chance(0.7) })],
       [span(0, 2_000), trouble()],
     ],
+    // HA is switched off and on again, by somebody who says everything twice.
+    () => [
+      [0, order(host, { kind: "disable", force: random.chance(0.4) })],
+      [span(500, 2_500), order(random.pick(NAMES), { kind: "disable", force: false })],
+      [span(2_000, 6_000), order(random.pick(NAMES), { kind: "enable", force: random.chance(0.2) })],
+      [span(6_000, 12_000), order(random.pick(NAMES), { kind: "enable", force: false })],
+      [span(0, 8_000), trouble()],
+      [span(0, 8_000), trouble()],
+    ],
     // A host is shut down while it, or the other one, is in trouble; it waits for its VMs longer than anybody has patience.
     () => [
       [0, trouble()],

@@ -41,7 +41,7 @@ function playPair(seed: number, options: PlayOptions, short: boolean): Played {
   const { plan, outcome } = short ? shrink(whole, run) : { plan: whole, outcome: run(whole) };
   return {
     ...outcome,
-    title: `policy ${plan.policy}, tick ${plan.tickMs} ms, healed at ${plan.healAt} ms`,
+    title: `policy ${plan.policy}${plan.parameters === undefined ? "" : ` ${JSON.stringify(plan.parameters)}`}, tick ${plan.tickMs} ms, healed at ${plan.healAt} ms`,
     faults: plan.faults.map((fault) => ({ at: fault.at, kind: fault.kind, words: describeFault(fault) })),
     injected: outcome.faults,
     ends: () =>

@@ -21,6 +21,8 @@ export interface Plan {
   readonly tickMs: number;
   readonly resources: readonly string[];
   readonly heuristics: readonly string[];
+  /** What an administrator set otherwise than the defaults, on both hosts. */
+  readonly parameters?: Partial<CoreConfig>;
   readonly faults: readonly Fault[];
   readonly healAt: number;
 }
@@ -61,6 +63,16 @@ const STABLE_MS = 3_000;
 export const SIMULATED_POLICIES: readonly Policy[] = ["vote", "strict", "strict+vote", "witness"];
 const NEEDS_H1: readonly Policy[] = ["vote", "strict+vote"];
 
+/** Each changes what a rule does, and none what must hold. */
+const PARAMETERS: readonly Partial<CoreConfig>[] = [
+  { fenceEnabled: false },
+  { mayTakeOver: false },
+  { mayRestart: false },
+  { rebootLoneHost: true },
+  { isolatedVms: "wait" },
+  { watchdogUsed: false },
+];
+
 export function planOf(seed: number, options: PlanOptions): Plan {
   const random = createRandom(seed + 0x5eed * 2 ** 32);
   const policy = random.pick(options.policies);
@@ -81,6 +93,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
     resources: random.chance(0.1) ? [R, "iscsi2"] : [R],
     // A3: an administrator forgot the heuristic addresses.
     heuristics: random.chance(0.04) ? [] : ["gateway"],
+    ...(random.chance(0.12) ? { parameters: random.pick(PARAMETERS) } : {}),
     faults: faults.toSorted((x, y) => x.at - y.at),
     healAt: Math.round(Math.max(at, ...faults.map((f) => f.at + 12_000), 30_000) + random.between(2_000, 20_000)),
   };
@@ -92,7 +105,12 @@ export function runPlan(plan: Plan, options: PlanOptions): Outcome {
     seed: plan.seed,
     tickMs: plan.tickMs,
     resources: plan.resources,
-    config: { heuristics: plan.heuristics, removedRules: options.removedRules ?? [], ...options.config },
+    config: {
+      heuristics: plan.heuristics,
+      removedRules: options.removedRules ?? [],
+      ...plan.parameters,
+      ...options.config,
+    },
   });
   const { sim } = world;
   const outside = (): boolean => options.violateH1 !== true && NEEDS_H1.includes(plan.policy) && sim.h1Broken;
@@ -191,7 +209,7 @@ export function notSettled(world: World): string | undefined {
     if (state.durable.ha !== "on" || state.durable.peerHa !== "on") return `HA is not on for ${name}`;
     if (state.durable.flags.manual || state.durable.flags.maintenance)
       return `${name} is in manual mode or maintenance`;
-    if (!watchdog.armed) return `the watchdog of ${name} is not armed`;
+    if (!watchdog.armed && state.config.watchdogUsed) return `the watchdog of ${name} is not armed`;
     for (const resource of sim.resources) {
       const side = sideOf(sim.hosts[name], resource);
       if (!side.connected || side.disk !== "UpToDate") return `${resource} on ${name} is ${side.disk}, not in sync`;
