@@ -44,8 +44,11 @@ export interface Hands {
   readonly pool: PoolProcedures;
   readonly targetSpec: TargetSpec;
   readonly vipSpec: VipSpec;
-  /** The peer's initiator addresses, for D16. */
+  /** The peer's initiator addresses, and those of dead members of the pool, which stay out whatever the pair decides (D16). */
   readonly peerInitiators: () => readonly string[];
+  readonly deadInitiators: () => readonly string[];
+  /** The target as it is filled while these addresses are barred. */
+  readonly targetWithout: (addresses: readonly string[]) => TargetSpec;
   /** Ids of orders to fence that must not begin any more. */
   readonly withdrawn: Set<number>;
 }
@@ -204,12 +207,16 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
     case "target-warm":
       return driver("start the target", await target.warm());
     case "target-fill": {
-      const filled = await target.fill(targetSpec);
-      if (!filled.ok || !effect.bar) return driver("fill the target", filled);
-      return driver("bar the other host's initiators", await target.bar(targetSpec, hands.peerInitiators()));
+      const barred = [...(effect.bar ? hands.peerInitiators() : []), ...hands.deadInitiators()];
+      const filled = await target.fill(hands.targetWithout(barred));
+      if (!filled.ok || barred.length === 0) return driver("fill the target", filled);
+      return driver("bar initiators", await target.bar(targetSpec, barred));
     }
     case "target-bar-peer":
-      return driver("bar the other host's initiators", await target.bar(targetSpec, hands.peerInitiators()));
+      return driver(
+        "bar initiators",
+        await target.bar(targetSpec, [...hands.peerInitiators(), ...hands.deadInitiators()]),
+      );
     case "portal-open":
       return driver("open the portal", await target.openPortal(targetSpec));
     case "target-withdraw":

@@ -1,8 +1,10 @@
 // D16 for members of the pool: before the VMs of a dead host start elsewhere its initiators lose the target, and they get it
 // back when the pool counts that host among the living again.
 
+import type { Hands } from "../act/execute.ts";
 import type { HostEntry } from "../config/config.ts";
 import { describe, type DriverError } from "../drivers/driver-error.ts";
+import { allowedWithout, hostAddresses } from "../drivers/iscsi-target/allow.ts";
 import type { TargetPort, TargetSpec } from "../drivers/iscsi-target/port.ts";
 import { err, ok, type Result } from "../util/result.ts";
 
@@ -18,6 +20,7 @@ export interface MemberBarsParts {
 export interface MemberBars {
   /** Addresses that are barred now. */
   readonly addresses: () => readonly string[];
+  readonly forHands: Pick<Hands, "deadInitiators" | "targetWithout">;
   bar(hostId: string): Promise<Result<"barred", string>>;
   /** Lifts the bars of hosts that are not dead any more. */
   follow(dead: readonly string[]): Promise<void>;
@@ -39,6 +42,11 @@ export function createMemberBars(parts: MemberBarsParts): MemberBars {
 
   return {
     addresses,
+    forHands: {
+      deadInitiators: addresses,
+      // They never get in, not for a moment.
+      targetWithout: (out) => ({ ...parts.spec, allow: allowedWithout(parts.spec, out, hostAddresses) }),
+    },
     async bar(hostId) {
       barred.add(hostId);
       const done = await apply();

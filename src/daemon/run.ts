@@ -218,7 +218,8 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     pool,
     targetSpec: storage.target,
     vipSpec: storage.vip,
-    peerInitiators: () => [config.peer.replication, ...bars.addresses()],
+    peerInitiators: () => [config.peer.replication],
+    ...bars.forHands,
   };
 
   const tellProblems = createProblemTeller(logger, alerts);
