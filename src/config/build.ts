@@ -71,7 +71,6 @@ function storageConfig(read: Reader, storage: LocalStorage, local: LocalFile): S
     },
     vip: { address, prefix: isIP(address) === 6 ? 128 : 32, device: read.text("DRBD_INTERFACE") },
     vipNetworkPrefix: prefixOf(read.text("DRBD_VIRTUAL_MASK"), address) ?? null,
-    pass: pass(read),
     logging: read.flag("ENABLE_LOGGING"),
   };
 }

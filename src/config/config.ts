@@ -38,7 +38,6 @@ export interface StorageConfig {
   readonly vip: VipSpec;
   /** From DRBD_VIRTUAL_MASK: the network the address is said to lie in; null when nothing was said. */
   readonly vipNetworkPrefix: number | null;
-  readonly pass: PassConfig;
   readonly logging: boolean;
 }
 

@@ -6,6 +6,7 @@ import { buildConfig } from "./build.ts";
 import type { Config, EffectiveParameter } from "./config.ts";
 import { storageDefaults, type LocalFile } from "./local-file.ts";
 import type { Parameter } from "./parameter.ts";
+import type { Problem } from "./problem.ts";
 import { parametersOf } from "./parameters.ts";
 import { settleTimers } from "./pool-timers.ts";
 import { defaultOf, readPool, type Entries, type Entry } from "./pool-values.ts";
@@ -72,6 +73,19 @@ function listParameters(entries: Entries, local: LocalFile, timers: Timers): rea
   return [...poolRows, ...storageRows];
 }
 
+/** Values of the local file that change nothing here, each with the reason. */
+function withoutEffect({ storage, written }: LocalFile): readonly Problem[] {
+  return parametersOf("storage").flatMap((one): readonly Problem[] => {
+    const value = storage?.values[one.name];
+    if (one.deprecated === null || value === undefined || !written.has(one.name)) return [];
+    const found = formatValue(one.type, value);
+    if (found === one.initial) return [];
+    const path = `storage.${one.name}`;
+    const action = `it has no effect: ${one.deprecated}`;
+    return [{ path, line: null, severity: "warning", found, expected: one.initial ?? "", action }];
+  });
+}
+
 /** What a later call may fall back to: every pool value in force before overrides, secrets left out. */
 function keepable(entries: Entries): Record<string, string> {
   return Object.fromEntries(
@@ -99,7 +113,7 @@ export function effectiveConfig(input: EffectiveInput): EffectiveResult {
     timers,
     keyId: input.keyId,
     parameters: listParameters(read.entries, input.local, timers),
-    problems: read.problems,
+    problems: [...read.problems, ...withoutEffect(input.local)],
   });
   return { config: deepFreeze(config), lastGood, secretsToMove: read.secretsToMove };
 }

@@ -25,6 +25,11 @@ const IQN =
   /^(iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[a-z0-9][a-z0-9.-]*(:[^\s",]+)?|eui\.[0-9A-F]{16}|naa\.([0-9A-F]{16}|[0-9A-F]{32}))$/;
 const ADDRESS = /^[0-9A-Fa-f.:]{2,45}$/;
 
+/** Of iSCSI-HA's loop, which there is none of. */
+const EVENT_DRIVEN: Options = {
+  deprecated: "DRBD, the target and the links tell of changes; every other look has a fixed period and a deadline",
+};
+
 export const STORAGE_PARAMETERS: readonly Parameter[] = [
   storage(
     "DRBD_RESOURCES",
@@ -86,10 +91,10 @@ export const STORAGE_PARAMETERS: readonly Parameter[] = [
     "the key that the hosts share with the witness (WITNESS)",
     { restart: true },
   ),
-  storage("MONITOR_DELAY", "10", seconds(1, 3600), "interval of the full storage pass"),
-  storage("MONITOR_MAX_STARTS", "5", integer(1, 10_000), "storage passes that may overrun"),
-  storage("MONITOR_KILLALL", "1", FLAG, "abort the stuck calls of a hung storage pass"),
-  storage("MONITOR_SCANRATE", "5", seconds(1, 3600), "retry while a storage pass still runs"),
+  storage("MONITOR_DELAY", "10", seconds(1, 3600), "no effect", EVENT_DRIVEN),
+  storage("MONITOR_MAX_STARTS", "5", integer(1, 10_000), "no effect", EVENT_DRIVEN),
+  storage("MONITOR_KILLALL", "1", FLAG, "no effect", EVENT_DRIVEN),
+  storage("MONITOR_SCANRATE", "5", seconds(1, 3600), "no effect", EVENT_DRIVEN),
   storage("ENABLE_LOGGING", "1", FLAG, "write the log of the storage part"),
   storage("MAIL_USE_SHARED_PARAMS", "1", FLAG, "use the mail parameters of the pool"),
   storage("MAIL_ON", "1", FLAG, "send e-mail (MAIL_USE_SHARED_PARAMS=0)"),

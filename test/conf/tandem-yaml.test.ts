@@ -28,7 +28,7 @@ test("every commented-out line is valid too, and shows the default", () => {
   const { config } = load(opened);
   assert.equal(config.peerPort, 7694);
   assert.equal(config.watchdogDevice, "/dev/watchdog");
-  assert.deepEqual(config.storage?.pass, { delayMs: 10_000, scanRateMs: 5000, maxStarts: 5, killAll: true });
+  assert.deepEqual(config.problems, []);
 });
 
 test("every storage parameter is shown in the example", () => {

@@ -185,6 +185,15 @@ test("the default shown for a timer is that of its profile", () => {
   assert.equal(shown.find((one) => one.name === "T_HB")?.initial, "0.25");
 });
 
+test("the loop of iSCSI-HA has no effect and warns where it was changed", () => {
+  const withDelay = (seconds: number): readonly string[] => {
+    const local = sampleFile(SAMPLE.replace("storage:\n", `storage:\n  MONITOR_DELAY: ${seconds}\n`));
+    return run({}, { local }).config.problems.map(describeProblem);
+  };
+  assert.match(withDelay(30)[0] ?? "", /storage\.MONITOR_DELAY: found 30, expected 10; it has no effect/);
+  assert.deepEqual(withDelay(10), []);
+});
+
 test("FENCE_HOST_FORGET=1 has no effect and warns", () => {
   assert.match(describeProblem(run({ FENCE_HOST_FORGET: "1" }).config.problems[0] ?? assert.fail()), /no effect/);
   assert.deepEqual(run({ FENCE_HOST_FORGET: "0" }).config.problems, []);

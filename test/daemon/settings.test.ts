@@ -120,7 +120,11 @@ const errorsOf = (settings: Settings): string =>
     .join("\n");
 
 const withDelay = (seconds: number): string => SAMPLE.replace("storage:\n", `storage:\n  MONITOR_DELAY: ${seconds}\n`);
-const delay = (settings: Settings): number | undefined => settings.config().storage?.pass.delayMs;
+const delay = (settings: Settings): number =>
+  1_000 *
+  Number(
+    settings.config().parameters.find(({ scope, name }) => scope === "storage" && name === "MONITOR_DELAY")?.value,
+  );
 
 test("a sound configuration: no problem, armed, and DRBD's own timings at hand for the inequalities", async () => {
   const { settings } = await started();

@@ -70,7 +70,6 @@ const PARAMETERS: readonly Partial<CoreConfig>[] = [
   { mayRestart: false },
   { rebootLoneHost: true },
   { isolatedVms: "wait" },
-  { watchdogUsed: false },
 ];
 
 export function planOf(seed: number, options: PlanOptions): Plan {
@@ -209,7 +208,7 @@ export function notSettled(world: World): string | undefined {
     if (state.durable.ha !== "on" || state.durable.peerHa !== "on") return `HA is not on for ${name}`;
     if (state.durable.flags.manual || state.durable.flags.maintenance)
       return `${name} is in manual mode or maintenance`;
-    if (!watchdog.armed && state.config.watchdogUsed) return `the watchdog of ${name} is not armed`;
+    if (!watchdog.armed) return `the watchdog of ${name} is not armed`;
     for (const resource of sim.resources) {
       const side = sideOf(sim.hosts[name], resource);
       if (!side.connected || side.disk !== "UpToDate") return `${resource} on ${name} is ${side.disk}, not in sync`;

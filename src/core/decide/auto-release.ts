@@ -55,10 +55,18 @@ export function autoReleaseRefusal(state: State, now: Instant): string | undefin
   return (
     hostLossForbidden(state) ??
     moveForbidden(state) ??
+    unwilling(state) ??
     releaseRefusal(state, now) ??
     flapRefusal(state, now) ??
     undefined
   );
+}
+
+/** D1: what the other host says of itself; the record of it here follows a moment later. */
+function unwilling({ peer }: State): string | undefined {
+  const flags = peer.body?.flags;
+  if (flags?.maintenance === true) return "the other host is in maintenance";
+  return flags?.manual === true ? "the other host is in manual mode" : undefined;
 }
 
 export function decideAutoRelease(turn: Turn): void {
@@ -74,7 +82,8 @@ export function decideAutoRelease(turn: Turn): void {
   }
   if (state.activity !== null || state.claim !== null || state.handover !== null || state.stopping !== null) return;
   if (now < state.retryAt || !inContact(state, now)) return;
-  if (state.following && moveForbidden(state) === undefined && releaseRefusal(state, now) === undefined) {
+  const mayFollow = (moveForbidden(state) ?? unwilling(state) ?? releaseRefusal(state, now)) === undefined;
+  if (state.following && mayFollow) {
     change(turn, { following: false });
     return begin(turn, { kind: "release", why: "the pool master moved to the other host (D17)", to: "peer" });
   }
