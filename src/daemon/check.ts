@@ -43,6 +43,8 @@ export interface CheckParts {
   /** Why packets of the other host were dropped lately; null: they were not. */
   readonly refused: () => string | null;
   readonly deviceExists: (path: string) => boolean;
+  /** The kernels that may be booted next (next-boot.ts). */
+  readonly nextBoot: () => Promise<Said>;
   /** Protected VMs that xapi would start by itself at boot. */
   readonly selfStarting: () => readonly string[];
 }
@@ -73,6 +75,7 @@ export const runChecks = (parts: CheckParts): Promise<readonly Check[]> =>
     ["watchdog", "watchdog", () => watchdog({ ...parts, ...guarded(parts.snapshot()) })],
     ["drbd", "DRBD resources", () => drbd(parts)],
     ["drbd-options", "DRBD's configuration", () => drbdOptions(parts)],
+    ["drbd-next-boot", "DRBD after the next boot", parts.nextBoot],
     ["target", "iSCSI target", () => target(parts)],
     ["floating-ip", "floating IP", () => floatingIp(parts)],
     ["iptables", "packet filter", () => tool(parts, "iptables", ["-w", "2", "-n", "-L", "INPUT"], "install iptables")],

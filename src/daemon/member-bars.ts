@@ -20,7 +20,7 @@ export interface MemberBarsParts {
 export interface MemberBars {
   /** Addresses that are barred now. */
   readonly addresses: () => readonly string[];
-  readonly forHands: Pick<Hands, "deadInitiators" | "targetWithout">;
+  readonly forHands: Pick<Hands, "targetSpec" | "deadInitiators" | "targetWithout">;
   bar(hostId: string): Promise<Result<"barred", string>>;
   /** Lifts the bars of hosts that are not dead any more. */
   follow(dead: readonly string[]): Promise<void>;
@@ -43,6 +43,7 @@ export function createMemberBars(parts: MemberBarsParts): MemberBars {
   return {
     addresses,
     forHands: {
+      targetSpec: parts.spec,
       deadInitiators: addresses,
       // They never get in, not for a moment.
       targetWithout: (out) => ({ ...parts.spec, allow: allowedWithout(parts.spec, out, hostAddresses) }),

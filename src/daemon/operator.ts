@@ -2,6 +2,7 @@
 // of the composition root that is about people.
 
 import { existsSync } from "node:fs";
+import { release } from "node:os";
 import { dirname } from "node:path";
 import { writePoolKeys } from "../act/pool/pool-config.ts";
 import { withPool } from "../act/pool/procedure.ts";
@@ -27,6 +28,7 @@ import { createFieldSwitch, ENABLED_KEY } from "./field-switch.ts";
 import { forgetReply } from "./forget-request.ts";
 import type { History } from "./history.ts";
 import { parseKept } from "./maintenance-cache.ts";
+import { installedKernels, nextBoot } from "./next-boot.ts";
 import { createMaintenance, type Maintenance } from "./maintenance.ts";
 import type { OutsideEvent, Snapshot } from "./messages.ts";
 import { MAINTENANCE_PATH } from "./paths.ts";
@@ -133,6 +135,13 @@ export function createOperator(parts: OperatorParts): Operator {
       disk: () => tryDisk(dirname(statePath), DISK_MS),
       refused: refused.why,
       deviceExists: existsSync,
+      nextBoot: () =>
+        nextBoot({
+          hasStorage: config().storage !== null,
+          running: release(),
+          installed: installedKernels,
+          exec: drivers.exec,
+        }),
       selfStarting: parts.selfStarting,
     });
   const control = createControl({

@@ -216,7 +216,6 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     withdrawn: new Set(),
     store,
     pool,
-    targetSpec: storage.target,
     vipSpec: storage.vip,
     peerInitiators: () => [config.peer.replication],
     ...bars.forHands,

@@ -102,6 +102,7 @@ const healthy: CheckParts = {
   disk: async () => ok({ freeBytes: 2 ** 30, writeMs: 12 }),
   refused: () => null,
   deviceExists: () => true,
+  nextBoot: async () => ({ outcome: "ok", found: "DRBD 8.4.11, in each of 2 installed kernels", next: "" }),
   selfStarting: () => [],
 };
 

@@ -45,10 +45,13 @@ export const TESTED_ELSEWHERE: Readonly<Record<number, { readonly what: string; 
     file: "test/config/local-file.test.ts",
   },
   38: { what: "a VM started by hand, or moving, during a failover", file: "test/act/pool/start-vm.test.ts" },
+  42: {
+    what: "an update pulls a kernel without DRBD's module, or with another DRBD: told before the reboot",
+    file: "test/daemon/next-boot.test.ts",
+  },
   39: { what: "memory short on the survivor", file: "test/core/decide/vms/capacity.test.ts" },
 };
 
 export const NOT_BUILT: Readonly<Record<number, string>> = {
   40: "an address of a host that changes is found at the next start of the daemon only; watched with issue 5, item 4",
-  42: "a preflight of DRBD's module for the kernel that the next boot loads; with issue 5, item 2",
 };
