@@ -2,6 +2,7 @@
 // seconds in a lab node. Quick enough to run before every start.
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
@@ -48,17 +49,18 @@ const noDevtools: Plugin = {
 };
 
 /**
- * Imported as ES modules, node:http and node:https are asked for everything they export, and so load Node's fetch and
- * WebSocket: 4 MB that nobody here uses. Required they load what is used.
+ * Imported as an ES module, a part of Node is asked for everything it exports, and so loads what it would load late:
+ * node:http the fetch and the WebSocket (4 MB), node:util the comparer of assert and the terminal's colours. Asked for as
+ * an object it gives what is used.
  */
-const plainHttp: Plugin = {
-  name: "plain-http",
+const plainBuiltins: Plugin = {
+  name: "plain-builtins",
   setup(building) {
-    building.onResolve({ filter: /^(node:)?https?$/ }, ({ kind, path }) =>
-      kind === "import-statement" ? { path, namespace: "required" } : undefined,
+    building.onResolve({ filter: /^(node:)?[a-z_/0-9]+$/ }, ({ kind, path }) =>
+      kind === "import-statement" && isBuiltin(path) ? { path, namespace: "builtin" } : undefined,
     );
-    building.onLoad({ filter: /./, namespace: "required" }, ({ path }) => ({
-      contents: `module.exports = require(${JSON.stringify(path)});`,
+    building.onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
     }));
   },
 };
@@ -80,7 +82,7 @@ export async function buildAll(only: readonly string[] = Object.keys(entries)): 
     logLevel: "error",
     // What ssh2 uses when a compiler was there at install; the same in JavaScript is always there.
     external: ["*.node", "cpu-features"],
-    plugins: [apart, noDevtools, plainHttp],
+    plugins: [apart, noDevtools, plainBuiltins],
     // React has a second body for its developers, with other names and three times the text.
     define: { "process.env.NODE_ENV": '"production"' },
     // Read and compiled at every start, in a node where that costs seconds; names stay for the sake of stack traces.

@@ -1,7 +1,7 @@
 // /etc/tandem/tandem.yaml, text to checked values: who the hosts are, what the storage is, what this host overrides.
 // Pure: reads no file. Reports every problem at once; a file with an error yields nothing at all.
 
-import * as z from "zod";
+import * as z from "zod/mini";
 import { err, ok, type Result } from "../util/result.ts";
 import type { HostEntry } from "./config.ts";
 import type { Inventory } from "./inventory.ts";
@@ -83,7 +83,10 @@ function readParameters(
 }
 
 function readLuns(report: Report, raw: unknown): readonly LunEntry[] {
-  const parsed = z.array(lunSchema, said("a list of LUNs")).min(1, said("at least one LUN")).safeParse(raw);
+  const parsed = z
+    .array(lunSchema, said("a list of LUNs"))
+    .check(z.minLength(1, said("at least one LUN")))
+    .safeParse(raw);
   if (!parsed.success) {
     reportShape(report, raw, parsed.error.issues, ["storage", "LUNS"]);
     return [];

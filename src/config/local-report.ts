@@ -1,6 +1,6 @@
 // What is wrong with a local file: every problem with its path and line.
 
-import type * as z from "zod";
+import type * as z from "zod/mini";
 import { quote, type Problem } from "./problem.ts";
 import { nearestName } from "./suggest.ts";
 import type { Path, YamlText } from "./yaml-text.ts";

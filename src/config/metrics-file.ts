@@ -2,7 +2,7 @@
 // Reports every problem at once; a file with an error yields nothing at all.
 
 import { isIP } from "node:net";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { err, ok, type Result } from "../util/result.ts";
 import { said } from "./local-schema.ts";
 import type { Problem } from "./problem.ts";
@@ -23,28 +23,31 @@ export interface MetricsConfig {
 export const SOCKET_ALONE: MetricsConfig = { listen: [], tls: null, login: null };
 
 const place = "an address and a port, such as 192.168.1.241:9664 or [::]:9664";
-const path = z.string(said("an absolute path")).regex(/^\/[A-Za-z0-9_./-]+$/, said("an absolute path"));
+const path = z.string(said("an absolute path")).check(z.regex(/^\/[A-Za-z0-9_./-]+$/, said("an absolute path")));
 const shape = z.strictObject(
   {
-    listen: z
-      .preprocess(
-        (value) => (typeof value === "string" ? [value] : value),
+    listen: z._default(
+      z.pipe(
+        z.transform((value: unknown) => (typeof value === "string" ? [value] : value)),
         z.array(
-          z.string(said(place)).refine((text) => isIP(parseHostPort(text)?.host ?? "") !== 0, said(place)),
+          z.string(said(place)).check(z.refine((text) => isIP(parseHostPort(text)?.host ?? "") !== 0, said(place))),
           said(place),
         ),
-      )
-      .default([]),
-    tls: z.strictObject({ certificate: path, key: path }, said("certificate and key")).optional(),
-    user: z
-      .string(said("a name without colon"))
-      .regex(/^[^:\s]{1,64}$/, said("a name without colon"))
-      .optional(),
-    password: z
-      .string(said("a password of 8 characters or more"))
-      .min(8, said("a password of 8 characters or more"))
-      .max(256, said("a password of at most 256 characters"))
-      .optional(),
+      ),
+      [],
+    ),
+    tls: z.optional(z.strictObject({ certificate: path, key: path }, said("certificate and key"))),
+    user: z.optional(
+      z.string(said("a name without colon")).check(z.regex(/^[^:\s]{1,64}$/, said("a name without colon"))),
+    ),
+    password: z.optional(
+      z
+        .string(said("a password of 8 characters or more"))
+        .check(
+          z.minLength(8, said("a password of 8 characters or more")),
+          z.maxLength(256, said("a password of at most 256 characters")),
+        ),
+    ),
   },
   said("listen, tls, user and password"),
 );

@@ -2,7 +2,7 @@
 // which keys. Pure. Reports every problem at once; a file with an error yields nothing at all.
 
 import { isIP } from "node:net";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { PeerKey } from "../drivers/peer/keys.ts";
 import { witnessKey } from "../drivers/witness/keys.ts";
 import { err, ok, type Result } from "../util/result.ts";
@@ -30,39 +30,39 @@ const place = "an address and a port, such as 0.0.0.0:7695 or [::]:7695";
 
 const shape = z.strictObject(
   {
-    listen: z
-      .preprocess(
-        listOf,
+    listen: z._default(
+      z.pipe(
+        z.transform(listOf),
         z
           .array(
-            z.string(said(place)).refine((text) => isIP(parseHostPort(text)?.host ?? "") !== 0, said(place)),
+            z.string(said(place)).check(z.refine((text) => isIP(parseHostPort(text)?.host ?? "") !== 0, said(place))),
             said(place),
           )
-          .min(1, said(place)),
-      )
-      .default(["0.0.0.0:7695"]),
-    state: z
-      .string(said("an absolute path"))
-      .regex(/^\/[A-Za-z0-9_./-]+$/, said("an absolute path"))
-      .default("/var/lib/tandem-witness/grants.json"),
+          .check(z.minLength(1, said(place))),
+      ),
+      ["0.0.0.0:7695"],
+    ),
+    state: z._default(
+      z.string(said("an absolute path")).check(z.regex(/^\/[A-Za-z0-9_./-]+$/, said("an absolute path"))),
+      "/var/lib/tandem-witness/grants.json",
+    ),
     pools: z
       .array(
         z.strictObject(
           {
-            uuid: z.string(said("a UUID")).toLowerCase().regex(UUID_PATTERN, said("a UUID")),
-            keys: z.preprocess(
-              listOf,
+            uuid: z.string(said("a UUID")).check(z.toLowerCase(), z.regex(UUID_PATTERN, said("a UUID"))),
+            keys: z.pipe(
+              z.transform(listOf),
               z
                 .array(z.string(said("a key")), said("one key, or two during an exchange"))
-                .min(1)
-                .max(2),
+                .check(z.minLength(1), z.maxLength(2)),
             ),
           },
           said("a pool with uuid and keys"),
         ),
         said("a list of pools"),
       )
-      .min(1, said("at least one pool")),
+      .check(z.minLength(1, said("at least one pool"))),
   },
   said("listen, state and pools"),
 );

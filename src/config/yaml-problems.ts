@@ -1,6 +1,6 @@
 // What a schema found wrong in a YAML file, as problems a person can mend. Never quotes a value: it may be a secret.
 
-import type * as z from "zod";
+import type * as z from "zod/mini";
 import type { Problem } from "./problem.ts";
 import type { Path, YamlText } from "./yaml-text.ts";
 
@@ -20,7 +20,7 @@ export const problemsAt =
     action,
   });
 
-export function schemaProblems({ issues }: z.ZodError, problem: MakeProblem): readonly Problem[] {
+export function schemaProblems({ issues }: z.core.$ZodError, problem: MakeProblem): readonly Problem[] {
   return issues.map((issue) => {
     const path = issue.path.filter((step) => typeof step !== "symbol");
     if (issue.code !== "unrecognized_keys") return problem(path, "something else", issue.message, "correct it");

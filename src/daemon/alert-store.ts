@@ -1,7 +1,7 @@
 // What alerts remember over a restart: who was told what, and what still waits for its server. One small file; a disk that is
 // full or broken is told once, and memory goes on without it.
 
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { JsonCache } from "../drivers/store/json-cache.ts";
 import { createJsonCache } from "../drivers/store/json-cache.ts";
 import type { Notice, Screen } from "./alert-screen.ts";

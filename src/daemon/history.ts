@@ -3,7 +3,7 @@
 
 import { mkdir, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { Failover } from "../drivers/control/answers.ts";
 import { writeAtomically } from "../drivers/store/atomic-write.ts";
 import { failoversOf, judgeLine, type HistoryLine } from "./failovers.ts";

@@ -1,6 +1,6 @@
 // What is kept on disk of a maintenance that was begun.
 
-import * as z from "zod";
+import * as z from "zod/mini";
 
 /** Kept on disk from the first step to the end of "off". */
 export interface KeptMaintenance {

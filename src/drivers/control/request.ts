@@ -1,12 +1,13 @@
 // Turns one line of the control socket into a ControlRequest. Refuses everything else with a sentence; never guesses.
 
-import * as z from "zod";
+import * as z from "zod/mini";
+import "../../util/zod-words.ts";
 import { err, ok } from "../../util/result.ts";
 import type { Result } from "../../util/result.ts";
 import type { ControlRequest } from "./port.ts";
 
-const name = z.string().min(1).max(256);
-const value = z.string().max(16_384);
+const name = z.string().check(z.minLength(1), z.maxLength(256));
+const value = z.string().check(z.maxLength(16_384));
 const values = z.record(name, value);
 
 const requestSchema = z.discriminatedUnion("kind", [
@@ -16,7 +17,7 @@ const requestSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("disable"), force: z.boolean() }),
   z.strictObject({ kind: z.literal("manual"), on: z.boolean(), force: z.boolean() }),
   z.strictObject({ kind: z.literal("maintenance"), on: z.boolean(), returnVms: z.boolean() }),
-  z.strictObject({ kind: z.literal("become-primary"), force: z.boolean(), peerName: name.nullable() }),
+  z.strictObject({ kind: z.literal("become-primary"), force: z.boolean(), peerName: z.nullable(name) }),
   z.strictObject({ kind: z.literal("become-secondary") }),
   z.strictObject({ kind: z.literal("switch"), storageOnly: z.boolean() }),
   z.strictObject({ kind: z.literal("confirm-peer-off"), peerName: name }),
@@ -34,12 +35,12 @@ const requestSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("set-vm-ha"), vm: name, on: z.boolean() }),
   z.strictObject({ kind: z.literal("check") }),
   z.strictObject({ kind: z.literal("email") }),
-  z.strictObject({ kind: z.literal("raise-alert"), text: z.string().min(1).max(2_000) }),
+  z.strictObject({ kind: z.literal("raise-alert"), text: z.string().check(z.minLength(1), z.maxLength(2_000)) }),
   z.strictObject({ kind: z.literal("clear-alerts") }),
   z.strictObject({ kind: z.literal("replug") }),
   z.strictObject({ kind: z.literal("explain") }),
   z.strictObject({ kind: z.literal("metrics") }),
-  z.strictObject({ kind: z.literal("history"), limit: z.int().min(1).max(1000) }),
+  z.strictObject({ kind: z.literal("history"), limit: z.int().check(z.gte(1), z.lte(1000)) }),
 ]);
 
 /** The error is a whole sentence for the reply. A request that carries a parameter value is never quoted: it may be a secret. */

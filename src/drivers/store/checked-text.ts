@@ -4,7 +4,8 @@
 //   crc32 1a2b3c4d
 
 import { crc32 } from "node:zlib";
-import * as z from "zod";
+import * as z from "zod/mini";
+import "../../util/zod-words.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 
 /** What stands in the file besides the data: another program's or another release's file is refused. */
@@ -52,7 +53,7 @@ export function decodeChecked({ format, version }: TextFormat, content: string):
 }
 
 /** The first field that is wrong. */
-export function firstProblem(error: z.ZodError): string {
+export function firstProblem(error: z.core.$ZodError): string {
   const issue = error.issues[0];
   return issue === undefined ? "an invalid record" : `${issue.path.join(".") || "record"}: ${issue.message}`;
 }

@@ -1,7 +1,7 @@
 // The durable record between data and text. Pure. Reads it whole or not at all: no field is ever filled in;
 // one that came later may be absent and says so.
 
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { DurableRecord } from "../../core/model/durable.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import { decodeChecked, encodeChecked, firstProblem } from "./checked-text.ts";
@@ -10,11 +10,11 @@ const format = { format: "tandem-state", version: 1 };
 /** Far above a record of a hundred resources. */
 export const largestRecordBytes = 64 * 1024;
 
-const name = z
-  .string()
-  .regex(/^[A-Za-z0-9_.:-]{1,64}$/)
-  .refine((text) => text !== "__proto__");
-const counter = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const name = z.string().check(
+  z.regex(/^[A-Za-z0-9_.:-]{1,64}$/),
+  z.refine((text) => text !== "__proto__"),
+);
+const counter = z.int().check(z.gte(0), z.lte(Number.MAX_SAFE_INTEGER));
 const flags = z.strictObject({ manual: z.boolean(), maintenance: z.boolean() });
 const ha = z.enum(["on", "off", "leaving"]);
 
@@ -26,12 +26,12 @@ const recordShape = z.strictObject({
   peerHa: ha,
   peerFlags: flags,
   epoch: counter,
-  owner: name.nullable(),
+  owner: z.nullable(name),
   solo: z.record(name, z.boolean()),
-  lastSync: z.record(name, z.number().int().min(-1).max(Number.MAX_SAFE_INTEGER)),
+  lastSync: z.record(name, z.int().check(z.gte(-1), z.lte(Number.MAX_SAFE_INTEGER))),
   takeovers: counter,
-  yields: z.boolean().optional(),
-}) satisfies z.ZodType<DurableRecord>;
+  yields: z.optional(z.boolean()),
+}) satisfies z.ZodMiniType<DurableRecord>;
 
 /** The text of a record; the error names the first field that is wrong (a bug of the caller, kept off the disk). */
 export function encodeRecord(record: DurableRecord): Result<string, string> {
