@@ -395,3 +395,26 @@ test("a host that does not serve gives back a device that a filling ended half-w
   assert.ok(orders(true).includes("target-withdraw"));
   assert.ok(!orders(false).includes("target-withdraw"));
 });
+
+test("a bring-up that ended between the disk and the connection is finished; a resource that came up is left alone", () => {
+  const before = servingWorld().state("b");
+  const view = before.drbd.kind === "known" ? before.drbd.value[R] : undefined;
+  assert.ok(view !== undefined);
+  let now = before.lastTick + 10;
+  const alone = known({ [R]: { ...view, connection: "StandAlone" as const, replication: "Off" as const } }, now);
+  const connects = (actions: readonly Action[]): boolean => actions.some((a) => a.kind === "drbd-connect");
+  assert.equal(connects(step(before, { kind: "drbd", views: alone }, now).actions), false, "an operator's wish");
+
+  const down = step(before, { kind: "drbd", views: known({}, now) }, now);
+  const order = down.actions.find((a) => a.kind === "drbd-up");
+  assert.ok(order !== undefined);
+  const attached = step(down.state, { kind: "drbd", views: alone }, now + 5);
+  assert.equal(connects(attached.actions), false, "it is still on its way");
+  const failed = step(attached.state, { kind: "result", id: order.id, ok: false, detail: "5 seconds" }, now + 10);
+  assert.equal(connects(failed.actions), true);
+
+  now += 1_000;
+  const connected = step(failed.state, { kind: "drbd", views: before.drbd }, now);
+  const later = step(connected.state, { kind: "drbd", views: alone }, now + 60_000);
+  assert.equal(connects(later.actions), false, "from then on StandAlone is DRBD's own word");
+});

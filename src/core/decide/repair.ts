@@ -43,7 +43,7 @@ export function repair(turn: Turn): void {
   const drbd = valueOf(state.drbd);
   if (drbd !== undefined) {
     for (const resource of state.config.resources) {
-      if (drbd[resource] === undefined) mend(turn, `bring up ${resource}`, { kind: "drbd-up", resource });
+      if (drbd[resource] === undefined) mend(turn, bringingUp(resource), { kind: "drbd-up", resource });
     }
   }
   reconnect(turn);
@@ -112,9 +112,12 @@ function settled(state: State, body: HeartbeatBody): boolean {
   return mine !== undefined && !mine.some((d) => body.domains.includes(d.uuid));
 }
 
+const bringingUp = (resource: string): string => `bring up ${resource}`;
+
 /**
  * An outdate by consent gives the connection up, and may fail after that; an owner gave it up when the old one came back as
- * Primary, and takes it up when that one is Secondary. StandAlone in any other case is a split brain or an operator's wish.
+ * Primary, and takes it up when that one is Secondary. A bring-up that failed may have ended between the disk and the
+ * connection. StandAlone in any other case is a split brain or an operator's wish.
  */
 function reconnect(turn: Turn): void {
   const { state, now } = turn;
@@ -123,13 +126,18 @@ function reconnect(turn: Turn): void {
   for (const resource of state.config.resources) {
     const v = view(state, resource);
     const givenUp = !nothing && turn.state.repairs[outdating(resource)]?.id === -1;
+    const halfUp = !nothing && turn.state.repairs[bringingUp(resource)]?.id === -1;
     if (givenUp && v?.connection === "Connected") forget(turn, outdating(resource));
+    // From here on StandAlone is DRBD's own word again.
+    if (halfUp && v !== undefined && v.connection !== "StandAlone") forget(turn, bringingUp(resource));
     if (v?.connection !== "StandAlone") continue;
     const theirs = inContact(state, now) ? state.peer.body?.resources[resource] : undefined;
     const behind = v.disk === "Outdated" || v.disk === "Inconsistent";
     // An owner may have given it up too: by an order to outdate that hung while the storage was handed to it.
-    const mayOwn = state.durable.solo[resource] === true || ((givenUp || behind) && !serving(state));
-    const wanted = isOwner(state) ? mayOwn && theirs?.role === "Secondary" && !peerClaims(state) : behind || givenUp;
+    const mayOwn = state.durable.solo[resource] === true || ((givenUp || halfUp || behind) && !serving(state));
+    const wanted = isOwner(state)
+      ? mayOwn && theirs?.role === "Secondary" && !peerClaims(state)
+      : behind || givenUp || halfUp;
     if (wanted) mend(turn, `connect ${resource}`, { kind: "drbd-connect", resource });
   }
 }
