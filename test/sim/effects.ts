@@ -89,7 +89,14 @@ export function startEffect(sim: Sim, h: Host, action: Effect): void {
   sim.after(begins + takes - sim.now, () =>
     whenHandsAwake(sim, h, () => {
       if (!same()) return;
-      if (fault === "fails") return report("made to fail");
+      if (fault === "fails") {
+        // drbdadm gave up between the disk and the connection.
+        if (action.kind === "drbd-up") {
+          Object.assign(sideOf(h, action.resource), { up: true, standAlone: true });
+          drbdChanged(sim, h, true);
+        }
+        return report("made to fail");
+      }
       const hung = `${boots} ${lane}`;
       // The door to other programs starts nothing in a lane whose last process is not gone yet (drivers/exec).
       if (lane === "drbd" && (h.hung.get(hung) ?? 0) > 0) return report("an earlier command hangs");
