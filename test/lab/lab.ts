@@ -221,8 +221,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 /** By the host's own systemd, which stops what runs there in its order; the kernel ends by itself. */
 async function systemdShutdown(lab: Lab, node: NodeName, how: "announced" | "reboot"): Promise<void> {
   const verb = how === "reboot" ? "reboot" : "poweroff";
-  // What is written from here on outlives the boot; no service of these nodes asks for it.
-  await lab.must(node, `journalctl --flush && systemctl --no-block ${verb}`);
+  await lab.must(node, `systemctl --no-block ${verb}`);
   for (const until = Date.now() + SHUTDOWN_MS; lab.nodes[node].powered(); await delay(100))
     if (Date.now() > until) throw new Error(`${node} is still up ${SHUTDOWN_MS / 1000} s after systemctl ${verb}`);
 }

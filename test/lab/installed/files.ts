@@ -19,6 +19,16 @@ exec /usr/lib/systemd/systemd
 `;
 }
 
+/** A word on the node's console, which its machine keeps: what a host writes in its last second is on no disk. */
+const tell = (what: string): string => `echo "<2>lab: ${what}" > /dev/kmsg`;
+
+/** The lines that `stopOrder` looks for. */
+export const STOPS = {
+  tandemd: "tandemd has stopped",
+  xapi: "xapi begins to stop",
+  network: "the network begins to stop",
+};
+
 /** After the lab's agent: the network goes away at the end of a shutdown, after everything that is ordered behind it. */
 const NETWORK = `[Unit]
 Description=The node's networks (stands for a dom0's xcp-networkd)
@@ -29,7 +39,7 @@ Conflicts=shutdown.target
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/true
-ExecStop=/bin/sh -c 'ip link set mgmt down; ip link set repl down'
+ExecStop=/bin/sh -c '${tell(STOPS.network)}; ip link set mgmt down; ip link set repl down'
 `;
 
 const agent = (command: string): string => `[Unit]
@@ -48,6 +58,7 @@ Description=XAPI, simulated
 After=network.target xcp-networkd.service
 [Service]
 ExecStart=${command}
+ExecStop=/bin/sh -c '${tell(STOPS.xapi)}'
 Environment=MALLOC_ARENA_MAX=1 NODE_COMPILE_CACHE=/var/cache/lab
 Restart=always
 RestartSec=250ms
@@ -70,6 +81,7 @@ export function installedFiles({ node, dist, nodeBinary, xapiCommand }: Installe
     [`${UNITS}/xcp-networkd.service`, NETWORK],
     [`${UNITS}/lab-agent.service`, agent(agentCommand(node, dist, nodeBinary))],
     [`${UNITS}/xapi.service`, xapi(xapiCommand.join(" "))],
+    [`${UNITS}/tandemd.service.d/lab.conf`, `[Service]\nExecStopPost=/bin/sh -c '${tell(STOPS.tandemd)}'\n`],
     [`${UNITS}/multi-user.target.d/lab.conf`, "[Unit]\nWants=xcp-networkd.service lab-agent.service xapi.service\n"],
     ["/lab/services.json", JSON.stringify(["xapi", "tandemd"].map((name) => ({ name, unit: `${name}.service` })))],
     ["/var/log/lab/.keep", ""],
@@ -80,8 +92,7 @@ export function installedFiles({ node, dist, nodeBinary, xapiCommand }: Installe
     ["/etc/systemd/system.conf", "[Manager]\nRebootWatchdogSec=0\nShowStatus=no\n"],
     [
       "/etc/systemd/journald.conf",
-      // What was written while the host went down is looked at after its next boot.
-      "[Journal]\nStorage=persistent\nSystemMaxUse=16M\nReadKMsg=no\nAudit=no\nForwardToSyslog=no\n",
+      "[Journal]\nStorage=volatile\nRuntimeMaxUse=8M\nReadKMsg=no\nAudit=no\nForwardToSyslog=no\n",
     ],
     // A data base of its own: what the machine below has installed is not installed on this host.
     ["/etc/rpm/macros", "%_dbpath /var/lib/lab-rpm\n"],
