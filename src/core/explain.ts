@@ -30,6 +30,7 @@ import {
   serving,
   silenceMs,
   stretch,
+  unheard,
   takeAfterMs,
   suspended,
 } from "./facts.ts";
@@ -101,6 +102,10 @@ const solo: Clause = (state, now) => {
   if (!isOwner(state) || !suspended(state) || inContact(state, now)) return undefined;
   if (state.solo !== null || commitProof(state, now) !== undefined)
     return because("D4", "I/O waits for the durable record that the other copy is barred");
+  if (unheard(state)) {
+    const since = "I/O waits for the first word of the other host: this daemon cannot know since when it is silent";
+    return because("D10", `${since}; if that host is off, 'iscsi-cfg confirm-peer-off' lets the I/O go on`);
+  }
   const left = deadAfterMs(state, now) - episodeMs(state, now);
   if (left > 0) return because("D4", "I/O waits for more silence of the other host before it may go on alone", left);
   if (state.fence.pending !== null)

@@ -56,6 +56,12 @@ export const heldThroughout = (state: State): boolean =>
   !isSolo(state) &&
   everyView(state, (v) => v?.role === "Primary");
 
+/**
+ * No word of the other host since this daemon started, and no proof of how long it was silent before: for such a daemon no
+ * outage begins, so nothing but that word, or a person's, lets suspended I/O go on (D10).
+ */
+export const unheard = (state: State): boolean => state.peer.contactAt === null && !state.suspected;
+
 /** DRBD has at least one established connection to the peer's kernel. */
 export const drbdConnected = (state: State): boolean => someView(state, (v) => v?.connection === "Connected");
 

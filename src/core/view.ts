@@ -14,6 +14,7 @@ import {
   silenceMs,
   suspended,
   takeAfterMs,
+  unheard,
   voteHeld,
   votePasses,
 } from "./facts.ts";
@@ -77,6 +78,7 @@ export function waitingFor(state: State, now: Instant): string {
     const proof = commitProof(state, now);
     if (proof !== undefined) return "the durable record";
     const { dead } = state.config.timers;
+    if (unheard(state)) return "the first word of the other host, or 'iscsi-cfg confirm-peer-off' if it is off";
     if (episodeMs(state, now) < dead) return `${seconds(dead - episodeMs(state, now))} more of silence`;
     if (state.config.policy === "witness")
       return leaseLeftMs(state, now) > 0 ? "the witness's grant" : "the other host";

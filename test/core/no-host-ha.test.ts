@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ownVmsRefusal } from "../../src/core/decide/own-vms.ts";
+import { explain } from "../../src/core/explain.ts";
 import { planOf, runPlan, SIMULATED_POLICIES } from "../sim/schedule.ts";
 import { R, servingWorld, type World, type WorldOptions } from "../sim/world.ts";
 import { cut, mend } from "./mutation.ts";
@@ -62,6 +63,26 @@ describe("without host HA", () => {
       assert.deepEqual(world.violations, []);
     });
   }
+
+  for (const policy of ["vote", "witness"] as const)
+    test(`${policy}: a daemon that starts anew as the other host dies holds the I/O, and says what lets it go on`, () => {
+      const world = profile({ policy });
+      world.killDaemon("a");
+      world.powerOff("b");
+      world.run(300);
+      world.startDaemon("a");
+      world.run(60_000);
+      assert.equal(world.serving("a"), false);
+      const state = world.state("a");
+      const told = [
+        ...explain(state, state.lastTick).map(({ sentence }) => sentence),
+        ...world.log.flatMap(({ event, detail }) => (event === "alert.raised" ? [detail] : [])),
+      ];
+      assert.equal(told.filter((text) => text.includes("iscsi-cfg confirm-peer-off")).length, 2, told.join("\n"));
+      world.command("a", { kind: "confirm-peer-off" });
+      world.until("I/O goes on", () => world.serving("a"), 5_000);
+      assert.deepEqual(world.violations, []);
+    });
 
   test("a host that is cut off keeps its VMs and its power: nobody acts in its place", () => {
     for (const host of ["a", "b"] as const) {
