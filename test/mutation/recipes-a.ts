@@ -153,7 +153,7 @@ export const A_RECIPES: readonly Recipe[] = [
     plan: plan(
       "strict",
       [
-        { at: 9_700, kind: "action", host: "b", effect: "drbd-up", fault: "fails", always: true, ms: 9_000 },
+        { at: 9_700, kind: "action", host: "b", effect: "drbd-up", fault: "late", always: true, ms: 9_000 },
         { at: 9_900, kind: "resource-down", host: "b", resource: "iscsi2" },
         { at: 10_000, kind: "both-links-loss", host: "a", ms: 12_000 },
       ],
