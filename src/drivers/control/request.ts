@@ -1,7 +1,7 @@
 // Turns one line of the control socket into a ControlRequest. Refuses everything else with a sentence; never guesses.
 
 import * as z from "zod/mini";
-import "../../util/zod-words.ts";
+import "../zod-words.ts";
 import { err, ok } from "../../util/result.ts";
 import type { Result } from "../../util/result.ts";
 import type { ControlRequest } from "./port.ts";

@@ -5,7 +5,7 @@
 
 import { crc32 } from "node:zlib";
 import * as z from "zod/mini";
-import "../../util/zod-words.ts";
+import "../zod-words.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 
 /** What stands in the file besides the data: another program's or another release's file is refused. */
