@@ -104,12 +104,13 @@ export function createPlugWatch(parts: PlugWatchParts): PlugWatch {
       const now = parts.now();
       const before = served;
       served = serves();
-      if (served === null || valueOf(parts.view()) === undefined || busy) return;
+      // Also while nothing can be seen: a toolstack that restarts meanwhile tries to plug, and may fail.
       if (served !== before) {
         attempts = 0;
         settled = false;
         nextAt = now + (ATTEMPTS_MS[0] ?? 0);
       }
+      if (served === null || valueOf(parts.view()) === undefined || busy) return;
       const bad = plugs().filter((one) => one.state !== "plugged");
       if (bad.length === 0) {
         if (badSince !== null || !settled) alerts.clear(PLUG_ALERT);

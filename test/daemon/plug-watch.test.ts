@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { describePoolFailure, type PoolContext } from "../../src/act/pool/procedure.ts";
 import type { Config } from "../../src/config/config.ts";
-import { known } from "../../src/core/model/observation.ts";
+import { known, unknown } from "../../src/core/model/observation.ts";
 import type { Snapshot } from "../../src/daemon/messages.ts";
 import { ATTEMPTS_MS, createPlugWatch, PLUG_ALERT, type PlugWatch } from "../../src/daemon/plug-watch.ts";
 import type { SessionFound } from "../../src/drivers/iscsi-initiator/sessions.ts";
@@ -22,6 +22,7 @@ class World {
   session: SessionFound = "in";
   serving = true;
   maintenance = false;
+  readable = true;
   readonly calls: string[] = [];
   alert: string | null = null;
   readonly watch: PlugWatch;
@@ -43,7 +44,7 @@ class World {
           inContact: false,
           state: { durable: { flags: { maintenance: this.maintenance } } },
         }) as unknown as Snapshot,
-      view: () => known(this.#view(), 0),
+      view: () => (this.readable ? known(this.#view(), 0) : unknown("xapi restarts", 0)),
       findSession: (iqn) => (iqn === IQN ? this.session : "unknown"),
       async perform(work, permitted = () => true) {
         const done = await work({ ...context, permitted });
@@ -129,6 +130,22 @@ describe("storage that is not plugged", () => {
     await world.seconds(10);
     assert.equal(world.calls.length, ATTEMPTS_MS.length + 1);
     assert.equal(world.attached, true);
+  });
+
+  it("is tried again when the toolstack restarted in an outage, whose plugging at its start failed", async () => {
+    const world = new World();
+    world.attached = true;
+    await world.seconds(5);
+    world.serving = false;
+    world.readable = false;
+    await world.seconds(5);
+    world.attached = false;
+    world.serving = true;
+    await world.seconds(5);
+    world.readable = true;
+    await world.seconds(20);
+    assert.deepEqual(world.calls, ["PBD.plug p1"]);
+    assert.equal(world.alert, null);
   });
 
   it("is left to a person who unplugged it later, and told", async () => {
