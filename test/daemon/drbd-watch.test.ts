@@ -8,19 +8,9 @@ import { startDrbdWatch } from "../../src/daemon/drbd-watch.ts";
 import type { OutsideEvent } from "../../src/daemon/messages.ts";
 import type { DriverError } from "../../src/drivers/driver-error.ts";
 import { err, ok, type Result } from "../../src/util/result.ts";
+import { sampleView } from "../drivers/drbd/sample-view.ts";
 
-const CONNECTED: DrbdView = {
-  role: "Primary",
-  disk: "UpToDate",
-  connection: "Connected",
-  replication: "Established",
-  peerRole: "Secondary",
-  peerDisk: "UpToDate",
-  suspended: false,
-  outOfSyncKiB: 0,
-  donePercent: null,
-  generation: null,
-};
+const CONNECTED = sampleView();
 const LOST: DrbdView = { ...CONNECTED, connection: "Connecting", replication: "Off", peerDisk: "DUnknown" };
 const LOOK_MS = 30;
 

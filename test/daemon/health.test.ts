@@ -5,23 +5,11 @@ import { known } from "../../src/core/model/observation.ts";
 import { initialState } from "../../src/core/model/state.ts";
 import { conditions, createHealthTeller, type HealthSigns } from "../../src/daemon/health.ts";
 import { R, testConfig, testRecord } from "../sim/settings.ts";
-
-const connected: DrbdView = {
-  role: "Primary",
-  disk: "UpToDate",
-  connection: "Connected",
-  replication: "Established",
-  peerRole: "Secondary",
-  peerDisk: "UpToDate",
-  suspended: false,
-  outOfSyncKiB: null,
-  donePercent: null,
-  generation: null,
-};
+import { sampleView } from "../drivers/drbd/sample-view.ts";
 
 function signs(view: Partial<DrbdView>, patch: Partial<HealthSigns> = {}): HealthSigns {
   const fresh = initialState(testConfig("a", "vote"), testRecord("a"), "boot", 1, 0);
-  const state = { ...fresh, drbd: known({ [R]: { ...connected, ...view } }, 0) };
+  const state = { ...fresh, drbd: known({ [R]: sampleView(view) }, 0) };
   const heuristics = [{ address: "192.0.2.1", answering: true }];
   return { state, inContact: true, heuristics, management: true, refused: null, ...patch };
 }

@@ -13,6 +13,7 @@ import { show } from "../../src/setup/plan/step.ts";
 import { openFirewall, rulesOf } from "../../src/setup/texts/firewall.ts";
 import { editLvm } from "../../src/setup/texts/lvm.ts";
 import { ANSWERS, BLANK_DISK, facts, files, IPTABLES, LVM_CONF, RECORD, SECRET, XCP1, XCP2 } from "./samples.ts";
+import { sampleView } from "../drivers/drbd/sample-view.ts";
 
 const [self, peer] = ANSWERS.hosts;
 const checks = (changes: Partial<HostFacts>): ReadonlyMap<string, Check> =>
@@ -24,18 +25,7 @@ const WELL: Partial<HostFacts> = {
     "/etc/drbd.d/iscsi1.res": "",
   }),
   services: [{ unit: "drbd", isEnabled: false, isActive: true }],
-  view: {
-    role: "Primary",
-    disk: "UpToDate",
-    connection: "Connected",
-    replication: "Established",
-    peerRole: "Secondary",
-    peerDisk: "UpToDate",
-    suspended: false,
-    outOfSyncKiB: 0,
-    donePercent: null,
-    generation: null,
-  },
+  view: sampleView(),
 };
 
 test("a host as a setup leaves it passes every check", () => {

@@ -14,25 +14,14 @@ import { err, ok, type Result } from "../../src/util/result.ts";
 import { exited, scriptedExec, type ScriptedExec } from "../drivers/exec/scripted-exec.ts";
 import { storageChecks } from "../../src/setup/checks.ts";
 import { ANSWERS, facts, RECORD } from "./samples.ts";
+import { sampleView } from "../drivers/drbd/sample-view.ts";
 
 const LOOK = "drbdsetup events2 --now --statistics";
 const SILENT: ExecResult = { kind: "timeout", afterMs: 30_000, pid: 1 };
 const CLOCK = { now: () => 0, wallMs: () => 0, sleep: () => Promise.resolve() };
 const [SELF, PEER] = ANSWERS.hosts;
 
-const view = (change: Partial<DrbdView> = {}): DrbdView => ({
-  role: "Secondary",
-  disk: "UpToDate",
-  connection: "Connected",
-  replication: "Established",
-  peerRole: "Secondary",
-  peerDisk: "UpToDate",
-  suspended: false,
-  outOfSyncKiB: null,
-  donePercent: null,
-  generation: null,
-  ...change,
-});
+const view = (change: Partial<DrbdView> = {}): DrbdView => sampleView({ role: "Secondary", ...change });
 const silent: Looked = err({ kind: "timeout", command: LOOK, afterMs: 30_000 });
 const seen = (change: Partial<DrbdView>): Looked => ok(new Map([["iscsi1", view(change)]]));
 

@@ -38,6 +38,15 @@ export interface Expectation {
 
 export const ALL: readonly Policy[] = ["vote", "strict", "strict+vote", "witness"];
 
+/** Both hosts lose their power, their copies grow apart, and both come back. */
+export const GROWN_APART: readonly Fault[] = [
+  { at: 0, kind: "power-loss", host: "a", backMs: null },
+  { at: 100, kind: "power-loss", host: "b", backMs: null },
+  { at: 200, kind: "grown-apart" },
+  { at: 2_000, kind: "power-on", host: "a" },
+  { at: 2_000, kind: "power-on", host: "b" },
+];
+
 export interface RowOutcome {
   readonly serves: HostName | "nobody";
   readonly stallMs: number;

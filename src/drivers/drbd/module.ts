@@ -50,14 +50,29 @@ const readInstance = (): number | null => statSync(FOLDER, { throwIfNoEntry: fal
 
 function readVersion(): string | null {
   if (!existsSync(FOLDER)) return null;
-  if (existsSync(`${FOLDER}/version`)) return readFileSync(`${FOLDER}/version`, "utf8").trim();
-  if (!existsSync("/proc/drbd")) return "unknown";
-  return /^version: (\S+)/.exec(readFileSync("/proc/drbd", "utf8"))?.[1] ?? "unknown";
+  const told = textOf(`${FOLDER}/version`)?.trim() ?? /^version: (\S+)/.exec(textOf("/proc/drbd") ?? "")?.[1];
+  return told ?? "unknown";
 }
 
-/** The parameter is writable at run time in 8.4 and 9. A kernel without it keeps calling drbdadm, which works too. */
-export function writeUsermodeHelper(path: string): void {
-  const parameter = `${FOLDER}/parameters/usermode_helper`;
-  if (!existsSync(parameter) || readFileSync(parameter, "utf8").trim() === path) return;
-  writeFileSync(parameter, path);
+/** Null where there is no such file, also when the module is taken out at this moment. */
+function textOf(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The parameter is writable at run time in 8.4 and 9. A kernel that has none, or does not take our path, keeps calling drbdadm,
+ * which calls the same script by its configuration: one process more.
+ */
+export function writeUsermodeHelper(path: string, parameter = `${FOLDER}/parameters/usermode_helper`): void {
+  const now = textOf(parameter);
+  if (now === null || now.trim() === path) return;
+  try {
+    writeFileSync(parameter, path);
+  } catch {
+    // As without the parameter.
+  }
 }

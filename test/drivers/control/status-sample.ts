@@ -1,6 +1,7 @@
 // Status documents for the tests of the socket, the tools and the dashboard: a healthy pair, and how to change it.
 
 import type { HostStatus, StatusDocument } from "../../../src/core/model/status.ts";
+import { sampleView } from "../drbd/sample-view.ts";
 
 /** Fri 20 Nov 2026 23:55:07 UTC. */
 export const sampleWallMs = Date.UTC(2026, 10, 20, 23, 55, 7);
@@ -24,18 +25,7 @@ export const ownHost: HostStatus = {
   resources: [
     {
       name: "iscsi1",
-      view: {
-        role: "Primary",
-        disk: "UpToDate",
-        connection: "Connected",
-        replication: "Established",
-        peerRole: "Secondary",
-        peerDisk: "UpToDate",
-        suspended: false,
-        outOfSyncKiB: 0,
-        donePercent: null,
-        generation: null,
-      },
+      view: sampleView(),
       why: null,
       solo: false,
       etaSeconds: null,

@@ -1,10 +1,14 @@
 // The kernel's module: loaded when it is missing, and its event stream begun anew when it is another one.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { systemClock } from "../../../src/drivers/clock/system.ts";
 import { createDrbd } from "../../../src/drivers/drbd/drbdadm.ts";
+import { writeUsermodeHelper } from "../../../src/drivers/drbd/module.ts";
 import { exited, scriptedExec, type Answer } from "../exec/scripted-exec.ts";
 
 /** A kernel whose module comes and goes; each loading has its own number. */
@@ -100,4 +104,31 @@ describe("DRBD's kernel module", () => {
     assert.equal(exec.streams.length, 2);
     following.stop();
   });
+});
+
+describe("the helper that DRBD's module calls", () => {
+  const within = (use: (directory: string) => void): void => {
+    const directory = mkdtempSync(join(tmpdir(), "tandem-helper-"));
+    try {
+      use(directory);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  };
+
+  it("is our script", () =>
+    within((directory) => {
+      const parameter = join(directory, "usermode_helper");
+      writeFileSync(parameter, "/sbin/drbdadm\n");
+      writeUsermodeHelper("/x/fence-peer", parameter);
+      assert.equal(readFileSync(parameter, "utf8"), "/x/fence-peer");
+    }));
+
+  it("stays what it is where the kernel has no such parameter or takes no path, and nothing breaks", () =>
+    within((directory) => {
+      writeUsermodeHelper("/x/fence-peer", join(directory, "absent"));
+      assert.deepEqual(readdirSync(directory), []);
+      // Readable and not writable, for root too.
+      assert.doesNotThrow(() => writeUsermodeHelper("/x/fence-peer", "/proc/version"));
+    }));
 });

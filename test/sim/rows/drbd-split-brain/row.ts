@@ -1,16 +1,10 @@
-import { ALL, type Row } from "../../row.ts";
+import { ALL, GROWN_APART, type Row } from "../../row.ts";
 
 export const row: Row = {
   section9: ["DRBD split brain found"],
   matrix: [27],
   policies: ALL,
-  faults: [
-    { at: 0, kind: "power-loss", host: "a", backMs: null },
-    { at: 100, kind: "power-loss", host: "b", backMs: null },
-    { at: 200, kind: "grown-apart" },
-    { at: 2_000, kind: "power-on", host: "a" },
-    { at: 2_000, kind: "power-on", host: "b" },
-  ],
+  faults: [...GROWN_APART],
   settleMs: 60000,
   expect: { all: { serves: "nobody", vms: { a: "nowhere", b: "nowhere" }, told: /split brain/ } },
 };
