@@ -142,6 +142,7 @@ if (!isInNamespace()) {
       for (const line of ["SCSI ID: tandem-iscsi1", "SCSI SN: ts0001", "Thin-provisioning: No", "Online: Yes"]) {
         assert.ok(shown.value.split("LUN: 10")[1]?.includes(line), line);
       }
+      assert.doesNotMatch(shown.value, /Nop interval/, "its own pings hold up answers of commands");
       const parameters = await management.request({ mode: "target", op: "show", tid: 1 });
       assert.ok(parameters.ok);
       assert.match(parameters.value, /^DefaultTime2Wait=0$/m);
