@@ -25,6 +25,20 @@ export const isOwner = (state: State): boolean => state.durable.owner === state.
 
 export const peerOwns = (state: State): boolean => state.durable.owner === state.config.peerId;
 
+/**
+ * Resources that are Primary here with suspended writes although the other host owns them: by this host's record, or by that
+ * host's word of a higher epoch that is not in the record yet (D11). Nobody was told that these writes are done.
+ */
+export function supersededWrites(state: State): readonly string[] {
+  const { body } = state.peer;
+  const newer = body !== null && body.owner === state.config.peerId && body.epoch > state.durable.epoch;
+  if (!peerOwns(state) && !newer) return [];
+  return state.config.resources.filter((resource) => {
+    const seen = view(state, resource);
+    return seen?.role === "Primary" && seen.suspended;
+  });
+}
+
 /** Every resource's copy of the peer is durably behind or barred. */
 export const isSolo = (state: State): boolean =>
   state.config.resources.every((resource) => state.durable.solo[resource] === true);

@@ -28,10 +28,14 @@ export function measure(sizes: readonly Size[], repeats: number): readonly Measu
       for (let i = 0; i < rounds; i += 1) run();
       const { user, system } = process.threadCpuUsage(from);
       return (user + system) / 1_000 / rounds;
-    }).toSorted((a, b) => a - b);
-    return { name, units, medianMs: times[Math.floor(repeats / 2)] ?? 0, worstMs: times.at(-1) ?? 0 };
+    });
+    return { name, units, medianMs: median(times), worstMs: Math.max(...times) };
   });
 }
+
+/** The lower one of two in the middle; 0 of none. */
+export const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? 0;
 
 /** Time per unit at the largest size against that at the smallest: 1 is linear, below 1 a fixed cost that is shared. */
 export function growth(rows: readonly Measured[]): number {

@@ -44,6 +44,35 @@ test("suspended writes are given up only where another host owns the storage", (
   assert.ok(!effects(owner).includes("demote abandon"));
 });
 
+test("the other host's word of a higher epoch is enough: its record here may be on its way to the disk still", () => {
+  const state = { ...replaced({ suspended: true }), durable: servingWorld().state("a").durable };
+  const { body } = state.peer;
+  assert.ok(body !== null);
+  const hears = (owner: string, epoch: number): State => ({
+    ...state,
+    peer: { ...state.peer, body: { ...body, owner, epoch } },
+  });
+  assert.ok(effects(hears("b", state.durable.epoch + 1)).includes("demote abandon"));
+  assert.ok(!effects(hears("b", state.durable.epoch)).includes("demote abandon"));
+  assert.ok(!effects(hears("a", state.durable.epoch + 1)).includes("demote abandon"));
+});
+
+test("what a stand-down that failed half-way left suspended is given up by repair, whatever still holds the device", () => {
+  const orders = (patch: Partial<DrbdView>, holds: boolean): readonly string[] => {
+    const state = replaced(patch);
+    const at = state.lastTick;
+    const target = { running: false, filled: false, portalOpen: false, barred: false, holds };
+    const left: State = { ...state, target: known(target, at), vip: known("absent" as const, at) };
+    return step(left, { kind: "tick" }, at + 1).actions.flatMap((action) =>
+      action.kind === "demote" ? [`${action.resource}${action.abandon === true ? " abandon" : ""}`] : [],
+    );
+  };
+  assert.deepEqual(orders({ suspended: true }, false), ["iscsi1 abandon"]);
+  assert.deepEqual(orders({ suspended: true }, true), ["iscsi1 abandon"]);
+  assert.deepEqual(orders({ suspended: false }, false), ["iscsi1"]);
+  assert.deepEqual(orders({ suspended: false }, true), []);
+});
+
 test("the floating IP is gone and the portal blocked before they are given up, and the device is demoted after", () => {
   const order = effects(replaced({ suspended: true }));
   assert.ok(order.indexOf("block-portal") < order.indexOf("demote abandon"));

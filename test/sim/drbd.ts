@@ -6,7 +6,7 @@ import { known } from "../../src/core/model/observation.ts";
 import { talks } from "./network.ts";
 import { fill, finishResync, handshake, holdsData } from "./handshake.ts";
 import { other } from "./settings.ts";
-import { drbdStalled, freshGeneration, serves, sideOf, ZERO, type Host, type Side, type Sim } from "./sim.ts";
+import { drbdStalled, freshGeneration, heldOpen, serves, sideOf, ZERO, type Host, type Side, type Sim } from "./sim.ts";
 import { localNow } from "./stage.ts";
 
 export const KERNEL_MS = 50;
@@ -200,10 +200,11 @@ function becomePrimary(sim: Sim, h: Host, resource: string): void {
   if (side.disk === "Consistent") side.disk = "UpToDate";
 }
 
-export function demote(sim: Sim, h: Host, resource: string): true | string {
+/** `abandon`: suspended writes fail first, so that whoever waits for them can end. */
+export function demote(sim: Sim, h: Host, resource: string, abandon: boolean): true | string {
   const side = sideOf(h, resource);
   if (side.role === "Secondary") return true;
-  if (h.target.filled) return "device is held open (11)";
+  if (h.target.filled || (!abandon && heldOpen(h, resource))) return "device is held open (11)";
   if (h.vip) sim.violate(`V9 ${h.name} demoted ${resource} under the floating IP`);
   side.role = "Secondary";
   side.crashedPrimary = false;

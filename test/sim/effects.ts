@@ -10,7 +10,16 @@ import { demote, observeDrbd, outdate, promote, resume } from "./drbd.ts";
 import { onSwitch } from "./network.ts";
 import { observeDomains, observeTarget, observeVip, observeXapi } from "./observe.ts";
 import { other } from "./settings.ts";
-import { freshTarget, drbdStalled, sideOf, targetHangs, type EffectKind, type Host, type Sim } from "./sim.ts";
+import {
+  freshTarget,
+  drbdStalled,
+  heldOpen,
+  sideOf,
+  targetHangs,
+  type EffectKind,
+  type Host,
+  type Sim,
+} from "./sim.ts";
 import { type ActionFault, fenceBy, frozen, localNow, whenHandsAwake } from "./stage.ts";
 
 const LATENCY: Partial<Record<EffectKind, number>> = {
@@ -28,6 +37,10 @@ const LATENCY: Partial<Record<EffectKind, number>> = {
 };
 /** Drivers give up on a hanging tool after this. */
 const DEADLINE_MS = 5_000;
+/** As the drivers of the target and of DRBD: how long a killed target, and a device that is held open, are waited for. */
+const KILL_MS = 3_000;
+const CLOSE_MS = 5_000;
+const LOOK_MS = 200;
 /** The procedures on the pool are made of calls with deadlines. */
 const POOL_LIMIT_MS = 40_000;
 /**
@@ -174,6 +187,21 @@ function drbdChanged(sim: Sim, h: Host, outcome: Outcome): Outcome {
   return outcome;
 }
 
+/** A driver that looks again and again: true as soon as it is so, else at the end why it is not. */
+function within(sim: Sim, h: Host, limitMs: number, look: () => Outcome, done: (outcome: Outcome) => void): void {
+  const { boots } = h;
+  const until = sim.now + limitMs;
+  const again = (): void => {
+    if (!h.power || h.boots !== boots) return;
+    const outcome = look();
+    if (outcome === true || sim.now >= until) return done(outcome);
+    sim.after(LOOK_MS, again);
+  };
+  again();
+}
+
+const anyHeldOpen = (sim: Sim, h: Host): boolean => sim.resources.some((resource) => heldOpen(h, resource));
+
 /** The world's side of an effect; `done` hears true, or why it failed. */
 function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => void): void {
   const peer = sim.hosts[other(h.name)];
@@ -198,8 +226,12 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       if (h.disk.record.owner !== h.name)
         sim.violate(`V6 ${h.name} promotes ${action.resource} although its durable owner is ${h.disk.record.owner}`);
       return promote(sim, h, action.resource, (outcome) => done(drbdChanged(sim, h, outcome)));
-    case "demote":
-      return done(drbdChanged(sim, h, demote(sim, h, action.resource)));
+    case "demote": {
+      const demoted = (): Outcome => demote(sim, h, action.resource, action.abandon === true);
+      // The driver waits for the one who has the device open; what the suspended writes were waiting for has come.
+      if (action.abandon !== true) return done(drbdChanged(sim, h, demoted()));
+      return within(sim, h, CLOSE_MS, demoted, (outcome) => done(drbdChanged(sim, h, outcome)));
+    }
     case "outdate":
       return done(drbdChanged(sim, h, outdate(h, action.resource)));
     case "resume-io":
@@ -208,10 +240,14 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       resume(sim, h, action.resource);
       return done(drbdChanged(sim, h, true));
     case "target-warm":
+      if (anyHeldOpen(sim, h)) return done("the one before is not gone yet");
+      h.dying.clear();
       h.target.running = true;
       return done(true);
     case "target-fill":
       if (sim.resources.some((r) => sideOf(h, r).role !== "Primary")) return done("not primary");
+      if (anyHeldOpen(sim, h)) return done("the one before is not gone yet");
+      h.dying.clear();
       h.target = { ...h.target, running: true, filled: true, barred: action.bar };
       return done(true);
     case "target-bar-peer":
@@ -222,9 +258,10 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       h.target.portalOpen = true;
       return done(true);
     case "target-withdraw":
+      if (h.target.filled) for (const resource of sim.resources) h.dying.add(resource);
       h.target = freshTarget();
       h.targetUntil = sim.now;
-      return done(true);
+      return within(sim, h, KILL_MS, () => !anyHeldOpen(sim, h) || "it hangs in the kernel and holds its device", done);
     case "hush-portal":
       // Best effort and not verified: sometimes nothing happens, and it is told as done.
       if (!sim.noisy || action.what === "off" || !sim.random.chance(0.02)) h.hush = action.what;

@@ -126,6 +126,8 @@ export interface Host extends Machine {
   targetUntil: number;
   /** It hangs in the kernel: SIGKILL takes effect when it is over. */
   targetDeep: boolean;
+  /** Resources that a killed target had open: while their writes are suspended it cannot end, and they cannot be closed. */
+  dying: Set<string>;
   drbdUntil: number;
   toolstackUntil: number;
   /** The durable record on its way to the disk. */
@@ -197,6 +199,12 @@ export const ZERO = "0000000000000000";
 export const drbdStalled = (sim: Sim, host: Host): boolean => Math.max(host.frozenUntil, host.drbdUntil) > sim.now;
 
 /** The target's process answers nobody. */
+/** A write that is suspended keeps the process that waits for it, whatever signal that gets. */
+export const heldOpen = (host: Host, resource: string): boolean => {
+  const side = sideOf(host, resource);
+  return host.dying.has(resource) && side.role === "Primary" && side.suspended && side.inFlight !== null;
+};
+
 export const targetHangs = (sim: Sim, host: Host): boolean => host.target.running && host.targetUntil > sim.now;
 
 /** The daemon runs and its brain is awake. */
@@ -300,6 +308,7 @@ export function createHost(name: HostName, resources: readonly string[], start: 
     frozenUntil: 0,
     targetUntil: 0,
     targetDeep: false,
+    dying: new Set(),
     drbdUntil: 0,
     toolstackUntil: 0,
     writing: null,

@@ -1,7 +1,7 @@
 // Small things that are mended whenever they are found broken: DRBD not up, target not warm, watchdog not armed, the
 // peer's initiators readmitted. Each with back-off; none changes who serves.
 
-import { hostLossForbidden, inContact, isOwner, peerOwns, serving, view } from "../facts.ts";
+import { hostLossForbidden, inContact, isOwner, peerOwns, serving, supersededWrites, view } from "../facts.ts";
 import { READMIT } from "./recovery.ts";
 import { outdating } from "./requests.ts";
 import type { HeartbeatBody } from "../model/peer.ts";
@@ -176,14 +176,19 @@ function followStorage(turn: Turn): void {
   if (role === "master" && peerOwns(state) && inContact(state, now)) mend(turn, DESIGNATE, { kind: "xapi-designate" });
 }
 
-/** A Primary that nobody owns: a daemon died between promote and demote. */
+/** A Primary that nobody owns: a daemon died between promote and demote, or a stand-down failed half-way. */
 function demoteStray(turn: Turn): void {
   const { state } = turn;
   if (!peerOwns(state) || state.claim !== null || state.handover !== null) return;
+  if (valueOf(state.vip) !== "absent") return;
+  // A target that waits for them cannot end, nor can the device be closed: they go first (D11).
+  const superseded = supersededWrites(state);
+  for (const resource of superseded) mend(turn, `demote ${resource}`, { kind: "demote", resource, abandon: true });
   const target = valueOf(state.target);
-  if (target?.filled !== false || target.holds === true || valueOf(state.vip) !== "absent") return;
+  if (target?.filled !== false || target.holds === true) return;
   for (const resource of state.config.resources) {
-    if (view(state, resource)?.role === "Primary") mend(turn, `demote ${resource}`, { kind: "demote", resource });
+    if (view(state, resource)?.role === "Primary" && !superseded.includes(resource))
+      mend(turn, `demote ${resource}`, { kind: "demote", resource });
   }
 }
 

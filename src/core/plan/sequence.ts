@@ -3,7 +3,7 @@
 // closed; the floating IP leaves before the demotion (V9), and nothing is served before everything is there.
 
 import { assertNever } from "../../util/assert.ts";
-import { peerOwns, view } from "../facts.ts";
+import { supersededWrites } from "../facts.ts";
 import type { DurableRecord } from "../model/durable.ts";
 import type { PeerRequest } from "../model/peer.ts";
 import type { Activity, State } from "../model/state.ts";
@@ -16,13 +16,6 @@ export type StageItem =
   | { readonly kind: "write"; readonly patch: Partial<DurableRecord> };
 
 const run = (body: EffectBody): StageItem => ({ kind: "effect", body });
-
-/** Resources that are Primary here with suspended writes although the durable record says that the other host owns them. */
-const abandoned = (state: State): readonly string[] =>
-  peerOwns(state)
-    ? state.config.resources.filter((r) => view(state, r)?.role === "Primary" && suspended(state, r))
-    : [];
-const suspended = (state: State, resource: string): boolean => view(state, resource)?.suspended === true;
 
 export function stages(state: State, activity: Activity): readonly (readonly StageItem[])[] {
   const each = (body: (resource: string) => EffectBody): StageItem[] =>
@@ -73,7 +66,7 @@ export function stages(state: State, activity: Activity): readonly (readonly Sta
         // They may be suspended and resumed at any moment, so that decides nothing about the order of the stages.
         [
           run({ kind: "target-withdraw" }),
-          ...abandoned(state).map((resource) => run({ kind: "demote", resource, abandon: true })),
+          ...supersededWrites(state).map((resource) => run({ kind: "demote", resource, abandon: true })),
         ],
         demote,
         [run({ kind: "unblock-portal" })],

@@ -59,3 +59,10 @@ test("a node that has no power is not asked to do anything else", () => {
     assert.deepEqual(inside, [], describeRound(round));
   }
 });
+
+test("some rounds have a person's switch in the middle, at any time of them", () => {
+  const ordered = rounds.filter(({ round }) => round.orders.length > 0);
+  assert.ok(ordered.length > rounds.length / 4 && ordered.length < rounds.length / 2, String(ordered.length));
+  for (const { round } of ordered)
+    for (const { atMs } of round.orders) assert.ok(atMs >= 0 && atMs <= round.lengthMs, describeRound(round));
+});

@@ -1,7 +1,7 @@
 // Draws the rounds of a chaos run: from a seed and a number always the same one, so that a round can be played again alone.
 
 import { createRandom, type Random } from "../../sim/random.ts";
-import { NODES } from "../names.ts";
+import { NODES, type NodeName } from "../names.ts";
 import type { PolicyName } from "../policies.ts";
 
 export interface Trouble {
@@ -12,13 +12,21 @@ export interface Trouble {
   readonly healAtMs: number | null;
 }
 
+/** What a person orders meanwhile; it may be refused. */
+export interface Order {
+  readonly command: string;
+  readonly node: NodeName;
+  readonly atMs: number;
+}
+
 export interface Round {
   readonly troubles: readonly Trouble[];
+  readonly orders: readonly Order[];
   readonly lengthMs: number;
 }
 
 type Kind = (random: Random) => string;
-const node = (random: Random): string => random.pick(NODES);
+const node = (random: Random): NodeName => random.pick(NODES);
 const network = (random: Random): string => random.pick(["mgmt", "repl"]);
 
 /** Every fault of the lab that the fault hypothesis allows under each policy, as often as it stands here. */
@@ -62,7 +70,11 @@ export function drawRound(seed: number, number: number, policy: PolicyName): Rou
     troubles.push({ fault, atMs, healAtMs: fault.startsWith("kill:") ? null : atMs + lasts });
   }
   const ends = troubles.map(({ atMs, healAtMs }) => healAtMs ?? atMs + 5_000);
-  return { troubles: troubles.toSorted((a, b) => a.atMs - b.atMs), lengthMs: Math.max(...ends) };
+  const lengthMs = Math.max(...ends);
+  const orders: Order[] = [];
+  if (random.chance(0.4))
+    orders.push({ command: "iscsi-cfg switch", node: node(random), atMs: Math.round(random.between(0, lengthMs)) });
+  return { troubles: troubles.toSorted((a, b) => a.atMs - b.atMs), orders, lengthMs };
 }
 
 /** The same handle twice, or one that needs a node which the other takes away. */
@@ -76,10 +88,13 @@ function clashes(a: string, b: string): boolean {
   return (takesAway(a) && (inside(b) || takesAway(b))) || (takesAway(b) && inside(a));
 }
 
-export const describeRound = ({ troubles }: Round): string =>
-  troubles
-    .map(({ fault, atMs, healAtMs }) => {
-      const until = healAtMs === null ? "" : ` to ${(healAtMs / 1_000).toFixed(1)} s`;
-      return `${fault} at ${(atMs / 1_000).toFixed(1)}${until === "" ? " s" : until}`;
-    })
-    .join(", ");
+const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
+
+export const describeRound = ({ troubles, orders }: Round): string =>
+  [
+    ...troubles.map(
+      ({ fault, atMs, healAtMs }) =>
+        `${fault} at ${seconds(atMs)}${healAtMs === null ? "" : ` to ${seconds(healAtMs)}`} s`,
+    ),
+    ...orders.map(({ command, node, atMs }) => `"${command}" on ${node} at ${seconds(atMs)} s`),
+  ].join(", ");

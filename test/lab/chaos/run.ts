@@ -4,7 +4,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { join } from "node:path";
 import { bootLab, startLab, type Lab } from "../lab.ts";
-import { NODES, RESOURCE } from "../names.ts";
+import { NODES, RESOURCE, type NodeName } from "../names.ts";
 import type { Images } from "../packages.ts";
 import { policyParameters, type PolicyName } from "../policies.ts";
 import { bothDown } from "../power.ts";
@@ -29,6 +29,8 @@ export interface Chaos {
 /** Longer than the slowest way back: a boot, a resync, a toolstack that is started anew. */
 const CONVERGE_MS = 240_000;
 const WRITES = 200;
+/** Longer than a switch; its node may lose its power meanwhile. */
+const ORDER_MS = 30_000;
 
 /** Returns the exit code. */
 export async function runChaos(
@@ -94,7 +96,7 @@ async function playRound(lab: Lab, round: Round): Promise<readonly string[]> {
 }
 
 /** Each fault in its time; what cannot be mended any more (its node lost its power) is mended by a boot. */
-async function breakThings(lab: Lab, { troubles, lengthMs }: Round): Promise<void> {
+async function breakThings(lab: Lab, { troubles, orders, lengthMs }: Round): Promise<void> {
   const begun = Date.now();
   const at = async (ms: number, what: () => Promise<void>): Promise<void> => {
     await delay(Math.max(0, begun + ms - Date.now()));
@@ -102,13 +104,21 @@ async function breakThings(lab: Lab, { troubles, lengthMs }: Round): Promise<voi
       lab.note("lab", "note", error instanceof Error ? error.message : String(error)),
     );
   };
-  await Promise.all(
-    troubles.map(async ({ fault, atMs, healAtMs }) => {
+  await Promise.all([
+    ...troubles.map(async ({ fault, atMs, healAtMs }) => {
       await at(atMs, () => lab.fault(fault));
       if (healAtMs !== null) await at(healAtMs, () => mend(lab, fault));
     }),
-  );
+    ...orders.map(({ command, node, atMs }) => at(atMs, () => give(lab, node, command))),
+  ]);
   await delay(Math.max(0, begun + lengthMs - Date.now()));
+}
+
+/** A person's order in the middle of it: whatever comes of it is told, and judged by where the pool ends. */
+async function give(lab: Lab, node: NodeName, command: string): Promise<void> {
+  if (!lab.nodes[node].powered()) return;
+  const { code, stdout, stderr } = await lab.exec(node, command, ORDER_MS);
+  lab.note(node, `order: ${command}`, `ended with ${code}: ${(stderr.trim() || stdout.trim()).slice(-300)}`);
 }
 
 async function mend(lab: Lab, fault: string): Promise<void> {
