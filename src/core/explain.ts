@@ -1,7 +1,7 @@
 // Why this host does what it does, and what it waits for: one sentence per rule that holds something back at this
 // moment, for an administrator. Pure; `explain` of the command-line tools and the status print it.
 
-import { CONFIRM_OFF } from "./decide/alarms.ts";
+import { CONFIRM_OFF, PAUSED_OFF } from "./decide/alarms.ts";
 import { autoReleaseRefusal, releaseCause } from "./decide/auto-release.ts";
 import { fenceForbidden } from "./decide/fencing.ts";
 import { flapLeftMs, flapRefusal } from "./decide/flap.ts";
@@ -64,15 +64,18 @@ const mode: Clause = (state) => {
   return because(left, `nothing automatic that this forbids happens: ${forbidden}`);
 };
 
-const stopping: Clause = ({ stopping: mine, peer }) => {
+const stopping: Clause = (state, now) => {
+  const { stopping: mine, peer } = state;
   if (mine?.phase === "resuming")
     return because("A7", "this daemon took another one's place and waits for the other host's word");
   if (mine?.intent === "paused")
     return because("A7", "this daemon is about to stop; the other host acts neither for nor against this one");
   if (mine?.intent === "leaving") return because("A13", "this host leaves: storage and VMs go to the other host");
-  if (peer.body?.intent === "paused")
-    return because("A7", "the other host's daemon was stopped in an orderly way: nothing is done about its silence");
-  return undefined;
+  if (peer.body?.intent !== "paused" || state.fence.confirmed) return undefined;
+  const unarmed = "the other host's daemon was stopped in an orderly way, and its watchdog is not armed again";
+  return inContact(state, now)
+    ? because("A7", `${unarmed}: nothing would be done about its silence; if that lasts, run 'ha-cfg check' there`)
+    : because("A7", `${unarmed}: ${PAUSED_OFF}`);
 };
 
 const leaving: Clause = (state, now) => {

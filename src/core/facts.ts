@@ -39,6 +39,14 @@ export function supersededWrites(state: State): readonly string[] {
   });
 }
 
+/**
+ * A record by which this host takes the storage is on its way to the disk, or may be there although its write failed: its
+ * epoch is not free for the other host.
+ */
+export const mayHaveTaken = (state: State): boolean =>
+  !isOwner(state) &&
+  (state.persisting?.record.owner === state.config.hostId || (state.unsure ?? 0) > state.durable.epoch);
+
 /** Every resource's copy of the peer is durably behind or barred. */
 export const isSolo = (state: State): boolean =>
   state.config.resources.every((resource) => state.durable.solo[resource] === true);

@@ -12,6 +12,15 @@ const parted = ({ outOfSyncKiB, lastWriteWallMs }: DrbdView): Partial<ResourceSu
   ...(lastWriteWallMs === undefined ? {} : { lastWriteWallMs }),
 });
 
+/**
+ * A commit that is on its way to the disk, or failed on it, may be found there after a crash: from then on the peer must
+ * not count itself in sync with this owner (A2).
+ */
+const barred = ({ durable, persisting, solo }: State, resource: string): boolean =>
+  durable.solo[resource] === true ||
+  persisting?.record.solo[resource] === true ||
+  (solo?.phase === "persisting" && solo.resources.includes(resource));
+
 export function heartbeatOf(state: State, now: Instant): HeartbeatBody {
   const resources: Record<string, ResourceSummary> = {};
   for (const resource of state.config.resources) {
@@ -21,9 +30,7 @@ export function heartbeatOf(state: State, now: Instant): HeartbeatBody {
       role: v.role,
       disk: v.disk,
       peerDisk: v.peerDisk,
-      // A commit that is on its way to the disk may be found there after a crash: from then on the peer must not count
-      // itself in sync with this owner (A2).
-      solo: state.durable.solo[resource] === true || state.persisting?.record.solo[resource] === true,
+      solo: barred(state, resource),
       generation: v.generation,
       ...(v.connection === "StandAlone" ? parted(v) : {}),
     };

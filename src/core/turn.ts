@@ -1,5 +1,6 @@
 // One call of `step`: the state as it stands so far and the actions asked for. Local to the call, never kept.
 
+import { mayHaveTaken } from "./facts.ts";
 import type { AlarmId } from "./model/alarm.ts";
 import type { DurableRecord } from "./model/durable.ts";
 import type { PeerRequest } from "./model/peer.ts";
@@ -36,10 +37,24 @@ export function ask(turn: Turn, request: PeerRequest, timeoutMs: Millis): number
   return id;
 }
 
-/** Starts writing the durable record; undefined while another write is in flight, or failed a moment ago (ask again next turn). */
+/**
+ * May this be written now? Not while another write is in flight or failed a moment ago, nor in an epoch before that of a
+ * commit which may be on the disk (V6): that one is written first.
+ */
+export const writable = ({ state, now }: Turn, patch: Partial<DurableRecord>): boolean =>
+  state.persisting === null &&
+  now >= state.persistAfter &&
+  (state.solo === null || (patch.epoch ?? state.durable.epoch) >= (state.unsure ?? 0));
+
+/** Starts writing the durable record; undefined while that must wait (ask again next turn). */
 export function persist(turn: Turn, patch: Partial<DurableRecord>, purpose: string): number | undefined {
-  if (turn.state.persisting !== null || turn.now < turn.state.persistAfter) return undefined;
-  const record = { ...turn.state.durable, ...patch };
+  const { state } = turn;
+  if (!writable(turn, patch)) return undefined;
+  const record = {
+    ...state.durable,
+    ...(mayHaveTaken(state) ? { epoch: Math.max(state.durable.epoch, state.unsure ?? 0) } : {}),
+    ...patch,
+  };
   const id = effect(turn, { kind: "persist", record });
   change(turn, { persisting: { id, record, purpose } });
   return id;

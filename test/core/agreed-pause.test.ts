@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { explain } from "../../src/core/explain.ts";
 import { servingWorld, type World } from "../sim/world.ts";
 import { cut, mend } from "./mutation.ts";
 
@@ -33,6 +34,30 @@ for (const host of ["a", "b"] as const) {
     world.run(60_000);
     assert.deepEqual(world.violations, []);
     assert.equal(world.hosts[host].domains.get(`vm-${host}`)?.paused, false);
+  });
+
+  test(`a person is told that nobody acts for ${host}, and their word is enough`, () => {
+    const world = halfStarted(host);
+    const other = host === "a" ? "b" : "a";
+    world.powerOff(host);
+    world.run(30_000);
+    const told = /owns the storage and is silent, and .* not armed again.*confirm-peer-off/;
+    const alerts = world.log.filter(({ host: by, event }) => by === other && event.startsWith("alert."));
+    assert.equal(
+      alerts.some(({ detail }) => told.test(detail)),
+      host === "a",
+    );
+    assert.match(
+      explain(world.state(other), world.now)
+        .map((one) => one.sentence)
+        .join("\n"),
+      /confirm-peer-off/,
+    );
+    assert.equal(world.hosts[other].domains.has(`vm-${host}`), false);
+    world.command(other, { kind: "confirm-peer-off" });
+    world.until("the other host serves", () => world.serving(other), 20_000);
+    world.until("the VM is started elsewhere", () => world.hosts[other].domains.has(`vm-${host}`), 60_000);
+    assert.deepEqual(world.violations, []);
   });
 
   test(`the agreement about ${host} is over when its daemon has armed its watchdog`, () => {

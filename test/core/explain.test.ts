@@ -187,7 +187,13 @@ test("pausing and leaving (A7, A13)", () => {
   assert.ok(peer.body !== null);
   const heard = (intent: "paused" | "leaving", domains: readonly string[]): readonly Explanation[] =>
     patched(world, "a", { peer: { ...peer, body: { ...(peer.body ?? assert.fail()), intent, domains } } });
-  expectIn(heard("paused", []), "A7", /orderly way/);
+  expectIn(heard("paused", []), "A7", /not armed again: .*'ha-cfg check' there/);
+  const silent = { ...peer, contactAt: world.now - 20_000, body: { ...peer.body, intent: "paused" as const } };
+  expectIn(
+    patched(world, "a", { peer: silent, suspected: true }),
+    "A7",
+    /not armed again: .*'iscsi-cfg confirm-peer-off'/,
+  );
   expectIn(heard("leaving", []), "A13", /not powered off/, [100_000, 120_000]);
   expectIn(heard("leaving", ["vm-b"]), "A13", /not given everything back/);
 });

@@ -3,9 +3,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { known } from "../../src/core/model/observation.ts";
+import { heartbeatOf } from "../../src/core/heartbeat.ts";
+import { releaseRefusal } from "../../src/core/decide/ownership.ts";
+import type { Event } from "../../src/core/model/event.ts";
+import { persist } from "../../src/core/turn.ts";
 import { initialState, type State } from "../../src/core/model/state.ts";
 import { step } from "../../src/core/step.ts";
+import { R } from "../sim/settings.ts";
 import { servingWorld } from "../sim/world.ts";
+
+/** Every resource without its connection. */
+function disconnected({ drbd }: State): State["drbd"] {
+  if (drbd.kind !== "known") return drbd;
+  const views = Object.entries(drbd.value).map(([r, v]) => [r, { ...v, connection: "Connecting" as const }] as const);
+  return { ...drbd, value: Object.fromEntries(views) };
+}
 
 test("V6: a release that is rolled back while its record is on the way to the disk is written back in its epoch", () => {
   const before = servingWorld().state("a");
@@ -66,6 +78,121 @@ test("V6: the epoch of a record that may be on the disk although its write faile
 
   const other = step({ ...before, persisting: writing("b") }, failed, now).state;
   assert.equal(other.durable.epoch, before.durable.epoch, "a takeover is tried again in its epoch");
+});
+
+const failed = { kind: "result", id: 900, ok: false, detail: "made to fail" } as const;
+const WRITE_AGAIN_MS = 250;
+
+/** The owner's commit by consent, failed on the disk, with the other host in contact again. */
+function failedCommit(): State {
+  const before = servingWorld().state("a");
+  const { epoch } = before.durable;
+  return step(
+    {
+      ...before,
+      persisting: { id: 900, record: { ...before.durable, epoch: epoch + 1, solo: { [R]: true } }, purpose: "" },
+      solo: { proof: "consent", phase: "persisting", pending: 900, resources: [R] },
+    },
+    failed,
+    before.lastTick + 10,
+  ).state;
+}
+
+test("V6: a commit that may be on the disk although its write failed is written until it is there", () => {
+  const state = failedCommit();
+  const now = state.lastTick + WRITE_AGAIN_MS + 20;
+  assert.equal(heartbeatOf(state, now).resources[R]?.solo, true, "the other host must not count itself in sync");
+  assert.match(releaseRefusal(state, now) ?? "", /barring the other copy/);
+  const { persisting } = step(state, { kind: "tick" }, now).state;
+  assert.deepEqual([persisting?.record.epoch, persisting?.record.solo[R]], [state.durable.epoch + 1, true]);
+});
+
+test("V6: nothing is written in an epoch before that of a commit which may be on the disk", () => {
+  const state = failedCommit();
+  const now = state.lastTick + WRITE_AGAIN_MS + 20;
+  const turn = { state, now, actions: [] };
+  assert.equal(persist(turn, { flags: { manual: true, maintenance: false } }, "manual mode"), undefined);
+  assert.notEqual(persist(turn, { epoch: state.durable.epoch + 1 }, "a later epoch"), undefined);
+});
+
+test("A2: a host that hears of a commit that is not sure yet is not eligible any more", () => {
+  const world = servingWorld();
+  const b = world.state("b");
+  const now = b.lastTick + 10;
+  assert.equal(b.syncedEpoch, b.durable.epoch);
+  const body = heartbeatOf(failedCommit(), now);
+  const heard = { body, link: "management", echoSentAt: now - 1, linkEchoSentAt: now - 1, receivedAt: now } as const;
+  assert.equal(step(b, { kind: "heartbeat", heard }, now).state.syncedEpoch, null);
+});
+
+const outdate = (epoch: number): Event => ({
+  kind: "request",
+  id: 5,
+  request: { kind: "outdate", resource: R, epoch },
+});
+
+test("V6: a host whose takeover may be on the disk gives no word for that epoch, and leaves it to the owner", () => {
+  const before = servingWorld().state("b");
+  const { epoch, owner } = before.durable;
+  const record = { ...before.durable, epoch: epoch + 1, owner: "b", solo: { [R]: true } };
+  const writing: State = { ...before, persisting: { id: 900, record, purpose: "" } };
+  const now = before.lastTick + 10;
+  const parted = (state: State): State => ({ ...state, drbd: disconnected(state) });
+  const answered = (state: State, at: number): readonly string[] =>
+    step(parted(state), outdate(epoch), at).actions.flatMap((a) => (a.kind === "answer" ? [a.reply.kind] : []));
+  assert.deepEqual(answered(writing, now), ["refused"], "the write is still under way");
+  const after = step(writing, failed, now).state;
+  assert.deepEqual(answered(after, now + 10), ["refused"], "it failed, and may be on the disk");
+  const later = now + WRITE_AGAIN_MS + 10;
+  const spent = step(after, { kind: "tick" }, later).state.persisting;
+  assert.deepEqual([spent?.record.epoch, spent?.record.owner, spent?.record.solo], [epoch + 1, owner, {}]);
+});
+
+test("V6: a release whose record may be on the disk although its write failed is written back before anything is promoted", () => {
+  const world = servingWorld();
+  const before = world.state("a");
+  const now = before.lastTick + 10;
+  const state: State = {
+    ...before,
+    persisting: { id: 900, record: { ...before.durable, owner: null }, purpose: "" },
+    activity: {
+      kind: "release",
+      why: "switch",
+      stage: 4,
+      pending: [900],
+      failed: null,
+      startedAt: now,
+      token: null,
+      to: "peer",
+      record: null,
+      begun: true,
+    },
+  };
+  const rolledBack = step(state, failed, now).state;
+  assert.equal(rolledBack.activity?.kind, "activate");
+  const later = step(rolledBack, { kind: "tick" }, now + WRITE_AGAIN_MS);
+  assert.deepEqual(
+    [later.state.persisting?.record.owner, later.state.persisting?.record.epoch],
+    ["a", before.durable.epoch],
+  );
+  assert.ok(!later.actions.some(({ kind }) => kind === "promote"));
+});
+
+test("a stage that writes waits while a write failed a moment ago", () => {
+  const world = servingWorld();
+  const before = world.state("a");
+  const now = before.lastTick + 10;
+  const activity = { kind: "release", why: "switch", stage: 3, pending: [], failed: null, startedAt: now } as const;
+  const state: State = {
+    ...before,
+    persistAfter: now + WRITE_AGAIN_MS,
+    activity: { ...activity, token: null, to: "peer", record: null, begun: true },
+  };
+  const waits = step(state, { kind: "tick" }, now).state;
+  assert.equal(waits.activity?.kind, "release");
+  assert.equal(waits.handover, null, "nothing is offered that is not given up on the disk");
+  const goesOn = step(waits, { kind: "tick" }, now + WRITE_AGAIN_MS).state;
+  assert.equal(goesOn.persisting?.record.owner, null);
 });
 
 test("D13: after both hosts stopped themselves, contact makes the owner serve and every VM run on", () => {

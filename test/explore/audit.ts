@@ -67,6 +67,7 @@ function disturb(local: Local, s: State): Local {
     ...s,
     nextId: s.nextId + OTHER_IDS,
     durable: record(s.durable),
+    unsure: s.unsure === null ? null : s.unsure + EPOCHS_ON,
     persisting: persisting === null ? null : { ...persisting, record: record(persisting.record), purpose: "other" },
     peer: {
       ...peer,

@@ -271,7 +271,7 @@ export function stateOf(s: State, f: Frame): State {
     unprotected: s.unprotected,
     xapi: observed(s.xapi),
     management: s.management,
-    unsure: s.unsure,
+    unsure: s.unsure === null ? null : epoch(s.unsure),
     persistAfter: f.notBefore(s.persistAfter) ?? 0,
     portalCleared: s.portalCleared,
     witness: f.keeps(s.witness) ? s.witness : witnessOf(s, f),

@@ -259,14 +259,16 @@ function spendEpoch(turn: Turn, id: number, epoch: number): void {
 function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void {
   const { state, now } = turn;
   if (state.persisting?.id === id) {
-    if (ok) noteDurable(turn, state.persisting.record);
+    const { record } = state.persisting;
+    if (ok) noteDurable(turn, record);
     else {
       // A full disk is tried again four times a second, and told of once.
-      if (!state.unsure) log(turn, "action.failed", `the durable record could not be written: ${detail}`, "error");
+      if (state.unsure === null)
+        log(turn, "action.failed", `the durable record could not be written: ${detail}`, "error");
       change(turn, { persistAfter: now + WRITE_AGAIN_MS });
-      spendEpoch(turn, id, state.persisting.record.epoch);
+      spendEpoch(turn, id, record.epoch);
     }
-    change(turn, { persisting: null, unsure: !ok });
+    change(turn, { persisting: null, unsure: ok ? null : Math.max(record.epoch, state.unsure ?? 0) });
   }
   if (state.fence.pending === id) absorbFence(turn, ok, detail);
   if (state.activity?.pending.includes(id) === true) {
@@ -274,7 +276,9 @@ function absorbResult(turn: Turn, id: number, ok: boolean, detail: string): void
     change(turn, { activity: { ...state.activity, pending, failed: ok ? state.activity.failed : detail } });
   }
   if (state.solo?.phase === "persisting" && state.solo.pending === id) {
-    change(turn, { solo: null });
+    // V6: the record may be on the disk, so it is written until it is. Its proof holds until contact, and after that the
+    // heartbeats, which call the other copy barred since the first try, keep that host from taking over.
+    change(turn, { solo: ok ? null : { ...state.solo, pending: -1 } });
     if (ok)
       log(turn, "epoch.committed", `epoch ${turn.state.durable.epoch}: the other copy is barred (${state.solo.proof})`);
   }

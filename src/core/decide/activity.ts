@@ -3,7 +3,7 @@
 import { everyView, isOwner, isSolo, keepsDisks } from "../facts.ts";
 import { stages } from "../plan/sequence.ts";
 import type { Activity } from "../model/state.ts";
-import { ask, change, effect, log, persist, type Turn } from "../turn.ts";
+import { ask, change, effect, log, persist, writable, type Turn } from "../turn.ts";
 import { authorityLost, verifySoftFence } from "./self-fence.ts";
 import { begin } from "./begin.ts";
 import { offer } from "./handover.ts";
@@ -39,7 +39,7 @@ function mayGoOn(turn: Turn, activity: Activity): string | undefined {
 
 function startStage(turn: Turn, activity: Activity): boolean {
   const items = stages(turn.state, activity)[activity.stage] ?? [];
-  if (items.some((item) => item.kind === "write") && turn.state.persisting !== null) return false;
+  if (items.some((item) => item.kind === "write" && !writable(turn, item.patch))) return false;
   const pending: number[] = [];
   for (const item of items) {
     if (item.kind === "effect") pending.push(effect(turn, item.body));

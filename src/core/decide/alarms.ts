@@ -1,7 +1,7 @@
 // What a person is told at once: I/O that stays suspended, whatever it waits for (V10), an owner that is lost while manual
 // mode keeps everybody from acting (A19), copies that nobody connects. And the end of every alarm, wherever it was raised.
 
-import { isOwner, isSolo, moveForbidden, peerOwns, silenceMs, someView, view } from "../facts.ts";
+import { isOwner, isSolo, moveForbidden, paused, peerOwns, silenceMs, someView, view } from "../facts.ts";
 import type { AlarmId } from "../model/alarm.ts";
 import type { State } from "../model/state.ts";
 import { inForce } from "../rules.ts";
@@ -18,6 +18,10 @@ import { VIP_ANSWERED } from "./takeover.ts";
 export const CONFIRM_OFF =
   "it may serve, so nothing is done here; if it does not, make sure that it is off, then run 'iscsi-cfg confirm-peer-off'";
 
+/** What to do about a host that fell silent while its watchdog was disarmed for the exchange of its daemon (A7). */
+export const PAUSED_OFF =
+  "nothing stops it if it runs on, so nothing is done about its silence; make sure that it is off, then run 'iscsi-cfg confirm-peer-off'";
+
 /** Longer than repair needs, with its pauses, to bring a connection back. */
 const APART_MS = 30_000;
 
@@ -26,8 +30,15 @@ const suspended = (state: State): boolean => someView(state, (v) => v?.suspended
 const apart = (state: State): readonly string[] =>
   state.config.resources.filter((resource) => view(state, resource)?.connection === "StandAlone");
 
-const ownerLost = (state: State): string | undefined =>
-  state.dead && peerOwns(state) && inForce(state.config, "A19") ? moveForbidden(state) : undefined;
+/** Why nobody takes over from an owner that is lost, and what a person does about it. */
+function ownerLost(state: State): string | undefined {
+  if (!state.dead || !peerOwns(state) || !inForce(state.config, "A19")) return undefined;
+  const forbidden = moveForbidden(state);
+  const byHand = "make sure that it is off, run 'iscsi-cfg confirm-peer-off' and then 'iscsi-cfg become-primary'";
+  if (forbidden !== undefined) return `${forbidden}: ${byHand}`;
+  const agreed = paused(state);
+  return agreed === undefined ? undefined : `${agreed}: ${PAUSED_OFF}`;
+}
 
 const blockedBy = (state: State, start: string): boolean => state.blocked?.startsWith(start) === true;
 
@@ -74,10 +85,9 @@ function watchSuspension(turn: Turn): void {
 }
 
 function watchOwner(turn: Turn): void {
-  const forbidden = ownerLost(turn.state);
-  if (forbidden === undefined || turn.state.alarms.includes("owner-lost")) return;
-  const next = "make sure that it is off, run 'iscsi-cfg confirm-peer-off' and then 'iscsi-cfg become-primary'";
-  alert(turn, "owner-lost", `the other host owns the storage and is silent, and ${forbidden}: ${next}`);
+  const lost = ownerLost(turn.state);
+  if (lost === undefined || turn.state.alarms.includes("owner-lost")) return;
+  alert(turn, "owner-lost", `the other host owns the storage and is silent, and ${lost}`);
 }
 
 function watchGrant(turn: Turn): void {

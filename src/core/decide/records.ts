@@ -1,7 +1,7 @@
 // Keeps the durable record true: the peer's mode as last known (D1), `solo` cleared when the copies agree (A2), and the
 // proof in memory that this copy is in sync with a clean owner.
 
-import { allConnected, allInSync, inContact, isOwner, peerOwns, view } from "../facts.ts";
+import { allConnected, allInSync, inContact, isOwner, mayHaveTaken, peerOwns, view } from "../facts.ts";
 import { inForce } from "../rules.ts";
 import { change, log, persist, type Turn } from "../turn.ts";
 import { forgetMoves, keepMoves } from "./flap.ts";
@@ -12,9 +12,21 @@ export function keepRecords(turn: Turn): void {
   noteInSync(turn);
   noteReunion(turn);
   if (turn.state.persisting !== null) return;
+  if (spendTakeover(turn)) return;
   if (clearSolo(turn) || keepMoves(turn)) return;
   if (noteReleased(turn) || noteOwner(turn) || followMode(turn)) return;
   notePeerMode(turn);
+}
+
+/**
+ * V6: this host began a takeover whose record may be on the disk, and the other one is back. The epoch is used up, for the
+ * owner that it has instead: that one follows, and its next is another one.
+ */
+function spendTakeover(turn: Turn): boolean {
+  const { state } = turn;
+  const { unsure } = state;
+  if (unsure === null || !mayHaveTaken(state) || !inContact(state, turn.now) || state.activity !== null) return false;
+  return persist(turn, { epoch: unsure, solo: {} }, "a takeover that came to nothing (V6)") !== undefined;
 }
 
 /** A4: the word that ended a two-phase change may be lost; the coordinator's heartbeats say that it is over. */

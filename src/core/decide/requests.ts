@@ -1,7 +1,17 @@
 // What the peer may ask of this host over the control RPC, and the answers it is owed. Idempotent throughout.
 
 import { assertNever } from "../../util/assert.ts";
-import { ahead, drbdConnected, inContact, isOwner, looked, moveForbidden, peerOwns, view } from "../facts.ts";
+import {
+  ahead,
+  drbdConnected,
+  inContact,
+  isOwner,
+  looked,
+  mayHaveTaken,
+  moveForbidden,
+  peerOwns,
+  view,
+} from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { PeerRequest } from "../model/peer.ts";
 import type { OwedAnswer } from "../model/state.ts";
@@ -133,6 +143,9 @@ export function acceptRequest(turn: Turn, id: number, request: PeerRequest): voi
   }
 }
 
+/** V6: with this host's word the other one would own an epoch that is maybe this host's own by what is on its disk. */
+const UNSETTLED = "the record of a takeover may be on its disk, and is not settled yet";
+
 /** D3: my copy is made Outdated by DRBD itself, durably; only then the owner goes on without me. */
 function acceptOutdate(turn: Turn, id: number, resource: string, epoch: number): void {
   const { state } = turn;
@@ -141,6 +154,7 @@ function acceptOutdate(turn: Turn, id: number, resource: string, epoch: number):
   if (state.activity?.kind === "activate") return refuse(turn, id, "this host is taking the storage");
   if (epoch < state.durable.epoch)
     return refuse(turn, id, `epoch ${epoch} is over, this host knows ${state.durable.epoch}`);
+  if (mayHaveTaken(state)) return refuse(turn, id, UNSETTLED);
   if (v === undefined) return refuse(turn, id, `the state of ${resource} is unknown here`);
   if (v.role === "Primary") return refuse(turn, id, `${resource} is Primary here`);
   if (ahead(state) === resource) return refuse(turn, id, `the newest copy of ${resource} is on this host (A2)`);
@@ -244,6 +258,7 @@ function acceptClaim(turn: Turn, id: number, epoch: number, operator: boolean): 
   const { config, durable } = state;
   if (peerOwns(state) && durable.epoch === epoch) return done(turn, id);
   if (epoch !== durable.epoch + 1) return refuse(turn, id, `this host is in epoch ${durable.epoch}`);
+  if (mayHaveTaken(state)) return refuse(turn, id, UNSETTLED);
   if (isOwner(state)) return refuse(turn, id, "this host owns the storage");
   const newest = ahead(state);
   if (newest !== undefined) return refuse(turn, id, `the newest copy of ${newest} is on this host (A2)`);

@@ -107,7 +107,7 @@ const anySolo = (state: State): boolean => state.config.resources.some((r) => st
 
 /** A1: a grant that a commit stands on is kept until the copies agree again, durably. */
 function mayGiveBack(state: State): boolean {
-  if (state.unsure || state.persisting !== null || state.solo !== null || state.claim !== null) return false;
+  if (state.unsure !== null || state.persisting !== null || state.solo !== null || state.claim !== null) return false;
   if (state.activity?.kind === "activate") return false;
   return demands(state.config, "A1", !isOwner(state) || !anySolo(state));
 }

@@ -192,8 +192,8 @@ export interface State {
   readonly lag: { readonly ms: number; readonly at: Instant };
   readonly nextId: number;
   readonly durable: DurableRecord;
-  /** The last durable write failed: the disk may hold the old record or the new one. */
-  readonly unsure: boolean;
+  /** The highest epoch that writes which failed may have left on the disk; null: the disk holds `durable`. */
+  readonly unsure: number | null;
   /** Not before this instant is anything written again: the last write failed. */
   readonly persistAfter: Instant;
   readonly persisting: { readonly id: number; readonly record: DurableRecord; readonly purpose: string } | null;
@@ -297,7 +297,7 @@ export function initialState(
     nextId: 1,
     durable,
     persisting: null,
-    unsure: false,
+    unsure: null,
     persistAfter: now,
     peer: {
       contactAt: null,

@@ -28,7 +28,9 @@ export function stages(state: State, activity: Activity): readonly (readonly Sta
         activity.token === null || !inForce(state.config, "A9")
           ? []
           : [{ kind: "ask", request: { kind: "validate", token: activity.token } }];
-      const write: StageItem[] = activity.record === null ? [] : [{ kind: "write", patch: activity.record }];
+      // V6: after a write that failed the disk may say that nobody owns the storage: what this host knows is written again.
+      const record = activity.record ?? (state.unsure === null ? null : {});
+      const write: StageItem[] = record === null ? [] : [{ kind: "write", patch: record }];
       return [
         validate,
         write,

@@ -9,7 +9,7 @@ import { createPeerLink, type TandemPeerLink } from "../../../src/drivers/peer/l
 import type { PeerAddress } from "../../../src/drivers/peer/port.ts";
 import { createFrameReader, decodeRpc, encodeRpc } from "../../../src/drivers/peer/rpc-codec.ts";
 import type { LinkHeard } from "../../../src/drivers/peer/session.ts";
-import { bootA, bootB, body, hostA, hostB, key, onlyKey, otherKey, poolId, session } from "./samples.ts";
+import { bootA, bootB, body, hostA, hostB, key, linkOf, onlyKey, otherKey, poolId, session } from "./samples.ts";
 
 interface Host {
   readonly link: TandemPeerLink;
@@ -45,21 +45,15 @@ function addresses(setup: Setup): PeerAddress[] {
 }
 
 async function start(context: TestContext, setup: Setup): Promise<Host> {
-  const [hostId, peerId, bootId] = setup.name === "a" ? [hostA, hostB, bootA] : [hostB, hostA, bootB];
+  const options = linkOf(setup.name);
   const heard: LinkHeard[] = [];
   const requests: PeerRequest[] = [];
   const drops = new Map<string, number>();
   const [current, previous] = setup.keys ?? [key, null];
   const link = createPeerLink({
-    beatMs: () => 250,
-    poolId,
-    hostId,
-    peerId,
-    bootId,
-    incarnation: 1,
+    ...options,
     addresses: addresses(setup),
     keys: peerKeys(current, previous),
-    now: () => performance.now(),
     onHeartbeat: (heartbeat) => heard.push(heartbeat),
     onRequest(request, reply) {
       requests.push(request);
@@ -69,7 +63,7 @@ async function start(context: TestContext, setup: Setup): Promise<Host> {
   });
   await link.start();
   context.after(() => link.stop());
-  return { link, heard, requests, drops, body: body(hostId, bootId, 1) };
+  return { link, heard, requests, drops, body: body(options.hostId, options.bootId, 1) };
 }
 
 /** Waits for a condition; the test fails with the sentence when it does not come true in five seconds. */
@@ -105,16 +99,9 @@ void test("a peer that starts later is heard, and the addresses that do not exis
   const port = nextPort();
   const drops = new Map<string, number>();
   const absent = createPeerLink({
-    beatMs: () => 250,
-    poolId,
-    hostId: hostA,
-    peerId: hostB,
-    bootId: bootA,
-    incarnation: 1,
+    ...linkOf("a"),
     // An address that no interface of this machine has (TEST-NET-1).
     addresses: [{ link: "management", local: "192.0.2.1", remote: "192.0.2.2", port }],
-    keys: peerKeys(key, null),
-    now: () => performance.now(),
     onHeartbeat: () => undefined,
     onRequest: (_request, reply) => reply({ kind: "done" }),
     onDropped: (reason, count) => drops.set(reason, count),

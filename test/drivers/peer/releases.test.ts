@@ -9,11 +9,10 @@ import { createRefusedPackets } from "../../../src/daemon/refused-packets.ts";
 import { decodeHeartbeat, encodeHeartbeat } from "../../../src/drivers/peer/codec.ts";
 import { envelopeBytes, protocolVersion } from "../../../src/drivers/peer/frame.ts";
 import { createPeerLink } from "../../../src/drivers/peer/link.ts";
-import { peerKeys } from "../../../src/drivers/peer/keys.ts";
 import { decodeBeat } from "../../../src/drivers/peer/member-codec.ts";
 import { decodeRpc, type RpcKind } from "../../../src/drivers/peer/rpc-codec.ts";
 import { heartbeat, memberBeat, recordPath, rpcFrames, shapesOfNow, type ProtocolRecord } from "./protocol-record.ts";
-import { body, bootA, bootB, hostA, hostB, key, onlyKey, poolId, session } from "./samples.ts";
+import { body, bootB, hostA, hostB, key, linkOf, onlyKey, poolId, session } from "./samples.ts";
 
 const record = JSON.parse(readFileSync(recordPath, "utf8")) as ProtocolRecord;
 const bytes = (kind: string): Buffer => Buffer.from(record.packets[kind] ?? "", "hex");
@@ -91,15 +90,8 @@ test("a peer with another version of the protocol is never heard, and the reason
   );
   const heard: unknown[] = [];
   const link = createPeerLink({
-    beatMs: () => 250,
-    poolId,
-    hostId: hostA,
-    peerId: hostB,
-    bootId: bootA,
-    incarnation: 1,
+    ...linkOf("a"),
     addresses: [{ link: "management", local: here, remote: there, port }],
-    keys: peerKeys(key, null),
-    now: () => performance.now(),
     onHeartbeat: (beat) => heard.push(beat),
     onRequest: (asked, reply) => {
       heard.push(asked);

@@ -1,7 +1,7 @@
 // Material for the tests of the peer link.
 
 import type { HeartbeatBody } from "../../../src/core/model/peer.ts";
-import { derivePeerKey } from "../../../src/drivers/peer/keys.ts";
+import { derivePeerKey, peerKeys } from "../../../src/drivers/peer/keys.ts";
 import { createPeerSession, type PeerSession } from "../../../src/drivers/peer/session.ts";
 
 export const poolId = "99999999-9999-4999-8999-999999999999";
@@ -50,6 +50,16 @@ export function body(
     ...changes,
   };
 }
+
+/** What the peer link of host a or b is made with in every test. */
+export const linkOf = (name: "a" | "b") => ({
+  beatMs: () => 250,
+  poolId,
+  ...(name === "a" ? { hostId: hostA, peerId: hostB, bootId: bootA } : { hostId: hostB, peerId: hostA, bootId: bootB }),
+  incarnation: 1,
+  keys: peerKeys(key, null),
+  now: () => performance.now(),
+});
 
 /** A session with predictable nonces: the host's letter and a counter. */
 export function session(hostId: string, bootId: string, incarnation = 1): PeerSession {
