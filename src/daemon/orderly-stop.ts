@@ -57,6 +57,7 @@ export async function untilMayStop(options: OrderlyStopOptions, signal: AbortSig
     if (reply === null) break;
     if (reply.kind === "done") {
       if (!leaves) return "agreed";
+      options.onProgress(reply.text);
       const ended = await options.endTarget?.();
       if (ended?.ok === false) options.onProgress(`the target runs on: ${describe(ended.error)}`);
       return "left";

@@ -76,10 +76,13 @@ test("a second signal ends the waiting without agreement, also while a question 
 
 test("a host that goes down leaves instead of pausing, and says so again until everything is given back (A13)", async () => {
   const running: ControlReply = { kind: "failed", reason: "2 VMs still run here", next: "stop the VMs" };
-  const { asked, refused, emptied, targets, done } = setUp([running, running, { kind: "done", text: "" }], () => true);
+  const { asked, refused, emptied, targets, done } = setUp(
+    [running, running, { kind: "done", text: "all is given back" }],
+    () => true,
+  );
   assert.equal(await done, "left");
   assert.deepEqual(asked, ["leave", "leave", "leave"]);
-  assert.deepEqual(emptied, ["asked", "2 VMs moved"]);
+  assert.deepEqual(emptied, ["asked", "2 VMs moved", "all is given back"]);
   assert.deepEqual(targets, ["ended"], "tgtd ignores SIGTERM, and systemd would wait for it");
   assert.deepEqual(refused, ["2 VMs still run here; stop the VMs"]);
 });

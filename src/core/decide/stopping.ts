@@ -1,13 +1,15 @@
 // A7, A13: this daemon is about to stop. Nothing may depend on it any more when it says that it can: no lease, no
 // watchdog, no ownership that nobody looks after.
 
-import { inContact, isOwner, protectedOf, serving } from "../facts.ts";
+import { inContact, isOwner, peerOwns, protectedOf, serving } from "../facts.ts";
 import { valueOf } from "../model/observation.ts";
 import type { PendingCommand, State } from "../model/state.ts";
+import type { Instant } from "../model/time.ts";
 import { ask, change, log, type Turn } from "../turn.ts";
 import { begin } from "./begin.ts";
 import { end, reply, to, wait } from "./command-reply.ts";
 import { releaseRefusal } from "./ownership.ts";
+import { DESIGNATE } from "./repair.ts";
 
 /** A pause that is not followed by the end of the daemon is over after this. */
 const PAUSE_ENDS_MS = 30_000;
@@ -15,6 +17,8 @@ const PAUSE_ENDS_MS = 30_000;
 const RESUME_MS = 10_000;
 const AGREE_MS = 5_000;
 const LEAVE_MS = 15_000;
+/** The master role has this long to follow the storage; a shutdown, on a battery say, waits no longer for it. */
+const ROLE_MS = 30_000;
 
 /** A7: the daemon stops, its host goes on. Both hosts must know it before the watchdog is disarmed. */
 export function pause(turn: Turn, id: number): void {
@@ -64,6 +68,8 @@ export function leave(turn: Turn, id: number): void {
   turn.actions.push({ kind: "beat" });
   wait(turn, id, "leave", "release");
   giveBack(turn);
+  // The other host owns the storage already, and the role was left here.
+  if (valueOf(turn.state.xapi)?.role === "master" && peerOwns(turn.state)) followAtOnce(turn);
 }
 
 function giveBack(turn: Turn): void {
@@ -84,8 +90,11 @@ export function progressLeave(turn: Turn, command: PendingCommand, waitedMs: num
   if (serving(state) && now >= state.retryAt) giveBack(turn);
   const released = turn.state.activity === null && state.handover === null && !serving(state);
   if (released && running === 0) {
-    if (state.stopping?.phase === "asking") change(turn, { stopping: { ...state.stopping, phase: "agreed" } });
-    if (!state.watchdogArmed) return end(turn, command, "done", "this host gave everything back: the daemon may stop");
+    if (state.stopping?.phase === "asking") {
+      change(turn, { stopping: { ...state.stopping, phase: "agreed" } });
+      turn.actions.push({ kind: "beat" });
+    }
+    if (!state.watchdogArmed) return awaitRole(turn, command, waitedMs);
   }
   if (waitedMs < LEAVE_MS) return;
   const waits = [
@@ -95,6 +104,39 @@ export function progressLeave(turn: Turn, command: PendingCommand, waitedMs: num
     ...(released && running === 0 && state.watchdogArmed ? ["the watchdog is still armed"] : []),
   ];
   end(turn, command, "failed", `waiting: ${waits.join("; ")}`, "stop the VMs, or see 'iscsi-cfg log'");
+}
+
+/**
+ * The toolstack of a host that is off cannot hand its role over, and one that is promoted without it starts from a copy of the
+ * pool's database that may be minutes old (xapi.md 6.6). So the daemon, which ends before xapi does, waits.
+ */
+function awaitRole(turn: Turn, command: PendingCommand, waitedMs: number): void {
+  const { state, now } = turn;
+  const text = "this host gave everything back: the daemon may stop";
+  if (!roleIsFollowing(state, now)) return end(turn, command, "done", text);
+  if (waitedMs >= ROLE_MS) {
+    const late = `the master role did not follow within ${ROLE_MS / 1000} s: the other host takes it when this one is gone`;
+    log(turn, "action.failed", late, "warn");
+    return end(turn, command, "done", `${text}; ${late}`);
+  }
+  if (command.phase === "role") return;
+  to(turn, command, "role");
+  log(turn, "state.changed", `waiting for the master role to follow the storage, at most ${ROLE_MS / 1000} s`);
+}
+
+/** It was asked for and neither host shows yet that it is done. A host that cannot be told to take it is not waited for. */
+function roleIsFollowing(state: State, now: Instant): boolean {
+  const { repairs, peer } = state;
+  if (repairs[DESIGNATE] === undefined || !inContact(state, now) || !peerOwns(state)) return false;
+  if (peer.body?.intent === "leaving" || peer.body?.flags.maintenance === true) return false;
+  // Its pool.conf names the new master from the moment the order is carried out; the toolstacks restart for it later.
+  return valueOf(state.xapi)?.role !== "supporter" && peer.body?.xapi !== "master";
+}
+
+/** Tried by the repair from the next second on. */
+function followAtOnce(turn: Turn): void {
+  if (turn.state.repairs[DESIGNATE] !== undefined) return;
+  change(turn, { repairs: { ...turn.state.repairs, [DESIGNATE]: { id: -1, at: turn.now, failures: 0 } } });
 }
 
 /**
