@@ -29,6 +29,8 @@ export interface PoolProcedures {
   /** Two masters: makes the other host's toolstack a supporter of this one's. */
   recoverSupporters(): Promise<Result<string, string>>;
   recoverPeer(): Promise<Result<string, string>>;
+  /** A13: halts in the database what the other host shut down before it left. */
+  resetLeft(): Promise<Result<string, string>>;
   /** A22: starts VMs of the living peer that it confirmed to be gone there. */
   startConfirmed(uuids: readonly string[]): Promise<Result<string, string>>;
 }
@@ -98,6 +100,7 @@ const laneOf = (effect: OuterEffect): string => {
       return "fence";
     case "xapi-promote":
     case "xapi-designate":
+    case "xapi-reset-left":
     case "recover-supporters":
     case "recover-peer":
     case "start-confirmed":
@@ -257,6 +260,8 @@ async function perform(effect: OuterEffect, hands: Hands): Promise<Outcome> {
       return procedure(await hands.pool.promote());
     case "xapi-designate":
       return procedure(await hands.pool.designatePeer());
+    case "xapi-reset-left":
+      return procedure(await hands.pool.resetLeft());
     case "recover-supporters":
       return procedure(await hands.pool.recoverSupporters());
     case "recover-peer":

@@ -67,5 +67,10 @@ export function heartbeatOf(state: State, now: Instant): HeartbeatBody {
     management: state.management,
     domains: (valueOf(state.domains) ?? []).map((d) => d.uuid).toSorted(),
     xapi: valueOf(state.xapi)?.role ?? "unknown",
+    ...(vacated(state) ? { vacated: true } : {}),
   };
 }
+
+/** `domains` above cannot tell an empty list from one that could not be read. */
+const vacated = ({ stopping, domains }: State): boolean =>
+  stopping?.intent === "leaving" && stopping.phase === "agreed" && valueOf(domains)?.length === 0;

@@ -7,8 +7,10 @@ import { designateMaster } from "../act/pool/designate-master.ts";
 import { describePoolFailure, type Done, type NodeContext } from "../act/pool/procedure.ts";
 import { recoverSupporters } from "../act/pool/recover-supporters.ts";
 import { recoverPeerVms, startConfirmedVms, type Survivor } from "../act/pool/recover-vms.ts";
+import { resetLeftVms } from "../act/pool/reset-left.ts";
 import type { PoolProcedures } from "../act/execute.ts";
 import type { Config } from "../config/config.ts";
+import { LEFT_KEY } from "../core/decide/vms/guard.ts";
 import { unknown, valueOf, type Observation } from "../core/model/observation.ts";
 import type { ClockPort } from "../drivers/clock/port.ts";
 import type { DomainsPort } from "../drivers/domains/port.ts";
@@ -74,6 +76,7 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
   let view: Observation<PoolView> = unknown("not asked yet", 0);
   /** Where each VM was seen to run while the pool was readable and the hosts beat: newer than a restored database. */
   const lastSeen = new Map<string, string | null>();
+  const stoppedByLeaving = new Set<string>();
   let said = "";
 
   const cache: PoolCache = startPoolCache({
@@ -102,6 +105,8 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
     for (const vm of pool.vms) {
       const host = vm.residentOn === null ? null : (uuidOf.get(vm.residentOn) ?? null);
       lastSeen.set(vm.uuid, vm.powerState === "Running" || vm.powerState === "Paused" ? host : null);
+      if (vm.otherConfig[LEFT_KEY] === options.config().peer.uuid) stoppedByLeaving.add(vm.uuid);
+      else stoppedByLeaving.delete(vm.uuid);
     }
   }
 
@@ -214,6 +219,7 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
         ownUuid: self.uuid,
         policy: policyOf(options.config()),
         lastSeen: seenRunning(),
+        stoppedByLeaving,
         // declare_dead makes xapi forget where they ran; a later attempt finds them here.
         async remember(uuids) {
           for (const uuid of uuids) lastSeen.set(uuid, peer.uuid);
@@ -230,6 +236,24 @@ export function startPoolPart(options: PoolPartOptions): PoolPart {
       for (const { name, verdict } of done.value.alarms)
         options.log("vm.failed", `${name}: ${verdict.because}`, "error");
       return ok(`${starts.length} VMs of ${peer.name} were to be started here`);
+    },
+    async resetLeft() {
+      const { self, peer } = options.config();
+      const mayReset = (): boolean => {
+        const snapshot = options.snapshot();
+        return snapshot?.restartRefusal === null && snapshot.state.peer.body?.vacated === true;
+      };
+      const done = await resetLeftVms(context(mayReset), {
+        ownUuid: self.uuid,
+        leftUuid: peer.uuid,
+        lastSeen: seenRunning(),
+        stoppedByLeaving,
+        localDomains,
+      });
+      if (!done.ok) return err(describePoolFailure(done.error));
+      for (const { name, because } of done.value.left)
+        options.log("vm.waiting", `${name} is not reset: ${because}`, "warn");
+      return ok(`halted in the database as on ${peer.name}: ${done.value.halted.join(", ") || "nothing to do"}`);
     },
     async startConfirmed(uuids) {
       const mayStart = (): boolean => {

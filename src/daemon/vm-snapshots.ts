@@ -18,6 +18,7 @@ export function vmsOfPair(now: Snapshot | null, peerId: string, members: Others)
     role: valueOf(state.xapi)?.role ?? null,
     ownDomains: valueOf(state.domains) ?? null,
     others: new Map([...members, [peerId, peers]]),
+    vacated: new Set(!inContact && body?.vacated === true ? [peerId] : []),
     // Out of contact only VMs that ran here last are started, and only by a host that nobody can have replaced.
     needed: inContact ? [peerId] : [],
     ownVmsRefusal,
@@ -33,6 +34,7 @@ export function vmsOfPool(now: PoolSnapshot | null, others: Others): VmSnapshot 
     role: valueOf(state.xapi)?.role ?? null,
     ownDomains: valueOf(state.domains) ?? null,
     others,
+    vacated: new Set(),
     needed: [],
     ownVmsRefusal,
   };

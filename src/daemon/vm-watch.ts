@@ -51,6 +51,8 @@ export interface VmSnapshot {
   readonly ownDomains: readonly DomainFact[] | null;
   /** What each other host's daemon says runs there; null: it does not say so now. */
   readonly others: ReadonlyMap<string, ReadonlySet<string> | null>;
+  /** Hosts that are away and told, before they went, that no domain runs on them (A13). */
+  readonly vacated: ReadonlySet<string>;
   /** Other hosts without whose word nothing is started. */
   readonly needed: readonly string[];
   readonly ownVmsRefusal: string | null;
@@ -152,6 +154,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
       hosts,
       policy,
       domains: domainsOf(now),
+      vacated: now.vacated,
       active: now.ha === "on",
       refusal,
       xapiChooses: config().vm.anyHostByXapi,

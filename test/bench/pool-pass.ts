@@ -96,6 +96,7 @@ export function poolPass(hostCount: number, vmCount: number): Size {
         hosts: rooms,
         policy: everyVm,
         domains,
+        vacated: new Set<string>(),
         active: true,
         refusal: null,
         xapiChooses: false,

@@ -57,6 +57,7 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
     role: "master",
     ownDomains: domains.own.map((uuid, i) => ({ uuid, domId: i + 1, name: uuid, paused: false })),
     others: new Map([[XCP2, new Set(domains.peer)]]),
+    vacated: new Set(),
     needed: [XCP2],
     ownVmsRefusal: world.refusal,
   });

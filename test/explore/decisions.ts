@@ -13,6 +13,7 @@ export function brokenBy(action: Action, state: State, disk: DurableRecord, now:
       return brokenByFence(action.hostId, state, now);
     case "recover-peer":
     case "xapi-promote":
+    case "xapi-reset-left":
     case "recover-supporters":
     case "start-confirmed":
     case "destroy-domains":

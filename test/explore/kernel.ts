@@ -217,6 +217,8 @@ export function perform(world: World, side: Side, effect: Effect, ask: AskHandle
       h.master = 0;
       peer.master = 1;
       return true;
+    case "xapi-reset-left":
+      return world.facts(side).mayRestart;
     case "recover-supporters":
       peer.master = 0;
       return true;

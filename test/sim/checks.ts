@@ -54,6 +54,8 @@ export function checkAction(sim: Sim, h: Host, action: Action): void {
       return automatic(sim, h, "starts the other host's VMs");
     case "xapi-promote":
       return automatic(sim, h, "promotes its toolstack");
+    case "xapi-reset-left":
+      return automatic(sim, h, "halts the other host's VMs in the database");
     case "recover-supporters":
       return automatic(sim, h, "makes the other toolstack a supporter");
     case "start-confirmed":

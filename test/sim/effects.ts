@@ -32,6 +32,7 @@ const LATENCY: Partial<Record<EffectKind, number>> = {
   "vip-remove": 40,
   fence: 300,
   "xapi-promote": 14000,
+  "xapi-reset-left": 3000,
   "recover-supporters": 12000,
   "recover-peer": 3000,
 };
@@ -308,6 +309,8 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       peer.disk.xapi = "master";
       if (peer.power) observeXapi(sim, peer);
       return done(true);
+    case "xapi-reset-left":
+      return done(resetLeft(sim, h, peer));
     case "recover-supporters":
       if (h.disk.xapi !== "master") return done("HOST_IS_SLAVE");
       if (!peer.power || !onSwitch(sim.network, h.name) || !onSwitch(sim.network, peer.name))
@@ -349,6 +352,15 @@ function fence(sim: Sim, h: Host, peer: Host, hostId: string, done: (outcome: Ou
   if (hostId === h.name) sim.violate("V7 fenced itself");
   const device = { state: () => sim.bmc[peer.name], reached: () => onSwitch(sim.network, h.name) };
   fenceBy(sim, device, { off: () => sim.powerOff(peer, "fence"), power: () => peer.power }, done);
+}
+
+/** A13: what a host shut down before it left is halted in the pool's database; nothing that runs ever is. */
+function resetLeft(sim: Sim, h: Host, peer: Host): Outcome {
+  if (h.disk.xapi !== "master") return "HOST_IS_SLAVE";
+  if (h.state === null || restartRefusal(h.state, localNow(sim, h)) !== undefined) return "permission was withdrawn";
+  if (peer.domains.size > 0) sim.violate(`V2 ${h.name} halts VMs in the database that run on ${peer.name}`);
+  for (const [uuid, where] of sim.residence) if (where === peer.name) sim.residence.set(uuid, null);
+  return true;
 }
 
 /**

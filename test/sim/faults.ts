@@ -37,7 +37,12 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: "witness-restart"; readonly ms: number; readonly emptied?: true }
   | { readonly kind: "witness-cut"; readonly host: HostName; readonly ms: number }
   /** The VMs of the host are shut down, by a person or before the host itself. */
-  | { readonly kind: "vms-end"; readonly host: HostName }
+  | {
+      readonly kind: "vms-end";
+      readonly host: HostName;
+      /** The copy of the pool's database that a promotion starts from is older, and calls them running. */
+      readonly unheard?: true;
+    }
   | { readonly kind: "power-on"; readonly host: HostName }
   | { readonly kind: "bmc"; readonly host: HostName; readonly how: "dead" | "lies" | "slow"; readonly ms: number }
   | { readonly kind: "target-crash"; readonly host: HostName }

@@ -100,7 +100,7 @@ export function inject(world: World, fault: Fault): void {
         network.filtered[fault.host] = false;
       });
     case "vms-end":
-      return endVms(world, fault.host);
+      return endVms(world, fault.host, fault.unheard);
     case "power-on":
       return world.powerOn(fault.host);
     case "bmc":
@@ -266,9 +266,9 @@ function wouldBeSaid(world: World, name: HostName, { kind, ...command }: Command
 }
 
 /** Shut down on purpose: nobody starts them again. */
-function endVms({ sim }: World, name: HostName): void {
+function endVms({ sim }: World, name: HostName, unheard = false): void {
   const { domains } = sim.hosts[name];
-  for (const uuid of domains.keys()) sim.residence.set(uuid, null);
+  if (!unheard) for (const uuid of domains.keys()) sim.residence.set(uuid, null);
   domains.clear();
   observeDomains(sim, sim.hosts[name]);
 }

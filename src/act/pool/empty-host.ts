@@ -2,12 +2,12 @@
 // A VM that is shut down is marked first, so that it starts again with this host. It ends within its time, whatever a guest
 // or a migration does; VMs that are not protected are not touched.
 
-import { LEFT_KEY } from "../../core/decide/vms/guard.ts";
 import { startGroups } from "../../core/decide/vms/order.ts";
 import { isProtected, type VmPolicy } from "../../core/decide/vms/protection.ts";
 import type { Instant, Millis } from "../../core/model/time.ts";
 import type { VmRecord, XapiSession } from "../../drivers/xapi/port.ts";
 import { ok } from "../../util/result.ts";
+import { markLeft } from "./left-mark.ts";
 import {
   askOf,
   change,
@@ -202,14 +202,9 @@ async function shutDown(
   ownUuid: string,
   times: EmptyTimes,
 ): Promise<string | null> {
-  if (vm.otherConfig[LEFT_KEY] !== ownUuid) {
-    const step = `mark ${vm.name} to start again with this host`;
-    await session.call("VM.remove_from_other_config", [vm.ref, LEFT_KEY], context.readMs, context.signal);
-    const params = [vm.ref, LEFT_KEY, ownUuid];
-    const marked = await change(context, step, session, "VM.add_to_other_config", params, context.readMs);
-    // Without the mark it would stay down after the boot.
-    if (!marked.ok) return describePoolFailure(marked.error);
-  }
+  const marked = await markLeft(context, session, vm, ownUuid);
+  // Without the mark it would stay down after the boot.
+  if (!marked.ok) return describePoolFailure(marked.error);
   let said = "";
   for (const [method, withinMs] of [
     ["VM.clean_shutdown", times.cleanMs],

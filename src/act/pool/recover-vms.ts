@@ -12,6 +12,7 @@ import type { Millis } from "../../core/model/time.ts";
 import type { HostRecord, XapiSession } from "../../drivers/xapi/port.ts";
 import { err, ok } from "../../util/result.ts";
 import { DECLARE_TIMES, declareDead, type DeclareTimes } from "./declare-dead.ts";
+import { markLeft } from "./left-mark.ts";
 import {
   askOf,
   describePoolFailure,
@@ -42,6 +43,8 @@ export interface RecoveryOrder {
   /** Where each VM was last seen to run by heartbeats: host UUID, null = seen stopped, absent = no knowledge. */
   readonly lastSeen: ReadonlyMap<string, string | null>;
   readonly localDomains: () => Promise<ReadonlySet<string> | null>;
+  /** VMs that the lost host shut down because it left: they start again with it. */
+  readonly stoppedByLeaving?: ReadonlySet<string>;
   /** Hosts that may be given its VMs, with their domains as they last told; left out: this host alone. */
   readonly survivors?: readonly Survivor[];
   /**
@@ -114,6 +117,13 @@ async function recover(
   const wanted = real.filter((vm) => decisions.some((one) => one.uuid === vm.uuid && one.verdict.kind === "start"));
   await order.remember(wanted.map((vm) => vm.uuid));
 
+  // Its database may be older than the marks.
+  for (const vm of real.filter(
+    (one) => order.stoppedByLeaving?.has(one.uuid) === true && one.residentOn === dead.ref,
+  )) {
+    const marked = await markLeft(context, session, vm, dead.uuid);
+    if (!marked.ok) context.progress(describePoolFailure(marked.error));
+  }
   const declared = await declareDead(context, session, dead, times.declare);
   if (!declared.ok) return declared;
   const started = await startVms(

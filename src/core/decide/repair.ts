@@ -1,8 +1,17 @@
 // Small things that are mended whenever they are found broken: DRBD not up, target not warm, watchdog not armed, the
 // peer's initiators readmitted. Each with back-off; none changes who serves.
 
-import { hostLossForbidden, inContact, isOwner, peerOwns, serving, supersededWrites, view } from "../facts.ts";
-import { READMIT } from "./recovery.ts";
+import {
+  hostLossForbidden,
+  inContact,
+  isOwner,
+  leftCleanly,
+  peerOwns,
+  serving,
+  supersededWrites,
+  view,
+} from "../facts.ts";
+import { READMIT, restartRefusal } from "./recovery.ts";
 import { outdating } from "./requests.ts";
 import type { HeartbeatBody } from "../model/peer.ts";
 import type { State } from "../model/state.ts";
@@ -50,6 +59,7 @@ export function repair(turn: Turn): void {
   // Before anything that waits: a restarted daemon must feed on within half of the watchdog's time (A7).
   watchdog(turn);
   followStorage(turn);
+  resetLeft(turn);
   if (state.activity !== null) return;
   const target = valueOf(state.target);
   const held = target?.filled === true || target?.holds === true;
@@ -174,6 +184,23 @@ function followStorage(turn: Turn): void {
     return change(turn, { repairs: others });
   }
   if (role === "master" && peerOwns(state) && inContact(state, now)) mend(turn, DESIGNATE, { kind: "xapi-designate" });
+}
+
+const RESET_LEFT = "halt the VMs of the host that left in the pool's database";
+
+/**
+ * A13: this toolstack was promoted from a copy that may be older than the end of the VMs there. The host's own word that none
+ * runs on it and D7's proof are both needed; a host that comes back meanwhile tells for itself.
+ */
+function resetLeft(turn: Turn): void {
+  const { state, now } = turn;
+  const { promotion, repairs, fence } = state;
+  if (promotion?.phase !== "done" || valueOf(state.xapi)?.role !== "master") return;
+  if (promotion.reset === true && repairs[RESET_LEFT] === undefined) return;
+  // Declared dead, its VMs are reset by that.
+  if (state.peer.body?.vacated !== true || !leftCleanly(state, now) || fence.confirmed) return;
+  if (restartRefusal(state, now) !== undefined) return;
+  if (mend(turn, RESET_LEFT, { kind: "xapi-reset-left" })) change(turn, { promotion: { ...promotion, reset: true } });
 }
 
 /** A Primary that nobody owns: a daemon died between promote and demote, or a stand-down failed half-way. */

@@ -127,7 +127,7 @@ function awaitRole(turn: Turn, command: PendingCommand, waitedMs: number): void 
 /** It was asked for and neither host shows yet that it is done. A host that cannot be told to take it is not waited for. */
 function roleIsFollowing(state: State, now: Instant): boolean {
   const { repairs, peer } = state;
-  if (repairs[DESIGNATE] === undefined || !inContact(state, now) || !peerOwns(state)) return false;
+  if (repairs[DESIGNATE] === undefined || !inContact(state, now)) return false;
   if (peer.body?.intent === "leaving" || peer.body?.flags.maintenance === true) return false;
   // Its pool.conf names the new master from the moment the order is carried out; the toolstacks restart for it later.
   return valueOf(state.xapi)?.role !== "supporter" && peer.body?.xapi !== "master";

@@ -47,6 +47,8 @@ export interface HeartbeatBody {
   /** UUIDs of the protected domains that execute on the sender (sorted). */
   readonly domains: readonly string[];
   readonly xapi: "master" | "supporter" | "unknown";
+  /** A13: the sender leaves and gave everything back; it looked, and no domain runs on it. Missing: not so, or not known. */
+  readonly vacated?: true;
 }
 
 /** A heartbeat as the driver hands it to the core. */

@@ -271,6 +271,8 @@ export interface State {
     readonly id: number;
     readonly attempts: number;
     readonly at: Instant;
+    /** The VMs of a host that left were asked to be reset in this database (A13). */
+    readonly reset?: true;
   } | null;
   readonly designate: boolean;
   /** D15: automatic moves of the storage that count (A23); those of an earlier daemon as if at the start of this one. */

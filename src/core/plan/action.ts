@@ -40,6 +40,8 @@ export type EffectBody =
   | { readonly kind: "watchdog-disarm" }
   /** This host's toolstack becomes master of the pool although the old one is gone. */
   | { readonly kind: "xapi-promote" }
+  /** The VMs that a host shut down before it left are halted in a database that this host's toolstack was promoted from. */
+  | { readonly kind: "xapi-reset-left" }
   /** Planned: both toolstacks are alive and the peer's becomes master. */
   | { readonly kind: "xapi-designate" }
   /** Both toolstacks call themselves master: the other one follows this one from now on. */

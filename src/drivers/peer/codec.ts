@@ -84,6 +84,7 @@ const body = z.object({
     plain: z.array(z.string().check(z.maxLength(64))),
   }),
   xapi: z.enum(["master", "supporter", "unknown"]),
+  vacated: z.exactOptional(z.literal(true)),
 });
 
 /** What stands around the body of every beat. */

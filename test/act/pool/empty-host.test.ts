@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { BECOME_MASTER_TIMES, becomeMaster } from "../../../src/act/pool/become-master.ts";
 import { EMPTY_TIMES, emptyHost, type EmptyOrder } from "../../../src/act/pool/empty-host.ts";
 import { LEFT_KEY } from "../../../src/core/decide/vms/guard.ts";
 import { everyVm } from "../../core/decide/vms/vm.ts";
 import { GIB, refOf, run, SR, startSimPool, value, vmState, vmUuid, XCP1, XCP2, type SimHost } from "./sim-pool.ts";
 
 const times = { ...EMPTY_TIMES, movesMs: 5_000, moveMs: 3_000, cleanMs: 2_000, hardMs: 2_000, everyMs: 20 };
+const promotion = { ...BECOME_MASTER_TIMES, masterProbeMs: 200, everyMs: 50, enableMs: 5_000, restartMs: 10_000 };
 const vm = (n: number, change = {}) => ({
   uuid: vmUuid(n),
   name: `vm${n}`,
@@ -51,6 +53,17 @@ describe("emptying a host that goes down", { timeout: 60_000 }, () => {
     await startHere(master, 1, 2);
     const report = value(await emptyHost(master.context, { ...order, policy: "shutdown" }, times));
     assert.deepEqual(report, { moved: [], stopped: ["vm2", "vm1"], left: [] });
+  });
+
+  test("what it shut down is halted and marked for a toolstack that is promoted without it", async (t) => {
+    const { master, supporter } = await startSimPool(t, { vms: [vm(1)] });
+    await startHere(master, 1);
+    await run(master, "pool.sync_database");
+    value(await emptyHost(master.context, { ...order, policy: "shutdown" }, times));
+    await master.powerOff();
+    value(await becomeMaster(supporter.context, XCP2, promotion));
+    assert.equal((await vmState(supporter, vmUuid(1))).power, "Halted");
+    assert.equal(await markOf(supporter, 1), XCP1);
   });
 
   test("without another host, or without room there, VMs are shut down", async (t) => {

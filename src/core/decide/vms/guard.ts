@@ -51,6 +51,8 @@ export interface GuardLook {
   readonly policy: VmPolicy;
   /** Domains of each host as its own daemon says now; null or absent: not known. */
   readonly domains: ReadonlyMap<string, ReadonlySet<string> | null>;
+  /** Hosts that are away and told, before they went, that no domain runs on them (A13). */
+  readonly vacated: ReadonlySet<string>;
   /** False: HA is off. What stops then is nobody's business, and nothing is remembered of it. */
   readonly active: boolean;
   /** Why nothing may be started from here just now; null: starts are allowed. */
@@ -127,8 +129,9 @@ function follow(vm: VmFacts, before: Watched | undefined, look: GuardLook): Watc
   const beingStopped = vm.operations.some((operation) => STOPPING_OPERATIONS.has(operation));
   if (runs(vm)) {
     // A database restored by a promotion calls VMs running that were stopped since: their host's own word is newer.
-    const executing = vm.residentOn === null ? undefined : look.domains.get(vm.residentOn)?.has(vm.uuid);
-    if (executing === false) return before ?? null;
+    const { residentOn } = vm;
+    const executing = residentOn === null ? undefined : look.domains.get(residentOn)?.has(vm.uuid);
+    if (executing === false || (residentOn !== null && look.vacated.has(residentOn))) return before ?? null;
     const known = before ?? fresh(wallMs);
     const runningSince = known.runningSince ?? now;
     const stable = now - runningSince >= STABLE_MS;

@@ -32,6 +32,7 @@ class Story {
       hosts: this.hosts,
       policy: everyVm,
       domains: new Map(this.hosts.map((host) => [host.uuid, on(host.uuid)])),
+      vacated: new Set(),
       active: true,
       refusal: null,
       xapiChooses: false,
@@ -75,6 +76,16 @@ describe("a VM that ought to run", () => {
     assert.deepEqual(story.look([down("a", { operations: ["clean_shutdown"] })]).questions, []);
     assert.deepEqual(story.look([down()]).questions, [{ uuid: "a", sinceWallMs: 1_000_000 }]);
     assert.deepEqual(story.look([down()]).groups, []);
+  });
+
+  test("is not one that an older database calls running on a host that went away with nothing running", () => {
+    const story = new Story();
+    const away = { domains: new Map([["two", new Set<string>()]]), vacated: new Set(["one"]) };
+    story.look([up()], away);
+    story.now += 3_000;
+    const reset = story.look([down()], away);
+    assert.deepEqual([reset.questions, starts(reset), reset.waiting], [[], [], []]);
+    assert.equal(story.memory.size, 0);
   });
 
   test("stays stopped when xapi says that somebody stopped it", () => {
