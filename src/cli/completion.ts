@@ -9,16 +9,27 @@ export type Shell = "bash" | "zsh";
 interface Completed {
   readonly name: string;
   readonly description: string;
-  readonly options: readonly { readonly flags: readonly string[]; readonly description: string }[];
+  readonly options: readonly OptionWords[];
   readonly words: readonly Words[];
+}
+
+interface OptionWords {
+  readonly flags: readonly string[];
+  readonly description: string;
+  /** What may stand after it; null: it takes no value. */
+  readonly value: Words | null;
 }
 
 /** What may stand in the place of one argument. */
 type Words =
   | { readonly kind: "list"; readonly of: readonly string[] }
+  /** Written in capitals, and typed as one likes. */
+  | { readonly kind: "parameters" }
   | { readonly kind: "files" }
   | { readonly kind: "vms" }
   | { readonly kind: "nothing" };
+
+const PARAMETER_NAMES = PARAMETERS.filter((one) => one.scope === "pool").map((one) => one.name);
 
 export function completionScript(program: Command, shell: Shell): string {
   const commands = program.commands.map(completed);
@@ -31,40 +42,59 @@ function completed(command: Command): Completed {
   return {
     name,
     description: command.description(),
-    options: command.options.map(({ short, long, description }) => ({
-      flags: [short, long].filter((flag) => flag !== undefined),
-      description,
-    })),
-    words: command.registeredArguments.map((argument): Words => {
-      if (argument.argChoices !== undefined) return { kind: "list", of: argument.argChoices };
-      switch (argument.name()) {
-        case "name":
-          return { kind: "list", of: PARAMETERS.filter((one) => one.scope === "pool").map((one) => one.name) };
-        case "vm":
-          return { kind: "vms" };
-        case "file":
-          return { kind: "files" };
-        default:
-          return { kind: "nothing" };
-      }
-    }),
+    options: [
+      ...command.options.map(({ short, long, description, required, flags, argChoices }) => ({
+        flags: [short, long].filter((flag) => flag !== undefined),
+        description,
+        value: required ? wordsOf(/<([a-z]+)>/.exec(flags)?.[1] ?? "", argChoices) : null,
+      })),
+      { flags: ["-h", "--help"], description: "show this help", value: null },
+    ],
+    words: command.registeredArguments.map((argument) => wordsOf(argument.name(), argument.argChoices)),
   };
+}
+
+function wordsOf(placeholder: string, choices: readonly string[] | undefined): Words {
+  if (choices !== undefined) return { kind: "list", of: choices };
+  switch (placeholder) {
+    case "name":
+      return { kind: "parameters" };
+    case "vm":
+      return { kind: "vms" };
+    case "file":
+    case "folder":
+      return { kind: "files" };
+    default:
+      return { kind: "nothing" };
+  }
 }
 
 const identifier = (tool: string): string => `_${tool.replaceAll("-", "_")}`;
 
+const joined = (flags: readonly string[], by: string): string => flags.join(by);
+
 function bash(tool: string, commands: readonly Completed[]): string {
   const cases = commands.map(({ name, options, words }) => {
-    const flags = options.flatMap((one) => one.flags).join(" ");
+    const flags = joined(
+      options.flatMap((one) => one.flags),
+      " ",
+    );
+    const values = options.flatMap(({ flags: own, value }) =>
+      value === null ? [] : [`          ${joined(own, " | ")}) ${bashWords(tool, value)}; return ;;`],
+    );
     const places = words.map((one, index) => `          ${index + 1}) ${bashWords(tool, one)} ;;`);
     return [
       `      ${name})`,
+      ...(values.length === 0 ? [] : ['        case "$before" in', ...values, "        esac"]),
       `        case "$cur" in -*) _tandem_words "${flags}"; return ;; esac`,
       ...(places.length === 0 ? [] : ['        case "$place" in', ...places, "        esac"]),
       "        ;;",
     ].join("\n");
   });
   const names = commands.map((one) => one.name).join(" ");
+  const withValue = commands.flatMap(({ name, options }) =>
+    options.flatMap(({ flags, value }) => (value === null ? [] : flags.map((flag) => `"${name} ${flag}"`))),
+  );
   return `# bash completion of ${tool}; made by "${tool} completion bash"
 _tandem_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
 _tandem_files() { mapfile -t COMPREPLY < <(compgen -f -- "$cur"); compopt -o filenames 2>/dev/null; }
@@ -76,18 +106,21 @@ _tandem_vms() {
   done < <("$1" get-vm-ha --names 2>/dev/null)
 }
 ${identifier(tool)}() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" command="" place=0 i
+  local cur="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD - 1]}" command="" place=1 i
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
-    case "\${COMP_WORDS[i]}" in
-      -*) ;;
+    case "$command \${COMP_WORDS[i]}" in
+      ${withValue.length === 0 ? "" : `${withValue.join(" | ")}) i=$((i + 1)) ;;`}
+      *" -"*) ;;
       *) if [ -z "$command" ]; then command="\${COMP_WORDS[i]}"; else place=$((place + 1)); fi ;;
     esac
   done
-  place=$((place + 1))
   case "$command" in
-      "" | help)
+      "")
         case "$cur" in -*) _tandem_words "--help --version" ;; *) _tandem_words "${names} help" ;; esac
+        ;;
+      help)
+        if [ "$place" = 1 ]; then _tandem_words "${names}"; fi
         ;;
 ${cases.join("\n")}
   esac
@@ -100,6 +133,8 @@ function bashWords(tool: string, words: Words): string {
   switch (words.kind) {
     case "list":
       return `_tandem_words "${words.of.join(" ")}"`;
+    case "parameters":
+      return `cur="\${cur^^}"; _tandem_words "${PARAMETER_NAMES.join(" ")}"`;
     case "files":
       return "_tandem_files";
     case "vms":
@@ -110,14 +145,16 @@ function bashWords(tool: string, words: Words): string {
 }
 
 /** Inside single quotes, where a colon or a bracket would end the description. */
-const zshText = (text: string): string => text.replaceAll("'", "").replaceAll(/[[\]:]/g, " ");
+const zshText = (text: string): string => text.replaceAll("'", "'\\''").replaceAll(/[[\]:]/g, " ");
 
 function zsh(tool: string, commands: readonly Completed[]): string {
   const self = identifier(tool);
   const list = commands.map(({ name, description }) => `    '${name}:${zshText(description)}'`);
   const cases = commands.map(({ name, options, words }) => {
     const specs = [
-      ...options.flatMap((one) => one.flags.map((flag) => `'${flag}[${zshText(one.description)}]'`)),
+      ...options.flatMap(({ flags, description: text, value }) =>
+        flags.map((flag) => `'${flag}[${zshText(text)}]${value === null ? "" : `:value:${zshWords(self, value)}`}'`),
+      ),
       ...words.map((one, index) => `'${index + 1}: :${zshWords(self, one)}'`),
     ];
     return `    ${name}) _arguments ${specs.join(" ")} ;;`;
@@ -129,6 +166,7 @@ ${self}_vms() {
   names=("\${(@f)$(${tool} get-vm-ha --names 2>/dev/null)}")
   compadd -a names
 }
+${self}_parameters() { compadd -M 'm:{a-z}={A-Z}' -- ${PARAMETER_NAMES.join(" ")}; }
 ${self}() {
   local -a commands
   commands=(
@@ -155,6 +193,8 @@ function zshWords(self: string, words: Words): string {
   switch (words.kind) {
     case "list":
       return `(${words.of.join(" ")})`;
+    case "parameters":
+      return `${self}_parameters`;
     case "files":
       return "_files";
     case "vms":

@@ -331,7 +331,7 @@ describe("completion", () => {
     return text.split("\n").filter((line) => line !== "");
   }
 
-  test("bash completes commands, options, choices, parameters and names of VMs", async () => {
+  test("bash completes commands, options and their values, choices, parameters and names of VMs", async () => {
     assert.deepEqual(await complete(["ma"]), ["maintenance"]);
     assert.deepEqual(await complete(["re"]), ["restore", "restore-default", "remove"]);
     assert.deepEqual(await complete(["maintenance", ""]), ["on", "off"]);
@@ -340,6 +340,16 @@ describe("completion", () => {
     assert.deepEqual(await complete(["set-vm-ha", "cent"]), ["cent1", "cent\\ 4"]);
     assert.deepEqual(await complete(["set-vm-ha", "web", "t"]), ["true"]);
     assert.deepEqual(await complete(["help", "hist"]), ["history"]);
+    assert.deepEqual(await complete(["set", "mail_o"]), ["MAIL_ON"], "names of parameters in any case");
+    assert.deepEqual(await complete(["log", "--level", "w"]), ["warn"]);
+    assert.deepEqual(await complete(["log", "--level", "warn", "--n"]), ["--no-follow"]);
+    const file = join(daemon.directory, "ha-cfg.ba");
+    assert.deepEqual(
+      await complete(["history", "--svg", file]),
+      [`${file}sh`],
+      "a file after an option that wants one",
+    );
+    assert.deepEqual(await complete(["disable", "--h"]), ["--help"]);
   });
 
   const hasZsh = spawnSync("zsh", ["--version"]).status === 0;
@@ -351,7 +361,7 @@ describe("completion", () => {
       execFileSync("zsh", ["-f", "-c", `${stubs} source "$1"; ${call}; _ha_cfg`, "zsh", script], { encoding: "utf8" });
     assert.match(ask("words=(ha-cfg ''); CURRENT=2"), /^maintenance:take this host out of service/m);
     assert.match(ask("words=(ha-cfg maintenance ''); CURRENT=3"), /1: :\(on off\)/);
-    assert.match(ask("words=(ha-cfg set ''); CURRENT=3"), /FENCE_HEURISTICS_IPS/);
+    assert.match(ask("words=(ha-cfg set ''); CURRENT=3"), /1: :_ha_cfg_parameters/);
   });
 });
 

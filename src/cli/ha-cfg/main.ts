@@ -10,11 +10,12 @@ import { note, run } from "../request.ts";
 import type { ExitCode } from "../request.ts";
 import { addCompletion, addExplain, addHistory, addLog, addVersion } from "../shared-commands.ts";
 import { version } from "../version.ts";
+import { HELP } from "./help.ts";
 
 const description = "High availability of a XenServer / XCP-ng pool: configuration and state";
 
 interface Force extends CommonOptions {
-  readonly force: boolean;
+  readonly force?: boolean;
   readonly yes?: boolean;
 }
 
@@ -59,25 +60,25 @@ export async function haCfg(argv: readonly string[], context: CliContext): Promi
   tool
     .command("enable", "switch HA on for the pool")
     .helpGroup(EVERYDAY)
-    .option("--force", "although a host cannot be reached", false)
+    .option("--force", "although a host cannot be reached")
     .action(async ({ json, force }: Force) =>
-      tool.finish(await run(context, { kind: "enable", force }, json === true)),
+      tool.finish(await run(context, { kind: "enable", force: force === true }, json === true)),
     );
   tool
     .command("disable", "switch HA off for the pool")
     .helpGroup(EVERYDAY)
-    .option("--force", "although the peer cannot be reached", false)
+    .option("--force", "although the peer cannot be reached")
     .option("--yes", "with --force: do not ask")
     .action(async (options: Force) => {
-      if (options.force && !(await agreed(context, FORCED, options.yes === true))) return tool.finish(1);
-      tool.finish(await run(context, { kind: "disable", force: options.force }, options.json === true));
+      const force = options.force === true;
+      if (force && !(await agreed(context, FORCED, options.yes === true))) return tool.finish(1);
+      tool.finish(await run(context, { kind: "disable", force }, options.json === true));
     });
   tool
     .command("maintenance", "take this host out of service, or back")
     .helpGroup(EVERYDAY)
     .addArgument(new Argument("<state>", "on or off").choices(["on", "off"]))
     .option("--leave-vms", "off: the VMs that were moved away stay where they are")
-    .addHelpText("after", MAINTENANCE_HELP)
     .action(async (state: string, { json, leaveVms }: CommonOptions & { leaveVms?: boolean }) =>
       tool.finish(
         await run(context, { kind: "maintenance", on: state === "on", returnVms: leaveVms !== true }, json === true),
@@ -134,7 +135,6 @@ export async function haCfg(argv: readonly string[], context: CliContext): Promi
     .helpGroup(PARAMETERS)
     .argument("<name>", "name of the parameter (any case)")
     .argument("[value]", 'without spaces; "-" reads it from standard input')
-    .addHelpText("after", "\nA password is asked for when its value is left out.\nExample: ha-cfg set MAIL_ON 0")
     .action(async (name: string, value: string | undefined, { json }: CommonOptions) => {
       const { setParameter } = await import("../parameters.ts");
       tool.finish(await setParameter(context, name, value, json === true));
@@ -142,9 +142,9 @@ export async function haCfg(argv: readonly string[], context: CliContext): Promi
   tool
     .command("insert", "write the default parameters into the pool database")
     .helpGroup(PARAMETERS)
-    .option("--overwrite", "also over values that are there", false)
-    .action(async ({ json, overwrite }: CommonOptions & { overwrite: boolean }) =>
-      tool.finish(await run(context, { kind: "insert", overwrite }, json === true)),
+    .option("--overwrite", "also over values that are there")
+    .action(async ({ json, overwrite }: CommonOptions & { overwrite?: boolean }) =>
+      tool.finish(await run(context, { kind: "insert", overwrite: overwrite === true }, json === true)),
     );
   tool
     .command("import", "take over HA-Lizard's parameters, or iSCSI-HA's; shows first")
@@ -154,7 +154,6 @@ export async function haCfg(argv: readonly string[], context: CliContext): Promi
     .option("--etc <folder>", "with --storage: where its files are", "/etc")
     .option("--into <file>", "with --storage: what to add it to", "/etc/tandem/tandem.yaml")
     .option("--write", "write them into the pool database, or into that file")
-    .addHelpText("after", IMPORT_HELP)
     .action(async (file: string | undefined, options: CommonOptions & Import) => {
       const [write, json] = [options.write === true, options.json === true];
       if (options.storage !== true) {
@@ -221,6 +220,10 @@ export async function haCfg(argv: readonly string[], context: CliContext): Promi
 
   addVersion(tool, context).helpGroup(OTHER);
   addCompletion(tool, context).helpGroup(OTHER);
+  for (const command of tool.program.commands) {
+    const text = HELP[command.name()];
+    if (text !== undefined) command.addHelpText("after", `\n${text}`);
+  }
   return tool.main(argv);
 }
 
@@ -231,21 +234,11 @@ interface Import {
   readonly write?: boolean;
 }
 
-const IMPORT_HELP = `
---storage reads iscsi-ha/iscsi-ha.conf, tgt/targets.conf and drbd.conf there
-and keeps resources, IQN, LUNs, scsi_id and scsi_sn. It needs no daemon.`;
-
 const EVERYDAY = "Everyday:";
 const VMS = "VMs:";
 const PARAMETERS = "Parameters:";
 const ALERTS = "Alerts:";
 const OTHER = "Other:";
-
-const MAINTENANCE_HELP = `
-on:  no new VM starts here, the VMs move to the other host, storage and
-     master role too, and HA holds. Then reboot or switch off as you like.
-off: this host is in service again, and the VMs that were moved come back.
-A restart of the daemon in the middle goes on where it was.`;
 
 /** protocol.md 9: disabling HA while the peer is down is the person's risk, so it is named. */
 const FORCED =
