@@ -81,7 +81,7 @@ export interface GuardPlan {
   readonly groups: readonly (readonly StartOrder[])[];
   /** Stopped VMs of which xapi has to be asked whether somebody stopped them on purpose, since when. */
   readonly questions: readonly { readonly uuid: string; readonly sinceWallMs: number }[];
-  /** VMs that run although they carry LEFT_KEY: the mark has to go. */
+  /** VMs that run, on a host in service, although they carry LEFT_KEY: the mark has to go. */
   readonly unmark: readonly string[];
   /** VMs that ought to run, do not, and need a person. */
   readonly alarms: readonly GuardNote[];
@@ -116,7 +116,11 @@ export function guardPass(memory: GuardMemory, look: GuardLook): GuardPlan {
     else if (before !== undefined && look.active) given.push(note(vm, "it was stopped on purpose"));
   }
   const plan = { memory: next, given, ...judgeAll(next, look) };
-  const marked = look.vms.filter((vm) => runs(vm) && vm.otherConfig[LEFT_KEY] !== undefined);
+  // A host that is being emptied is disabled, and its VMs run on for a moment after they were marked.
+  const inService = new Set(look.hosts.flatMap((host) => (host.usable ? [host.uuid] : [])));
+  const marked = look.vms.filter(
+    (vm) => runs(vm) && vm.otherConfig[LEFT_KEY] !== undefined && inService.has(vm.residentOn ?? ""),
+  );
   return { ...plan, unmark: look.refusal === null && look.active ? marked.map((vm) => vm.uuid) : [] };
 }
 

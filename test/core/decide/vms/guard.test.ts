@@ -343,5 +343,7 @@ describe("a VM that its host shut down while it left", () => {
     const story = new Story();
     assert.deepEqual(story.look([up("a", "two", marked)]).unmark, ["a"]);
     assert.deepEqual(story.look([up("a", "two", marked)], { refusal: "no" }).unmark, []);
+    const emptied = [room("one"), room("two", 1_000, false)];
+    assert.deepEqual(story.look([up("a", "two", marked)], { hosts: emptied }).unmark, [], "it is about to be shut down");
   });
 });
