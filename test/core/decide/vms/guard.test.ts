@@ -344,6 +344,10 @@ describe("a VM that its host shut down while it left", () => {
     assert.deepEqual(story.look([up("a", "two", marked)]).unmark, ["a"]);
     assert.deepEqual(story.look([up("a", "two", marked)], { refusal: "no" }).unmark, []);
     const emptied = [room("one"), room("two", 1_000, false)];
-    assert.deepEqual(story.look([up("a", "two", marked)], { hosts: emptied }).unmark, [], "it is about to be shut down");
+    assert.deepEqual(
+      story.look([up("a", "two", marked)], { hosts: emptied }).unmark,
+      [],
+      "it is about to be shut down",
+    );
   });
 });
