@@ -31,6 +31,7 @@ test("all kinds of faults are drawn, alone and together; under VOTE never what H
     );
   for (const kind of [
     "power-loss",
+    "shutdown",
     "freeze",
     "cut",
     "loss",
@@ -38,6 +39,7 @@ test("all kinds of faults are drawn, alone and together; under VOTE never what H
     "deaf",
     "switch",
     "gateway",
+    "conflict",
     "disk",
     "kill",
     "hang",
@@ -51,7 +53,7 @@ test("all kinds of faults are drawn, alone and together; under VOTE never what H
 
 test("a node that has no power is not asked to do anything else", () => {
   for (const { round } of rounds) {
-    const off = round.troubles.find(({ fault }) => /^(power-loss|freeze)/.test(fault))?.fault.split(":")[1];
+    const off = round.troubles.find(({ fault }) => /^(power-loss|shutdown|freeze)/.test(fault))?.fault.split(":")[1];
     if (off === undefined) continue;
     const inside = round.troubles.filter(
       ({ fault }) => /^(loss|delay|deaf|disk|kill|hang)/.test(fault) && fault.includes(off),

@@ -33,6 +33,7 @@ const network = (random: Random): string => random.pick(["mgmt", "repl"]);
 const ALWAYS: readonly Kind[] = [
   (r) => `power-loss:${node(r)}`,
   (r) => `power-loss:${node(r)}`,
+  (r) => `shutdown:${node(r)}`,
   (r) => `freeze:${node(r)}`,
   (r) => `cut:${network(r)}:${node(r)}`,
   (r) => `cut:${network(r)}:${node(r)}`,
@@ -41,6 +42,7 @@ const ALWAYS: readonly Kind[] = [
   (r) => `deaf:${node(r)}`,
   () => "switch",
   () => "gateway",
+  () => "conflict",
   (r) => `disk:${node(r)}`,
   (r) => `kill:${r.pick(["tandemd", "tgtd", "xapi-sim"])}:${node(r)}`,
   (r) => `kill:${r.pick(["tandemd", "tgtd", "xapi-sim"])}:${node(r)}`,
@@ -81,7 +83,7 @@ export function drawRound(seed: number, number: number, policy: PolicyName): Rou
 function clashes(a: string, b: string): boolean {
   const kind = (fault: string): string => fault.split(":").slice(0, 2).join(":");
   const nodeOf = (fault: string): string | undefined => NODES.find((one) => fault.includes(one));
-  const takesAway = (fault: string): boolean => /^(power-loss|freeze)/.test(fault);
+  const takesAway = (fault: string): boolean => /^(power-loss|shutdown|freeze)/.test(fault);
   const inside = (fault: string): boolean => /^(loss|delay|deaf|disk|kill|hang)/.test(fault);
   if (kind(a) === kind(b)) return true;
   if (nodeOf(a) === undefined || nodeOf(a) !== nodeOf(b)) return false;
