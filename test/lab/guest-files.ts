@@ -11,17 +11,21 @@ import {
 } from "../../src/setup/texts/drbd.ts";
 import type { Seed } from "../xapi-sim/seed.ts";
 import {
+  ADDRESS_FLAGS,
   AGENT_PORT,
   COLLECTOR_PORT,
   FACTS,
   FIRST,
   GATEWAY,
   IQN,
+  IS_IPV6,
   LAB_CONTROL,
   LUN,
   NODES,
   POOL_UUID,
+  PORTAL,
   SR_UUID,
+  STORAGE_PREFIX,
   VIP,
   type LabResource,
   type NodeName,
@@ -58,9 +62,9 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH; exec </dev/null
 mount -t tmpfs tmpfs /run; mkdir -p /run/lock /run/tgtd /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts; mount -t tmpfs tmpfs /dev/shm
 ln -sfn /run /var/run
-hostname ${node}; ip link set lo up
+hostname ${node}; ${IS_IPV6 ? "modprobe ipv6; " : ""}ip link set lo up
 ip link set vec0 name mgmt; ip link set vec1 name repl; ip link set vec2 name ctl
-ip addr add ${control}/24 dev ctl; ip addr add ${management}/24 dev mgmt; ip addr add ${replication}/24 dev repl
+ip addr add ${control}/24 dev ctl; ip addr add ${management}/24 dev mgmt; ip addr add ${replication}/${STORAGE_PREFIX} dev repl ${ADDRESS_FLAGS.join(" ")}
 ip link set ctl up; ip link set mgmt up; ip link set repl mtu 9000 up; ip route add default via ${GATEWAY} dev mgmt
 # The stand-in for the hypervisor's watchdog is outside the node, at the far end of this line (A25).
 rm -f /dev/watchdog; ln -s /dev/ttyS0 /dev/watchdog
@@ -86,7 +90,7 @@ export const answersOf = (resource: LabResource): SetupAnswers => ({
   device: resource.device,
   drbdPort: resource.drbdPort,
   vip: VIP,
-  prefix: 24,
+  prefix: STORAGE_PREFIX,
   interface: "repl",
   iqn: IQN,
   lun: resource.lun,
@@ -119,7 +123,7 @@ export function drbdConfig(
 export function tandemYaml(target: TargetName, resources: readonly LabResource[] = [FIRST]): string {
   const hosts = NODES.map(
     (node) =>
-      `  - { uuid: ${FACTS[node].uuid}, name: ${node}, management: ${FACTS[node].management}, replication: ${FACTS[node].replication} }`,
+      `  - { uuid: ${FACTS[node].uuid}, name: ${node}, management: ${FACTS[node].management}, replication: "${FACTS[node].replication}" }`,
   ).join("\n");
   const luns = resources.map(
     (one) =>
@@ -131,8 +135,8 @@ hosts:
 ${hosts}
 storage:
   DRBD_RESOURCES: ${resources.map((one) => one.name).join(":")}
-  DRBD_VIRTUAL_IP: ${VIP}
-  DRBD_VIRTUAL_MASK: 255.255.255.0
+  DRBD_VIRTUAL_IP: "${VIP}"
+  DRBD_VIRTUAL_MASK: "${STORAGE_PREFIX}"
   DRBD_INTERFACE: repl
   TARGET_BACKEND: ${target}
   TARGET_IQN: ${IQN}
@@ -223,7 +227,7 @@ export function labVms(kernelInitiator: boolean): readonly LabVm[] {
 }
 
 export const initiatorIqn = (name: string): string => `iqn.2026-11.lab.tandem:${name}`;
-export const KERNEL_DISK = `/dev/disk/by-path/ip-${VIP}:3260-iscsi-${IQN}-lun-${LUN}`;
+export const KERNEL_DISK = `/dev/disk/by-path/ip-${PORTAL}-iscsi-${IQN}-lun-${LUN}`;
 
 export function vmArgs(vm: LabVm): readonly string[] {
   const common = ["--vm", vm.uuid, "--name", vm.name, "--region-start", String(vm.regionStart)];
@@ -232,7 +236,7 @@ export function vmArgs(vm: LabVm): readonly string[] {
   return [
     ...common,
     "--portal",
-    `${VIP}:3260`,
+    PORTAL,
     "--iqn",
     IQN,
     "--lun",

@@ -11,7 +11,7 @@ import type { Packages } from "./installed/install.ts";
 import { prepareHostLayer } from "./installed/layer.ts";
 import { labUnavailable, prepareImages, type Images } from "./packages.ts";
 import { POLICIES, policyParameters, type PolicyName } from "./policies.ts";
-import { TARGETS, type TargetName } from "./names.ts";
+import { STORAGE_FAMILY, TARGETS, type TargetName } from "./names.ts";
 import { packageOf, policyOf, scenarioNames } from "./scenario-list.ts";
 import { interactiveShell } from "./shell.ts";
 import {
@@ -92,6 +92,11 @@ const exit = (code: number): void => {
   process.exitCode = code;
 };
 const targetOption = (): Option => new Option("--target <target>", "TARGET_BACKEND").choices(TARGETS).default("tgtd");
+const ipv6Option = (): Option => new Option("--ipv6", "the storage network speaks IPv6");
+/** The lab's own process takes its addresses from there. */
+const speak = (ipv6: boolean | undefined): void => {
+  if (ipv6 === true) process.env[STORAGE_FAMILY] = "ipv6";
+};
 const policyOption = (): Option => new Option("--policy <policy>", "failover policy").choices(POLICIES).default("vote");
 const fromRpmOption = (): Option =>
   new Option("--from-rpm", "nodes with systemd as PID 1, on which the package is installed with rpm");
@@ -105,6 +110,7 @@ program.action(async () => {
   );
 });
 interface UpOptions {
+  readonly ipv6?: boolean;
   readonly policy: PolicyName;
   readonly target: TargetName;
   readonly fromRpm?: boolean;
@@ -115,7 +121,9 @@ program
   .addOption(policyOption())
   .addOption(fromRpmOption())
   .addOption(targetOption())
-  .action(async ({ policy, target, fromRpm }: UpOptions) => {
+  .addOption(ipv6Option())
+  .action(async ({ policy, target, fromRpm, ipv6 }: UpOptions) => {
+    speak(ipv6);
     const prepared = await ready(fromRpm === true && "installed");
     const name = labName();
     const order = { kind: "serve", name, dir: dirOf(name), ...prepared, target, parameters: policyParameters(policy) };
@@ -154,6 +162,7 @@ for (const verb of ["fault", "heal"] as const) {
     .action(async (fault: string) => exit(await ask(labName(), [verb, fault])));
 }
 interface RunOptions {
+  readonly ipv6?: boolean;
   readonly policy: PolicyName;
   readonly target: TargetName;
   readonly repeat: string;
@@ -168,6 +177,7 @@ async function run(scenario: string, options: RunOptions): Promise<number> {
   const repeat = Number(options.repeat);
   if (!Number.isInteger(repeat) || repeat < 1)
     throw new Error(`Cannot repeat ${options.repeat} times: expected 1 or more`);
+  speak(options.ipv6);
   const name = `r${process.pid}`;
   const order = {
     kind: "run",
@@ -187,6 +197,7 @@ program
   .description("run a scenario on a fresh pool")
   .addOption(policyOption())
   .addOption(targetOption())
+  .addOption(ipv6Option())
   .option("--repeat <n>", "how often; medians are printed", "1")
   .addOption(fromRpmOption())
   .option("--json", "exactly one JSON object on stdout")

@@ -13,12 +13,20 @@ export interface NodeFacts {
   readonly bmc: string;
 }
 
+/** `ipv6` where the storage network shall speak that; set by the command line for the lab's own process. */
+export const STORAGE_FAMILY = "TANDEM_LAB_STORAGE";
+export const IS_IPV6 = process.env[STORAGE_FAMILY] === "ipv6";
+const storageAddress = (host: number): string => (IS_IPV6 ? `fd00:10::${host}` : `10.10.10.${host}`);
+export const STORAGE_PREFIX = IS_IPV6 ? 64 : 24;
+/** An address of IPv6 would otherwise be looked for on the network for a second before it counts. */
+export const ADDRESS_FLAGS: readonly string[] = IS_IPV6 ? ["nodad"] : [];
+
 export const FACTS: Readonly<Record<NodeName, NodeFacts>> = {
   xcp1: {
     number: 1,
     uuid: "11111111-1111-4111-8111-111111111111",
     management: "192.168.1.241",
-    replication: "10.10.10.1",
+    replication: storageAddress(1),
     control: "10.79.0.1",
     bmc: "192.168.1.231",
   },
@@ -26,7 +34,7 @@ export const FACTS: Readonly<Record<NodeName, NodeFacts>> = {
     number: 2,
     uuid: "22222222-2222-4222-8222-222222222222",
     management: "192.168.1.242",
-    replication: "10.10.10.2",
+    replication: storageAddress(2),
     control: "10.79.0.2",
     bmc: "192.168.1.232",
   },
@@ -37,7 +45,10 @@ export const GATEWAY = "192.168.1.253";
 /** The witness is a machine of its own on the management network. */
 export const WITNESS = "192.168.1.252";
 export const WITNESS_PORT = 7695;
-export const VIP = "10.10.10.3";
+export const VIP = storageAddress(3);
+/** The floating IP as `ip` takes and shows it. */
+export const VIP_WITH_PREFIX = `${VIP}/${IS_IPV6 ? 128 : 32}`;
+export const PORTAL = `${IS_IPV6 ? `[${VIP}]` : VIP}:3260`;
 export const LAB_CONTROL = "10.79.0.254";
 export const COLLECTOR_PORT = 7900;
 export const AGENT_PORT = 7000;

@@ -11,7 +11,8 @@ import {
   NETWORKS,
   NODES,
   tap,
-  VIP,
+  ADDRESS_FLAGS,
+  VIP_WITH_PREFIX,
   WITNESS,
   type NetworkName,
   type NodeName,
@@ -61,7 +62,8 @@ export async function setGateway(on: boolean): Promise<void> {
 
 /** A machine on the replication network, neither of the two hosts, that answers at the floating IP. */
 export async function setConflict(on: boolean): Promise<void> {
-  await must("ip", ["addr", on ? "add" : "del", `${VIP}/32`, "dev", "br-repl"]);
+  const address = ["addr", on ? "add" : "del", VIP_WITH_PREFIX, "dev", "br-repl"];
+  await must("ip", [...address, ...(on ? ADDRESS_FLAGS : [])]);
 }
 
 /** The hardware address that machine answers with. */

@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { StatusDocument } from "../../src/core/model/status.ts";
-import { IQN, LUN, NODES, VIP, type NodeName } from "./names.ts";
+import { IQN, LUN, NODES, PORTAL, VIP_WITH_PREFIX, type NodeName } from "./names.ts";
 import { initiatorIqn, type LabVm } from "./guest-files.ts";
 import type { Lab } from "./lab.ts";
 import { root } from "../build.ts";
@@ -43,8 +43,8 @@ export async function servingNode(lab: Lab, limitMs: number): Promise<NodeName> 
     "Serving storage",
     async () => {
       for (const node of NODES) {
-        const { stdout } = await lab.exec(node, `ip -4 -o addr show dev repl; ss -Hltn 'sport = :3260'`, 5_000);
-        if (stdout.includes(`${VIP}/32`) && stdout.includes(":3260")) return node;
+        const { stdout } = await lab.exec(node, `ip -o addr show dev repl; ss -Hltn 'sport = :3260'`, 5_000);
+        if (stdout.includes(VIP_WITH_PREFIX) && stdout.includes(":3260")) return node;
       }
       return undefined;
     },
@@ -93,7 +93,7 @@ export async function startVms(lab: Lab, progress: (text: string) => void): Prom
     if (vm.kind !== "kernel") continue;
     const script = `${root}/test/workload/open-iscsi.sh`;
     for (const node of NODES) {
-      await lab.must(node, `sh ${script} login ${VIP}:3260 ${IQN} ${LUN} ${initiatorIqn(node)}`, 30_000);
+      await lab.must(node, `sh ${script} login ${PORTAL} ${IQN} ${LUN} ${initiatorIqn(node)}`, 30_000);
     }
     break;
   }

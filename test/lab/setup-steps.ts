@@ -3,14 +3,14 @@
 import type { Seed } from "../xapi-sim/seed.ts";
 import type { GuestResult } from "./agent-client.ts";
 import type { Lab } from "./lab.ts";
-import { DATA_DISK, FACTS, IQN, LUN, NODES, VIP, type NodeName } from "./names.ts";
+import { DATA_DISK, FACTS, IQN, LUN, NODES, STORAGE_PREFIX, VIP, type NodeName } from "./names.ts";
 import { until } from "./serving.ts";
 import { xapi } from "./xapi-call.ts";
 
 export const SETUP = [
   `iscsi-cfg setup --disk ${DATA_DISK}`,
   ...NODES.map((node) => `--address ${node}=${FACTS[node].replication}`),
-  `--vip ${VIP}/24 --iqn ${IQN} --lun ${LUN} --link-speed 10000`,
+  `--vip ${VIP}/${STORAGE_PREFIX} --iqn ${IQN} --lun ${LUN} --link-speed 10000`,
 ].join(" ");
 
 /** A pool as it is before it has shared storage. */

@@ -1,7 +1,7 @@
 // Under VOTE a filter between the hosts (H1 is violated) lets both serve and both write; healed, both stand still and say so.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { VIP, type NodeName } from "./names.ts";
+import { VIP_WITH_PREFIX, type NodeName } from "./names.ts";
 import type { Context } from "./run-scenario.ts";
 import { until } from "./serving.ts";
 import { alertOn, neverServes, vmsOf } from "./steps.ts";
@@ -15,7 +15,7 @@ export async function splitBrain({ fault, lab, must, owner, other, policy }: Con
   for (const vm of vmsOf(lab, other)) await shutdownVm(lab, owner, vm);
   await fault("filter");
   const serves = async (node: NodeName): Promise<boolean> =>
-    (await must(node, "ip -4 -o addr show dev repl; cat /proc/drbd")).includes(`${VIP}/32`);
+    (await must(node, "ip -o addr show dev repl; cat /proc/drbd")).includes(VIP_WITH_PREFIX);
   await until("The second owner", async () => ((await serves(other)) ? true : undefined), 40_000);
   await must(other, WRITE);
   await delay(2_000);

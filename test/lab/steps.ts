@@ -1,7 +1,7 @@
 // What several scenarios look at or do: who must not serve, who must have power, all VMs running again.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { FACTS, NODES, otherNode, VIP, type NodeName } from "./names.ts";
+import { FACTS, NODES, otherNode, VIP_WITH_PREFIX, type NodeName } from "./names.ts";
 import { daemonLog, type Lab } from "./lab.ts";
 import { statusOf, until } from "./serving.ts";
 import { startOn, xapi } from "./xapi-call.ts";
@@ -10,8 +10,8 @@ import { startOn, xapi } from "./xapi-call.ts";
 export async function neverServes(lab: Lab, node: NodeName, forMs: number): Promise<void> {
   const end = Date.now() + forMs;
   while (Date.now() < end) {
-    const { stdout } = await lab.exec(node, "ip -4 -o addr show dev repl; cat /proc/drbd", 5_000);
-    if (stdout.includes(`${VIP}/32`)) throw new Error(`${node} took the floating IP`);
+    const { stdout } = await lab.exec(node, "ip -o addr show dev repl; cat /proc/drbd", 5_000);
+    if (stdout.includes(VIP_WITH_PREFIX)) throw new Error(`${node} took the floating IP`);
     if (stdout.includes("ro:Primary/")) throw new Error(`${node} became Primary: ${stdout}`);
     await delay(500);
   }

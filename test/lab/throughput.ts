@@ -5,11 +5,10 @@
 import { FILL, WARM, WITHDRAW } from "../../src/drivers/iscsi-target/lio/scripts.ts";
 import { root } from "../build.ts";
 import { bootStorage, type Lab } from "./lab.ts";
-import { IQN, LUN, NODES, RESOURCE, VIP, type NodeName } from "./names.ts";
+import { IQN, LUN, NODES, PORTAL, RESOURCE, VIP_WITH_PREFIX, type NodeName } from "./names.ts";
 import { initiatorIqn } from "./guest-files.ts";
 
 const OWNER: NodeName = "xcp1";
-const PORTAL = `${VIP}:3260`;
 const CONFIGFS = "/sys/kernel/config/target";
 const STORE = `tandem.${LUN}.${RESOURCE}`;
 
@@ -96,7 +95,7 @@ interface Row {
 
 export async function measureThroughput(lab: Lab, rounds: number, progress: (text: string) => void): Promise<string> {
   await bootStorage(lab, progress);
-  await lab.must(OWNER, `drbdadm primary ${RESOURCE} && ip addr add ${VIP}/32 dev repl`);
+  await lab.must(OWNER, `drbdadm primary ${RESOURCE} && ip addr add ${VIP_WITH_PREFIX} dev repl`);
   for (const [name, text] of Object.entries({ warm: WARM, fill: FILL, withdraw: WITHDRAW }))
     await lab.upload(OWNER, `/tmp/${name}.sh`, text);
   const rows: Row[] = [];

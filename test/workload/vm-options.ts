@@ -36,7 +36,8 @@ export function splitAddress(text: string, option: string): { host: string; port
   if (at < 1 || !Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new Error(`Cannot use ${option}: found "${text}", expected ADDRESS:PORT`);
   }
-  return { host: text.slice(0, at), port };
+  // An IPv6 address stands in brackets.
+  return { host: text.slice(0, at).replace(/^\[(.*)\]$/, "$1"), port };
 }
 
 export function wholeNumber(text: string, option: string, least: number): number {

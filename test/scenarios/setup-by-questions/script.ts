@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import type { Lab } from "../../lab/lab.ts";
+import { DATA_DISK, FACTS, IQN, NODES, STORAGE_PREFIX, VIP } from "../../lab/names.ts";
+import type { Scenario } from "../../lab/run-scenario.ts";
+import { servingNode } from "../../lab/serving.ts";
+import { toolstackReady, withoutStorage } from "../../lab/setup-steps.ts";
+import { converse, type Reply } from "../../lab/terminal.ts";
+
+const ANSWERS: readonly Reply[] = [
+  ...NODES.flatMap((node) => [
+    { to: new RegExp(`Address of ${node}.*: $`), type: FACTS[node].replication },
+    { to: new RegExp(`Disk of ${node}.*: $`), type: DATA_DISK },
+  ]),
+  { to: /Floating IP.*: $/, type: `${VIP}/${STORAGE_PREFIX}` },
+];
+const DISK = `xcp2:${DATA_DISK}`;
+const toErase = (type: string): Reply => ({ to: new RegExp(`Type ${DISK} to erase it.*: $`), type });
+const yes: Reply = { to: /<yes or Enter to quit> $/, type: "yes" };
+const FILES = "/etc/drbd.d/iscsi1.res /etc/tandem/tandem.yaml";
+
+export const scenario: Scenario = {
+  seed: withoutStorage,
+  survivors: ({ lab }) => lab.vms.map((vm) => vm.uuid),
+  blank: {
+    async setUp(lab, progress) {
+      await toolstackReady(lab);
+      await lab.must("xcp2", `mkfs.ext4 -q ${DATA_DISK}`, 60_000);
+      const at = async (command: string, replies: readonly Reply[], code: number): Promise<string> => {
+        const { screen, ...ended } = await converse("xcp1", command, replies);
+        lab.note("xcp1", command, screen);
+        assert.equal(ended.code, code, `${command}: ${screen}`);
+        const wide = screen.split("\n").filter((line) => line.length > 80 && !line.startsWith(" ".repeat(8)));
+        assert.deepEqual(wide, [], `${command} writes beyond column 80`);
+        return screen;
+      };
+      const dry = await at("iscsi-cfg setup --dry-run", ANSWERS, 0);
+      assert.match(dry, /DATA {2}xcp2:\/dev\/ubdb would be ERASED[\s\S]*this was a dry run/);
+      for (const typed of ["", "yes", `xcp1:${DATA_DISK}`]) {
+        const refused = await at("iscsi-cfg setup", [...ANSWERS, toErase(typed)], 3);
+        assert.match(refused, /Nothing was changed/);
+      }
+      assert.match(await at("iscsi-cfg setup", [...ANSWERS, toErase(DISK), { ...yes, type: "" }], 1), /Nothing was/);
+      await untouched(lab);
+      progress("iscsi-cfg setup …");
+      await at("iscsi-cfg setup", [...ANSWERS, toErase(DISK), yes], 0);
+      await at("iscsi-cfg setup", [], 0);
+
+      progress("iscsi-cfg setup --undo …");
+      const owner = await servingNode(lab, 30_000);
+      assert.match(await at("iscsi-cfg setup --undo", [yes], 3), new RegExp(`in use on ${owner}`));
+      for (const node of NODES) await lab.must(node, "iscsi-cfg manual-mode-enable", 60_000);
+      await lab.must(owner, "iscsi-cfg become-secondary", 60_000);
+      assert.match(await at("iscsi-cfg setup --undo", [yes], 0), /Taken back/);
+      await untouched(lab);
+      progress("iscsi-cfg setup, once more …");
+      // The measuring VMs know this name; it is the one thing that is not asked.
+      await at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, yes], 0);
+    },
+  },
+  async run({ begin }) {
+    begin("the storage serves");
+  },
+  async heal() {
+    // Nothing is broken.
+  },
+};
+
+async function untouched(lab: Lab): Promise<void> {
+  for (const node of NODES)
+    assert.equal((await lab.exec(node, `ls ${FILES}`)).stdout, "", `files of the setup are on ${node}`);
+}
