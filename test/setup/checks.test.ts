@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { PassThrough } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import type { CliContext } from "../../src/cli/context.ts";
 import { collectAnswers, contradictions } from "../../src/cli/iscsi-cfg/setup-answers.ts";
 import { planLines } from "../../src/cli/iscsi-cfg/setup-text.ts";
@@ -134,4 +136,48 @@ test("without a terminal everything that is missing is named at once, and no dis
   assert.ok(!found.ok);
   for (const option of ["--disk xcp1=", "--disk xcp2=", "--address xcp1=", "--vip"])
     assert.ok(found.error.includes(option), found.error);
+});
+
+/** A person who types one line after each question. */
+async function atTerminal(typed: readonly string[]) {
+  const stdin = Object.assign(new PassThrough(), { isTTY: true });
+  const stdout = Object.assign(new PassThrough(), { isTTY: true });
+  const notes: string[] = [];
+  const rest = [...typed];
+  let screen = "";
+  stdout.on("data", (bytes: Buffer) => {
+    screen += bytes.toString();
+    if (screen.endsWith(": ")) stdin.write(`${rest.shift() ?? ""}\n`);
+  });
+  const context = { stdin, stdout, note: (text: string) => notes.push(text) } as unknown as CliContext;
+  const disks = Array.from({ length: 6 }, (_, i) => ({
+    path: `/dev/sd${i}`,
+    stable: null,
+    sizeBytes: 1e12,
+    isFree: true,
+  }));
+  const pair = { place: PLACE, own: { ...OWN, disks }, peer: OTHER };
+  const found = await collectAnswers(context, { disk: [], address: [] }, pair);
+  return { found, notes, screen: stripVTControlCharacters(screen) };
+}
+
+test("at a terminal each question waits for an answer that can be meant, and none is wider than the screen", async () => {
+  const typed = ["", "sdb", "/dev/sd0", "10.10.10", "", "/dev/sdb", "10.10.10.3/24/7", "10.10.10.3"];
+  const { found, notes, screen } = await atTerminal(typed);
+  assert.ok(found.ok, JSON.stringify(found));
+  assert.deepEqual(
+    [found.value.hosts.map(({ replication, disk }) => `${replication} ${disk}`), found.value.vip, found.value.prefix],
+    [["10.10.10.1 /dev/sd0", "10.10.10.2 /dev/disk/by-id/wwn-xcp2"], "10.10.10.3", 24],
+  );
+  assert.equal(notes.length, 3);
+  assert.match(notes[0] ?? "", /"sdb" cannot be meant: expected \/dev\/… \(Enter quits\)/);
+  assert.ok(
+    screen.split("\n").every((line) => line.length <= 80),
+    screen,
+  );
+});
+
+test("Enter where nothing is proposed stops the questions", async () => {
+  const { found } = await atTerminal(["10.10.10.1", ""]);
+  assert.deepEqual(found, { ok: false, error: "Nothing was changed: a question had no answer." });
 });

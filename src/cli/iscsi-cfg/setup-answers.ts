@@ -1,14 +1,16 @@
 // From the options of `iscsi-cfg setup`, what both hosts say of themselves, and a few questions to the answers of a setup.
 // It asks only where a person sits, and never guesses which disk to take.
 
-import { checkAnswers, type SetupAnswers, type SetupHost } from "../../setup/answers.ts";
+import { isIP } from "node:net";
+import { checkAnswers, DEVICE_PATTERN, type SetupAnswers, type SetupHost } from "../../setup/answers.ts";
 import type { DiskSummary, HostIdentity } from "../../setup/facts.ts";
 import type { PoolPlace } from "../../setup/pool/peer.ts";
 import { describeProblem } from "../../config/problem.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import { question } from "../ask-person.ts";
-import { isInteractive, type CliContext } from "../context.ts";
-import { size } from "../text.ts";
+import { isInteractive, textColumns, type CliContext } from "../context.ts";
+import { note } from "../request.ts";
+import { size, wrap } from "../text.ts";
 
 /** As they were typed. */
 export interface SetupOptions {
@@ -32,7 +34,11 @@ export interface Pair {
   readonly peer: HostIdentity;
 }
 
-/** The error is for people; null in it: a person chose to stop. */
+/** Room for a short answer on the line of the question. */
+const ANSWER_COLUMNS = 20;
+const isAddress = (typed: string): boolean => isIP(typed) !== 0;
+
+/** The error is for people. At a terminal an answer that cannot be meant is asked for again, and none at all stops it. */
 export async function collectAnswers(
   context: CliContext,
   options: SetupOptions,
@@ -41,13 +47,24 @@ export async function collectAnswers(
   const { place, own, peer } = pair;
   const missing: string[] = [];
   const asks = isInteractive(context);
-  const need = async (option: string, text: string, proposal: string): Promise<string> => {
-    if (!asks) {
-      missing.push(option);
-      return "";
+  let isStopped = false;
+  const need = async (
+    option: string,
+    text: string,
+    isMeant: (typed: string) => boolean,
+    proposal = "",
+  ): Promise<string> => {
+    if (!asks) missing.push(option);
+    const asked = wrap(`${text}${proposal === "" ? "" : ` [${proposal}]`}:`, textColumns - ANSWER_COLUMNS).join("\n");
+    while (asks && !isStopped) {
+      const typed = (await question(context, `${asked} `)) || proposal;
+      if (isMeant(typed)) return typed;
+      isStopped = typed === "";
+      const form = option.replace(/^--\S+ (?:[^=]*=)?/, "");
+      if (!isStopped)
+        note(context, `"${typed}" cannot be meant: expected ${form}${proposal === "" ? " (Enter quits)" : ""}.`);
     }
-    const typed = await question(context, `${text}${proposal === "" ? "" : ` [${proposal}]`}: `);
-    return typed === "" ? proposal : typed;
+    return "";
   };
   const of = (list: readonly string[], host: HostIdentity): string | undefined => valueFor(list, host.name);
   const hosts: SetupHost[] = [];
@@ -60,11 +77,14 @@ export async function collectAnswers(
       (await need(
         `--address ${host.name}=IP`,
         `Address of ${host.name} on the link between the hosts (${candidates.join(", ") || "none found"})`,
+        isAddress,
         candidates.length === 1 ? (candidates[0] ?? "") : "",
       ));
     const disk =
       of(options.disk, host) ??
-      (await need(`--disk ${host.name}=/dev/…`, `Disk of ${host.name} for DRBD (${diskList(host.disks)})`, ""));
+      (await need(`--disk ${host.name}=/dev/…`, `Disk of ${host.name} for DRBD (${diskList(host.disks)})`, (typed) =>
+        DEVICE_PATTERN.test(typed),
+      ));
     const known = host.disks.find(({ path }) => path === disk);
     hosts.push({
       uuid: host.uuid,
@@ -74,7 +94,12 @@ export async function collectAnswers(
       disk: known?.stable ?? disk,
     });
   }
-  const vipText = options.vip ?? (await need("--vip IP/PREFIX", "Floating IP of the storage, with its prefix", ""));
+  const vipText =
+    options.vip ??
+    (await need("--vip IP/PREFIX", "Floating IP of the storage, with its prefix", (typed) =>
+      isAddress(typed.replace(/\/\d{1,3}$/, "")),
+    ));
+  if (isStopped) return err("Nothing was changed: a question had no answer.");
   if (missing.length > 0)
     return err(`Cannot ask: found no terminal, expected ${missing.join(", ")} (see iscsi-cfg setup --help)`);
   const [vip = "", prefix] = vipText.split("/");

@@ -8,13 +8,13 @@ import { converse, type Reply } from "../../lab/terminal.ts";
 
 const ANSWERS: readonly Reply[] = [
   ...NODES.flatMap((node) => [
-    { to: new RegExp(`Address of ${node}.*: $`), type: FACTS[node].replication },
-    { to: new RegExp(`Disk of ${node}.*: $`), type: DATA_DISK },
+    { to: new RegExp(`Address of ${node}[^]*: $`), type: FACTS[node].replication },
+    { to: new RegExp(`Disk of ${node}[^]*: $`), type: DATA_DISK },
   ]),
-  { to: /Floating IP.*: $/, type: `${VIP}/${STORAGE_PREFIX}` },
+  { to: /Floating IP[^]*: $/, type: `${VIP}/${STORAGE_PREFIX}` },
 ];
 const DISK = `xcp2:${DATA_DISK}`;
-const toErase = (type: string): Reply => ({ to: new RegExp(`Type ${DISK} to erase it.*: $`), type });
+const toErase = (type: string): Reply => ({ to: new RegExp(`Type ${DISK} to erase it[^]*: $`), type });
 const yes: Reply = { to: /<yes or Enter to quit> $/, type: "yes" };
 const FILES = "/etc/drbd.d/iscsi1.res /etc/tandem/tandem.yaml";
 
@@ -33,7 +33,8 @@ export const scenario: Scenario = {
         assert.deepEqual(wide, [], `${command} writes beyond column 80`);
         return screen;
       };
-      const dry = await at("iscsi-cfg setup --dry-run", ANSWERS, 0);
+      const mistyped = { to: /Address of xcp1[^]*: $/, type: DATA_DISK };
+      const dry = await at("iscsi-cfg setup --dry-run", [mistyped, ...ANSWERS], 0);
       assert.match(dry, /DATA {2}xcp2:\/dev\/ubdb would be ERASED[\s\S]*this was a dry run/);
       for (const typed of ["", "yes", `xcp1:${DATA_DISK}`]) {
         const refused = await at("iscsi-cfg setup", [...ANSWERS, toErase(typed)], 3);
