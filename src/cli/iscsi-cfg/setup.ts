@@ -304,7 +304,7 @@ export async function undoSetup(context: CliContext, yes: boolean): Promise<Exit
   if (inUse.value !== null) {
     note(
       context,
-      `The storage is in use on ${inUse.value}. First: ha-cfg disable; iscsi-cfg manual-mode-enable on both hosts; iscsi-cfg become-secondary on ${inUse.value}. Then run this again.`,
+      `The storage is in use on ${inUse.value}. First: ha-cfg disable; iscsi-cfg manual-mode-enable on both hosts; iscsi-cfg become-secondary on ${inUse.value}. Ten seconds later run this again.`,
     );
     return 3;
   }

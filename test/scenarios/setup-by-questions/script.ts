@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Lab } from "../../lab/lab.ts";
 import { DATA_DISK, FACTS, IQN, NODES, STORAGE_PREFIX, VIP } from "../../lab/names.ts";
 import type { Scenario } from "../../lab/run-scenario.ts";
-import { servingNode } from "../../lab/serving.ts";
+import { servingNode, until } from "../../lab/serving.ts";
 import { toolstackReady, withoutStorage } from "../../lab/setup-steps.ts";
 import { converse, type Reply } from "../../lab/terminal.ts";
 
@@ -51,6 +51,9 @@ export const scenario: Scenario = {
       assert.match(await at("iscsi-cfg setup --undo", [yes], 3), new RegExp(`in use on ${owner}`));
       for (const node of NODES) await lab.must(node, "iscsi-cfg manual-mode-enable", 60_000);
       await lab.must(owner, "iscsi-cfg become-secondary", 60_000);
+      const isReleased = async () =>
+        (await lab.must(owner, "cat /proc/drbd")).includes("ro:Secondary/") ? true : undefined;
+      await until("The release", isReleased, 30_000);
       assert.match(await at("iscsi-cfg setup --undo", [yes], 0), /Taken back/);
       await untouched(lab);
       progress("iscsi-cfg setup, once more …");
