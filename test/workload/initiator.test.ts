@@ -43,8 +43,11 @@ describe("with a real tgtd", { skip: typeof programs === "string" ? programs : f
     if (typeof programs === "string") return;
     tgt = await createTgt(programs, diskBytes);
   });
+  const closeAll = async (): Promise<void> => {
+    for (const initiator of open.splice(0)) await initiator.close();
+  };
   after(async () => {
-    for (const initiator of open) await initiator.close();
+    await closeAll();
     await tgt?.remove();
   });
 
@@ -105,6 +108,9 @@ describe("with a real tgtd", { skip: typeof programs === "string" ? programs : f
   });
 
   test("answers the target's questions while idle, so that the session lives", async () => {
+    await closeAll();
+    await tgt.kill();
+    await tgt.start({ nop_interval: "1", nop_count: "2" });
     const initiator = connect();
     await initiator.execute(testUnitReady());
     await sleep(4500); // tgtd asks each second and gives up after two unanswered

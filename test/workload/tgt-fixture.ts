@@ -103,10 +103,7 @@ export async function createTgt(programs: Programs, diskBytes: number): Promise<
     kill,
     async start(parameters = {}) {
       // As in production: warm on a private portal, the public one opened when all is configured.
-      daemon = spawn(programs.tgtd, ["-f", "--iscsi", `portal=127.0.0.1:${ownPort},nop_interval=1,nop_count=2`], {
-        env,
-        stdio: "ignore",
-      });
+      daemon = spawn(programs.tgtd, ["-f", "--iscsi", `portal=127.0.0.1:${ownPort}`], { env, stdio: "ignore" });
       for (let i = 0; i < 200 && !(await isListening(ownPort)); i++) await sleep(5);
       await admin(`--op new --mode target --tid 1 -T ${targetIqn}`);
       await admin(`--op new --mode logicalunit --tid 1 --lun ${lun} -b ${disk}`);
