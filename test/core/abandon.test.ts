@@ -73,6 +73,18 @@ test("what a stand-down that failed half-way left suspended is given up by repai
   assert.deepEqual(orders({ suspended: false }, true), []);
 });
 
+test("a handler that waits is answered first: the other host is the owner", () => {
+  const answers = (state: State): readonly unknown[] =>
+    step(
+      { ...state, handlers: [{ handler: "h1", resource: "iscsi1", since: state.lastTick }], activity: standDown },
+      { kind: "tick" },
+      state.lastTick + 1,
+    ).actions.flatMap((action) => (action.kind === "answer-handler" ? [action.code] : []));
+  assert.deepEqual(answers(replaced({ suspended: true })), [6]);
+  const owner = { ...replaced({ suspended: true }), durable: servingWorld().state("a").durable };
+  assert.deepEqual(answers(owner), []);
+});
+
 test("the floating IP is gone and the portal blocked before they are given up, and the device is demoted after", () => {
   const order = effects(replaced({ suspended: true }));
   assert.ok(order.indexOf("block-portal") < order.indexOf("demote abandon"));

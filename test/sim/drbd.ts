@@ -204,6 +204,7 @@ function becomePrimary(sim: Sim, h: Host, resource: string): void {
 export function demote(sim: Sim, h: Host, resource: string, abandon: boolean): true | string {
   const side = sideOf(h, resource);
   if (side.role === "Secondary") return true;
+  if (abandon && side.handlers.length > 0) return "a fence-peer handler waits";
   if (h.target.filled || (!abandon && heldOpen(h, resource))) return "device is held open (11)";
   if (h.vip) sim.violate(`V9 ${h.name} demoted ${resource} under the floating IP`);
   side.role = "Secondary";

@@ -9,6 +9,7 @@ import {
   isOwner,
   leaseLeftMs,
   provenOff,
+  supersededWrites,
   view,
   voteHeld,
 } from "../facts.ts";
@@ -110,6 +111,8 @@ function answerHandlers(turn: Turn): void {
 }
 
 function handlerCode(state: State, resource: string, now: Instant): 4 | 7 | 6 | 1 | undefined {
+  // Before its writes are given up: the resource must not be taken down under a handler that waits (drivers/drbd/abandon).
+  if (supersededWrites(state).includes(resource)) return 6;
   if (isOwner(state)) {
     // A record that clears `solo` is on its way to the disk: the other copy was in sync, so its word is needed anew (A2).
     const clearing = state.persisting !== null && state.persisting.record.solo[resource] !== true;

@@ -7,6 +7,7 @@ import type { ClockPort } from "../clock/port.ts";
 import type { DriverError } from "../driver-error.ts";
 import { succeeded } from "../exec/outcome.ts";
 import type { ExecPort } from "../exec/port.ts";
+import { abandonWrites, handlerThreadRuns } from "./abandon.ts";
 import { createFollower, viewsOf } from "./follower.ts";
 import { createModule, writeUsermodeHelper, type ModuleFiles } from "./module.ts";
 import { parseDump } from "./parse-dump.ts";
@@ -37,12 +38,11 @@ export interface DrbdSettings {
   readonly setHelper?: (path: string) => void;
   /** What can be told of the module without a process; absent: by sysfs. */
   readonly module?: Partial<ModuleFiles>;
+  /** Does DRBD wait for a fence-peer handler? Absent: by the kernel's threads. */
+  readonly handlerRuns?: () => boolean;
   /** Where it is noted that DRBD may still give a copy up (discard.ts). Gone after a boot, like DRBD's own knowledge of it. */
   readonly discardNotes?: string;
 }
-
-/** How long whoever holds a device may take to close it after its writes failed. */
-const closeMs: Millis = 5_000;
 
 const notSupported = (resource: string): DriverError => ({
   kind: "missing",
@@ -237,48 +237,22 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         (seen) => changeRole(resource, seen, "secondary", actTimeoutMs),
       ),
 
-    /**
-     * drbdsetup(8) of 8.4: `detach --force` lets all pending I/O of the disk fail, and with on-no-data-accessible=io-error
-     * the thaw fails what is frozen instead of keeping it. `up` applies the activity log, so that every block that may
-     * have been written here is resynced. The options come back with `up`.
-     */
     async abandon(resource) {
       const seen = await glance();
       if (!seen.ok) return seen;
       const minor = seen.value.get(resource)?.minor ?? null;
       if (minor === null) return err(notSupported(resource));
-      const device = String(minor);
-      // What was done before, or is not needed any more, is refused by the kernel: the demotion below is the proof.
-      const give = async (...args: readonly string[]) => {
-        const done = await command(resource, "drbdsetup", args, actTimeoutMs);
-        return done.ok || done.error.kind === "exit" ? ok("given") : done;
-      };
-      const failing = await give("resource-options", resource, "--on-no-data-accessible=io-error");
-      if (!failing.ok) return failing;
-      const detached = await give("detach", device, "--force");
-      if (!detached.ok) return detached;
-      // A thaw while the disk is still leaving would begin a new generation on it: a split brain with the owner.
-      const gone = await follower.waitFor((all) => all.get(resource)?.view.disk === "Diskless", closeMs);
-      if (gone === null) {
-        const now = await glance();
-        const disk = (now.ok ? now.value.get(resource)?.view.disk : undefined) ?? "unknown";
-        if (disk !== "Diskless") {
-          return err({ kind: "unverified", action: `detach ${resource}`, expected: "Diskless", found: disk });
-        }
-      }
-      const thawed = await give("resume-io", device);
-      if (!thawed.ok) return thawed;
-      const deadline = clock.now() + closeMs;
-      for (;;) {
-        const demoted = await command(resource, "drbdsetup", ["secondary", device], actTimeoutMs);
-        if (demoted.ok) break;
-        if (demoted.error.kind !== "exit" || clock.now() >= deadline) return demoted;
-        await clock.sleep(200);
-      }
-      const down = await command(resource, "drbdadm", ["down", resource], actTimeoutMs);
-      if (!down.ok) return down;
-      const up = await command(resource, "drbdadm", ["up", resource], upTimeoutMs);
-      return up.ok ? ok("changed") : up;
+      return await abandonWrites(resource, minor, {
+        clock,
+        drbdsetup: (...args) => command(resource, "drbdsetup", args, actTimeoutMs),
+        drbdadm: (verb) => command(resource, "drbdadm", [verb, resource], verb === "up" ? upTimeoutMs : actTimeoutMs),
+        async diskIs(disk, withinMs) {
+          const followed = await follower.waitFor((all) => all.get(resource)?.view.disk === disk, withinMs);
+          const found = followed === null ? (await glanceOrNull())?.get(resource)?.view.disk : disk;
+          return found === disk ? true : (found ?? "unknown");
+        },
+        handlerRuns: settings.handlerRuns ?? handlerThreadRuns,
+      });
     },
 
     // Inconsistent is worse than Outdated and as durable: DRBD refuses to call it Outdated and refuses to promote it.

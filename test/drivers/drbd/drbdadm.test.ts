@@ -52,7 +52,7 @@ function setUp(script: Readonly<Record<string, Answer | readonly Answer[]>>, ver
   const exec = scriptedExec(script);
   const clock = handClock();
   let module = version;
-  const drbd = createDrbd(exec, clock, { module: { version: () => module } });
+  const drbd = createDrbd(exec, clock, { module: { version: () => module }, handlerRuns: () => false });
   return { exec, clock, drbd, load: (loaded: string) => (module = loaded) };
 }
 
