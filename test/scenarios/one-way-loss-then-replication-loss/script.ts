@@ -1,0 +1,24 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Scenario } from "../../lab/run-scenario.ts";
+import { vmsOf } from "../../lab/steps.ts";
+
+/** After the owner stopped itself, before the other host takes over. */
+const CUT_MS = 6_000;
+/** Shortly after the takeover: the owner hears of it while DRBD cannot connect. */
+const HEARD_MS = 15_000;
+
+export const scenario: Scenario = {
+  survivors: ({ lab, other }) => vmsOf(lab, other),
+  async run({ fault, lab, other, writes }) {
+    await fault(`deaf:${other}`);
+    await delay(CUT_MS);
+    await lab.fault(`cut:repl:${other}`);
+    await delay(HEARD_MS - CUT_MS);
+    await lab.heal(`deaf:${other}`);
+    await writes(vmsOf(lab, other), 200, 120_000);
+  },
+  async heal({ lab, owner, other }) {
+    await lab.heal(`cut:repl:${other}`);
+    if (!lab.nodes[owner].powered()) await lab.boot(owner);
+  },
+};
