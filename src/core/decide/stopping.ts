@@ -113,7 +113,11 @@ export function progressLeave(turn: Turn, command: PendingCommand, waitedMs: num
 function awaitRole(turn: Turn, command: PendingCommand, waitedMs: number): void {
   const { state, now } = turn;
   const text = "this host gave everything back: the daemon may stop";
-  if (!roleIsFollowing(state, now)) return end(turn, command, "done", text);
+  if (!roleIsFollowing(state, now)) {
+    // The last word of this daemon.
+    turn.actions.push({ kind: "beat" });
+    return end(turn, command, "done", text);
+  }
   if (waitedMs >= ROLE_MS) {
     const late = `the master role did not follow within ${ROLE_MS / 1000} s: the other host takes it when this one is gone`;
     log(turn, "action.failed", late, "warn");
@@ -124,13 +128,13 @@ function awaitRole(turn: Turn, command: PendingCommand, waitedMs: number): void 
   log(turn, "state.changed", `waiting for the master role to follow the storage, at most ${ROLE_MS / 1000} s`);
 }
 
-/** It was asked for and neither host shows yet that it is done. A host that cannot be told to take it is not waited for. */
+/** It was asked for and this host's pool.conf does not name the new master yet. One that cannot take it is not waited for. */
 function roleIsFollowing(state: State, now: Instant): boolean {
   const { repairs, peer } = state;
   if (repairs[DESIGNATE] === undefined || !inContact(state, now)) return false;
   if (peer.body?.intent === "leaving" || peer.body?.flags.maintenance === true) return false;
-  // Its pool.conf names the new master from the moment the order is carried out; the toolstacks restart for it later.
-  return valueOf(state.xapi)?.role !== "supporter" && peer.body?.xapi !== "master";
+  // Written when the order is carried out; the toolstacks restart for it later. The other host hears the role it leaves in.
+  return valueOf(state.xapi)?.role !== "supporter";
 }
 
 /** Tried by the repair from the next second on. */
