@@ -2,7 +2,7 @@
 // another word about it. Pure but for the one question to the daemon that the script itself asks: the names of the VMs.
 
 import type { Command } from "commander";
-import { PARAMETERS } from "../config/parameters.ts";
+import { parametersOf } from "../config/parameters.ts";
 
 export type Shell = "bash" | "zsh";
 
@@ -29,7 +29,11 @@ type Words =
   | { readonly kind: "vms" }
   | { readonly kind: "nothing" };
 
-const PARAMETER_NAMES = PARAMETERS.filter((one) => one.scope === "pool").map((one) => one.name);
+/** Each tool shows the parameters of its own part. */
+const parameterNames = (tool: string): string =>
+  parametersOf(tool === "iscsi-cfg" ? "storage" : "pool")
+    .map((one) => one.name)
+    .join(" ");
 
 export function completionScript(program: Command, shell: Shell): string {
   const commands = program.commands.map(completed);
@@ -46,19 +50,20 @@ function completed(command: Command): Completed {
       ...command.options.map(({ short, long, description, required, flags, argChoices }) => ({
         flags: [short, long].filter((flag) => flag !== undefined),
         description,
-        value: required ? wordsOf(/<([a-z]+)>/.exec(flags)?.[1] ?? "", argChoices) : null,
+        value: required ? wordsOf(name, /<([a-z]+)>/.exec(flags)?.[1] ?? "", argChoices) : null,
       })),
       { flags: ["-h", "--help"], description: "show this help", value: null },
     ],
-    words: command.registeredArguments.map((argument) => wordsOf(argument.name(), argument.argChoices)),
+    words: command.registeredArguments.map((argument) => wordsOf(name, argument.name(), argument.argChoices)),
   };
 }
 
-function wordsOf(placeholder: string, choices: readonly string[] | undefined): Words {
+function wordsOf(command: string, placeholder: string, choices: readonly string[] | undefined): Words {
   if (choices !== undefined) return { kind: "list", of: choices };
   switch (placeholder) {
     case "name":
-      return { kind: "parameters" };
+      // Elsewhere it is that of a host, which is to be typed.
+      return command === "get" || command === "set" ? { kind: "parameters" } : { kind: "nothing" };
     case "vm":
       return { kind: "vms" };
     case "file":
@@ -134,7 +139,7 @@ function bashWords(tool: string, words: Words): string {
     case "list":
       return `_tandem_words "${words.of.join(" ")}"`;
     case "parameters":
-      return `cur="\${cur^^}"; _tandem_words "${PARAMETER_NAMES.join(" ")}"`;
+      return `cur="\${cur^^}"; _tandem_words "${parameterNames(tool)}"`;
     case "files":
       return "_tandem_files";
     case "vms":
@@ -166,7 +171,7 @@ ${self}_vms() {
   names=("\${(@f)$(${tool} get-vm-ha --names 2>/dev/null)}")
   compadd -a names
 }
-${self}_parameters() { compadd -M 'm:{a-z}={A-Z}' -- ${PARAMETER_NAMES.join(" ")}; }
+${self}_parameters() { compadd -M 'm:{a-z}={A-Z}' -- ${parameterNames(tool)}; }
 ${self}() {
   local -a commands
   commands=(

@@ -71,6 +71,20 @@ describe("help", () => {
   }
 });
 
+test("the completion of iscsi-cfg knows the parameters of the storage, that of ha-cfg those of the pool", async () => {
+  const scripts = await Promise.all(
+    (["ha-cfg", "iscsi-cfg"] as const).map((tool) => runTool(tool, ["completion", "bash"], { socket: daemon.path })),
+  );
+  const offers = (name: string): readonly boolean[] => scripts.map(({ out }) => out.includes(` ${name} `));
+  assert.deepEqual(
+    [offers("FENCE_METHOD"), offers("DRBD_VIRTUAL_IP")],
+    [
+      [true, false],
+      [false, true],
+    ],
+  );
+});
+
 describe("wrong usage ends with 2, asks the daemon for nothing and fits 80 columns", () => {
   const wrong: readonly (readonly ["ha-cfg" | "iscsi-cfg", ...string[]])[] = [
     ["ha-cfg"],
