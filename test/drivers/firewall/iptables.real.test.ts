@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
+import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -150,6 +151,37 @@ if (!isInNamespace()) {
       assert.equal(await reaches(), true);
       assert.equal((await firewall.block("10.10.10.3", 3260)).ok, false);
       six.close();
+    });
+  }
+
+  for (const [family, host, localAddress] of [
+    [4, "10.10.10.3", "10.10.10.1"],
+    [6, "fd00::3", "fd00::1"],
+  ] as const) {
+    it(`keeps requests and the end of a connection from the other end while it is hushed (IPv${family})`, async () => {
+      const served: Socket[] = [];
+      const portal = createServer((socket) => served.push(socket.on("error", () => undefined))).listen(3270, host);
+      const heard: string[] = [];
+      const socket = connect({ host, port: 3270, localAddress });
+      for (const event of ["end", "error"]) socket.on(event, () => heard.push(event));
+      await once(socket, "connect");
+      const asked: string[] = [];
+      served[0]?.on("data", (data) => asked.push(data.toString()));
+      const firewall = createFirewall(exec, { family, feed: exec });
+      assert.equal((await firewall.prepare()).ok, true);
+      await firewall.hush(host, 3270, "requests");
+      socket.write("request");
+      await delay(250);
+      assert.deepEqual(asked, []);
+      await firewall.hush(host, 3270, "all");
+      served[0]?.destroy();
+      await delay(250);
+      assert.deepEqual(heard, []);
+      await firewall.hush(host, 3270, "off");
+      for (let round = 0; round < 300 && heard.length === 0; round++) await delay(10);
+      assert.notDeepEqual(heard, []);
+      socket.destroy();
+      portal.close();
     });
   }
 
