@@ -267,7 +267,9 @@ export async function serveBoth(
     if (await served(vip)) return ok("served");
     await clock.sleep(1_000);
   }
-  return err(`${vip} is not served after ${SERVE_MS / 1000} s; see iscsi-cfg status and iscsi-cfg log on both hosts`);
+  return err(
+    `${vip} is not served after ${SERVE_MS / 1000} s; see iscsi-cfg status and iscsi-cfg log on both hosts (in manual mode: iscsi-cfg manual-mode-disable)`,
+  );
 }
 
 /** Both hosts' configuration into the pool's database. */
@@ -324,7 +326,10 @@ export async function undoSetup(context: CliContext, yes: boolean): Promise<Exit
   const removed = await writePoolText(parts.context, SETUP_RECORD, "");
   if (!removed.ok) return tellFailure(context, removed.error);
   const disks = record.value.answers.hosts.map(({ name, disk }) => `${disk} of ${name}`).join(" and ");
-  note(context, `Taken back. What is on ${disks} was not touched.`);
+  note(
+    context,
+    `Taken back. What is on ${disks} was not touched. Manual mode stays: after a new setup, iscsi-cfg manual-mode-disable on both hosts.`,
+  );
   return 0;
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Lab } from "../../lab/lab.ts";
-import { DATA_DISK, FACTS, IQN, NODES, STORAGE_PREFIX, VIP } from "../../lab/names.ts";
+import { DATA_DISK, FACTS, IQN, NODES, STORAGE_PREFIX, VIP, type NodeName } from "../../lab/names.ts";
 import type { Scenario } from "../../lab/run-scenario.ts";
 import { servingNode, until } from "../../lab/serving.ts";
 import { toolstackReady, withoutStorage } from "../../lab/setup-steps.ts";
@@ -13,8 +13,11 @@ const ANSWERS: readonly Reply[] = [
   ]),
   { to: /Floating IP[^]*: $/, type: `${VIP}/${STORAGE_PREFIX}` },
 ];
-const DISK = `xcp2:${DATA_DISK}`;
-const toErase = (type: string): Reply => ({ to: new RegExp(`Type ${DISK} to erase it[^]*: $`), type });
+const diskOf = (node: NodeName): string => `${node}:${DATA_DISK}`;
+const toErase = (node: NodeName, type: string): Reply => ({
+  to: new RegExp(`Type ${diskOf(node)} to erase it[^]*: $`),
+  type,
+});
 const yes: Reply = { to: /<yes or Enter to quit> $/, type: "yes" };
 const FILES = "/etc/drbd.d/iscsi1.res /etc/tandem/tandem.yaml";
 
@@ -37,13 +40,16 @@ export const scenario: Scenario = {
       const dry = await at("iscsi-cfg setup --dry-run", [mistyped, ...ANSWERS], 0);
       assert.match(dry, /DATA {2}xcp2:\/dev\/ubdb would be ERASED[\s\S]*this was a dry run/);
       for (const typed of ["", "yes", `xcp1:${DATA_DISK}`]) {
-        const refused = await at("iscsi-cfg setup", [...ANSWERS, toErase(typed)], 3);
+        const refused = await at("iscsi-cfg setup", [...ANSWERS, toErase("xcp2", typed)], 3);
         assert.match(refused, /Nothing was changed/);
       }
-      assert.match(await at("iscsi-cfg setup", [...ANSWERS, toErase(DISK), { ...yes, type: "" }], 1), /Nothing was/);
+      assert.match(
+        await at("iscsi-cfg setup", [...ANSWERS, toErase("xcp2", diskOf("xcp2")), { ...yes, type: "" }], 1),
+        /Nothing was/,
+      );
       await untouched(lab);
       progress("iscsi-cfg setup …");
-      await at("iscsi-cfg setup", [...ANSWERS, toErase(DISK), yes], 0);
+      await at("iscsi-cfg setup", [...ANSWERS, toErase("xcp2", diskOf("xcp2")), yes], 0);
       await at("iscsi-cfg setup", [], 0);
 
       progress("iscsi-cfg setup --undo …");
@@ -57,8 +63,12 @@ export const scenario: Scenario = {
       assert.match(await at("iscsi-cfg setup --undo", [yes], 0), /Taken back/);
       await untouched(lab);
       progress("iscsi-cfg setup, once more …");
-      // The measuring VMs know this name; it is the one thing that is not asked.
-      await at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, yes], 0);
+      // The measuring VMs know this name; it is the one thing that is not asked. Both disks hold what the undo left there.
+      const erased = NODES.map((node) => toErase(node, diskOf(node)));
+      await Promise.all([
+        at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, ...erased, yes], 0),
+        ...NODES.map((node) => leaveManualMode(lab, node)),
+      ]);
     },
   },
   async run({ begin }) {
@@ -73,3 +83,12 @@ async function untouched(lab: Lab): Promise<void> {
   for (const node of NODES)
     assert.equal((await lab.exec(node, `ls ${FILES}`)).stdout, "", `files of the setup are on ${node}`);
 }
+
+/** As soon as the new setup has started the daemon. */
+const leaveManualMode = (lab: Lab, node: NodeName): Promise<true> =>
+  until(
+    `Leaving manual mode on ${node}`,
+    async () => ((await lab.exec(node, "iscsi-cfg manual-mode-disable", 30_000)).code === 0 ? true : undefined),
+    150_000,
+    5_000,
+  );
