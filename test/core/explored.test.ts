@@ -239,6 +239,21 @@ test("D10: a restarted daemon finds the soft fence of the one before it, and con
   assert.equal(step(state, domains(false), state.startedAt).state.softFenced, false);
 });
 
+test("D10: a host that fenced itself lets its own VMs run on before it starts those of the other one", () => {
+  const world = servingWorld();
+  world.links.management.a = false;
+  world.links.replication.a = false;
+  world.gateway = false;
+  world.until("a fences itself", () => world.state("a").softFenced, 10_000);
+  world.powerOff("b");
+  world.command("a", { kind: "confirm-peer-off" });
+  world.until("the VMs of b are being started", () => world.state("a").recovery !== null, 60_000);
+  assert.equal(world.state("a").softFenced, false);
+  assert.equal(world.hosts.a.domains.get("vm-a")?.paused, false);
+  world.until("vm-b runs on a", () => world.hosts.a.domains.has("vm-b"), 60_000);
+  assert.deepEqual(world.violations, []);
+});
+
 test("D8: a soft-fenced host on which something runs again fences itself again and is not fed meanwhile", () => {
   const world = servingWorld();
   world.links.management.a = false;
@@ -267,5 +282,14 @@ test("D16: a readmission that failed is tried again", () => {
   assert.equal(world.hosts.a.target.barred, true);
   world.fail("a", null);
   world.until("b is readmitted", () => !world.hosts.a.target.barred, 120_000);
+  assert.deepEqual(world.violations, []);
+});
+
+test("V4: a host whose disk fails after it accepted the storage gives it back without a promotion", () => {
+  const world = servingWorld({ latencyMs: (kind) => (kind === "persist" ? 200 : undefined) });
+  world.command("a", { kind: "switch", storageOnly: true });
+  world.until("b is about to own the storage", () => world.state("b").activity?.stage === 1, 5_000);
+  world.failDisk("b");
+  world.until("a serves again", () => world.serving("a"), 30_000);
   assert.deepEqual(world.violations, []);
 });

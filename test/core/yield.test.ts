@@ -51,3 +51,26 @@ test("manual mode that ends takes the word back", () => {
   assert.equal(world.serving("a"), true);
   assert.deepEqual(world.violations, []);
 });
+
+test("V1: by force too nothing is taken while a third machine answers for the floating IP", () => {
+  const world = servingWorld();
+  for (const host of ["a", "b"] as const) world.command(host, { kind: "manual", on: true, force: false });
+  world.run(1_000);
+  world.powerOff("a");
+  world.sim.vipConflict = true;
+  world.run(15_000);
+  world.command("b", { kind: "confirm-peer-off" });
+  world.run(1_000);
+  const take = (): string | undefined => {
+    world.command("b", { kind: "become-primary", force: true });
+    world.run(5_000);
+    return world.replies.at(-1)?.action.text;
+  };
+  assert.match(take() ?? "", /floating IP is answered by/);
+  assert.equal(world.serving("b"), false);
+  world.sim.vipConflict = false;
+  world.run(15_000);
+  take();
+  assert.equal(world.serving("b"), true);
+  assert.deepEqual(world.violations, []);
+});

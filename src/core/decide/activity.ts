@@ -1,8 +1,8 @@
 // Runs the one sequence that may be in flight: starts stages, re-checks authority before each, undoes on failure.
 
-import { everyView, isOwner, isSolo, keepsDisks } from "../facts.ts";
+import { everyView, isOwner, isSolo, keepsDisks, view } from "../facts.ts";
 import { stages } from "../plan/sequence.ts";
-import type { Activity } from "../model/state.ts";
+import type { Activity, State } from "../model/state.ts";
 import { ask, change, effect, log, persist, writable, type Turn } from "../turn.ts";
 import { authorityLost, verifySoftFence } from "./self-fence.ts";
 import { begin } from "./begin.ts";
@@ -28,11 +28,23 @@ export function progressActivity(turn: Turn): void {
   }
 }
 
+/** The stage of an activation that promotes. */
+const PROMOTES = 2;
+
+/** V4: the resource whose disk failed since it was decided to serve here. DRBD would serve it through the other copy. */
+const withoutDisk = (state: State): string | undefined =>
+  state.config.resources.find((resource) => {
+    const v = view(state, resource);
+    return v?.role !== "Primary" && (v?.disk === "Diskless" || v?.disk === "Failed");
+  });
+
 /** Every step re-checks epoch and authority (protocol.md 7). */
 function mayGoOn(turn: Turn, activity: Activity): string | undefined {
   if (activity.kind !== "activate") return undefined;
   // Stages 0 and 1 revalidate the token and write the record that makes this host the owner.
   if (activity.stage > 1 && !isOwner(turn.state)) return "another host became the owner";
+  const failed = activity.stage === PROMOTES ? withoutDisk(turn.state) : undefined;
+  if (failed !== undefined) return `the disk under ${failed} failed`;
   if (activity.stage > 1 && !isSolo(turn.state) && authorityLost(turn.state, turn.now)) return "the lease ended";
   return undefined;
 }

@@ -183,6 +183,15 @@ function becomePrimary(turn: Turn, id: number, force: boolean): void {
         "V1",
       );
   }
+  if (state.probes.conflictMac !== null)
+    return reply(
+      turn,
+      id,
+      "refused",
+      `the floating IP is answered by ${state.probes.conflictMac}`,
+      "find that machine first",
+      "V1",
+    );
   const body = state.peer.body;
   if (!inContact(state, now)) {
     if (!state.fence.confirmed) {
@@ -209,15 +218,6 @@ function becomePrimary(turn: Turn, id: number, force: boolean): void {
       "refused",
       "the other host owns the storage",
       "run 'iscsi-cfg become-secondary' there first",
-      "V1",
-    );
-  if (state.probes.conflictMac !== null)
-    return reply(
-      turn,
-      id,
-      "refused",
-      `the floating IP is answered by ${state.probes.conflictMac}`,
-      "find that machine first",
       "V1",
     );
   if (state.activity !== null || state.claim !== null)

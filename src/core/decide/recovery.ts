@@ -30,6 +30,8 @@ export function restartRefusal(state: State, now: Instant, granted = false): str
   const forbidden = hostLossForbidden(state);
   if (forbidden !== undefined) return forbidden;
   if (!isOwner(state) || !serving(state)) return "this host does not serve the storage";
+  // A daemon that dies in between is followed by one that knows a soft fence by domains which all stand still (D10).
+  if (state.softFenced) return "this host's own VMs stand still until its soft fence is over";
   if (!demands(config, "D7", isSolo(state))) return "the other copy is not barred";
   if (inContact(state, now)) return "the other host answers";
   if (!demands(config, "D7", quiet(state, now))) return "waiting until nothing of the other host was heard for a while";
