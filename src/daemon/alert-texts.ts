@@ -14,6 +14,7 @@ export const AREAS: Readonly<Record<string, string>> = {
   fence: "fence",
   lost: "peer",
   management: "peer",
+  address: "peer",
   "refused-packets": "peer",
   "owner-lost": "storage",
   "auto-release": "storage",

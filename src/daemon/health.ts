@@ -2,6 +2,7 @@
 // management network is gone, the disk under the storage failed, the other copy falls behind.
 
 import type { State } from "../core/model/state.ts";
+import type { Link } from "../core/model/peer.ts";
 import { valueOf } from "../core/model/observation.ts";
 import type { Alerts } from "./alerts.ts";
 
@@ -11,6 +12,8 @@ export interface HealthSigns {
   readonly heuristics: readonly { readonly address: string; readonly answering: boolean | null }[];
   /** Null: not known. */
   readonly management: boolean | null;
+  /** Addresses that tandem.yaml gives this host and that it has not. */
+  readonly astray: readonly { readonly network: Link; readonly address: string }[];
   /** Why packets of the other host were dropped lately; null: they were not. */
   readonly refused: string | null;
 }
@@ -22,7 +25,14 @@ export interface Condition {
 
 const BROKEN: readonly string[] = ["Diskless", "Failed"];
 
-export function conditions({ state, inContact, heuristics, management, refused }: HealthSigns): readonly Condition[] {
+export function conditions({
+  state,
+  inContact,
+  heuristics,
+  management,
+  astray,
+  refused,
+}: HealthSigns): readonly Condition[] {
   const found: Condition[] = [];
   const silent = heuristics.filter((one) => one.answering === false).map((one) => one.address);
   if (silent.length > 0) {
@@ -32,6 +42,10 @@ export function conditions({ state, inContact, heuristics, management, refused }
   if (management === false) {
     const text = "the management network of this host is lost: check its cable, its port and the switch";
     found.push({ id: "management", text });
+  }
+  for (const { network, address } of astray) {
+    const text = `this host has no address ${address}, which tandem.yaml gives it on the ${network} network: give it back to this host; or write the new one into tandem.yaml on both hosts, then 'systemctl restart tandemd' on each`;
+    found.push({ id: `address:${network}`, text });
   }
   if (!inContact && refused !== null) found.push({ id: "refused-packets", text: refused });
   for (const [resource, view] of Object.entries(valueOf(state.drbd) ?? {})) {

@@ -4,6 +4,7 @@ import { assertNever } from "../util/assert.ts";
 import type { Config } from "../config/config.ts";
 import type { Alerts } from "./alerts.ts";
 import type { Votes } from "../act/votes.ts";
+import { isLocal } from "../drivers/vip/ip.ts";
 import type { Notifier } from "../drivers/notify/sd-notify.ts";
 import type { Logger } from "../report/logger.ts";
 import { createEvidenceTeller } from "./evidence-log.ts";
@@ -71,7 +72,12 @@ export function createHear(parts: HearParts): Hear {
       linkKnown: state.peer.linkContactAt.management !== null,
       answering: heuristics.map((one) => one.answering),
     });
-    health.tell({ state, inContact, heuristics, management: up, refused: parts.refused.why() }, parts.now());
+    const { self } = parts.config();
+    const astray = links
+      .filter((one) => !one.up && !isLocal(self[one.link]))
+      .map(({ link }) => ({ network: link, address: self[link] }));
+    const signs = { state, inContact, heuristics, management: up, astray, refused: parts.refused.why() };
+    health.tell(signs, parts.now());
     if (up === null || up === managementSaid) return;
     managementSaid = up;
     log("state.changed", `the management network of this host is ${up ? "back" : "lost"}`, up ? "info" : "warn");

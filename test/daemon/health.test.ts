@@ -11,7 +11,7 @@ function signs(view: Partial<DrbdView>, patch: Partial<HealthSigns> = {}): Healt
   const fresh = initialState(testConfig("a", "vote"), testRecord("a"), "boot", 1, 0);
   const state = { ...fresh, drbd: known({ [R]: sampleView(view) }, 0) };
   const heuristics = [{ address: "192.0.2.1", answering: true }];
-  return { state, inContact: true, heuristics, management: true, refused: null, ...patch };
+  return { state, inContact: true, heuristics, management: true, astray: [], refused: null, ...patch };
 }
 
 const rows: readonly (readonly [string, HealthSigns, readonly string[]])[] = [
@@ -19,6 +19,11 @@ const rows: readonly (readonly [string, HealthSigns, readonly string[]])[] = [
   ["a heuristic address is silent", signs({}, { heuristics: [{ address: "192.0.2.1", answering: false }] }), ["vote"]],
   ["an address was not asked yet", signs({}, { heuristics: [{ address: "192.0.2.1", answering: null }] }), []],
   ["the management network is gone", signs({}, { management: false }), ["management"]],
+  [
+    "its address was changed",
+    signs({}, { astray: [{ network: "management", address: "192.0.2.9" }] }),
+    ["address:management"],
+  ],
   ["it is not known yet", signs({}, { management: null }), []],
   ["the disk failed", signs({ disk: "Diskless" }), [`disk:${R}`]],
   ["the replication link is gone, the peer answers", signs({ connection: "Connecting" }), [`replication:${R}`]],

@@ -1,5 +1,5 @@
 // Every row that a scenario is demanded for: protocol.md 9 by its first column, the matrix of 42 by number; and those that no
-// row in the simulator can stand for, with the test that does, or with what is not built yet.
+// row in the simulator can stand for, with the test that does.
 
 export const SECTION9: readonly string[] = [
   "Master power loss",
@@ -44,14 +44,14 @@ export const TESTED_ELSEWHERE: Readonly<Record<number, { readonly what: string; 
     what: "an empty or broken configuration: the last good copy, disarmed",
     file: "test/config/local-file.test.ts",
   },
+  40: {
+    what: "an address of a host changes: its links are lost (the rows of those) and that host tells which address it lacks",
+    file: "test/daemon/health.test.ts",
+  },
   38: { what: "a VM started by hand, or moving, during a failover", file: "test/act/pool/start-vm.test.ts" },
   42: {
     what: "an update pulls a kernel without DRBD's module, or with another DRBD: told before the reboot",
     file: "test/daemon/next-boot.test.ts",
   },
   39: { what: "memory short on the survivor", file: "test/core/decide/vms/capacity.test.ts" },
-};
-
-export const NOT_BUILT: Readonly<Record<number, string>> = {
-  40: "an address of a host that changes is found at the next start of the daemon only; watched with issue 5, item 4",
 };

@@ -46,8 +46,7 @@ export function createVip(exec: ExecPort, settings: VipSettings = {}): VipPort &
   let pending: NodeJS.Timeout[] = [];
   let waiting: LineFeed | null = null;
 
-  const routed = (vip: VipSpec): boolean =>
-    isIPv6(vip.address) ? hasLocalRoute6(view.routes6(), vip.address) : hasLocalRoute(view.routes(), vip.address);
+  const routed = (vip: VipSpec): boolean => isLocal(vip.address, view);
 
   function observe(vip: VipSpec): VipState {
     const listed = view.interfaces();
@@ -220,6 +219,10 @@ const kernelView: NetworkView = {
   // Absent where IPv6 is switched off.
   routes6: () => (existsSync("/proc/net/ipv6_route") ? readFileSync("/proc/net/ipv6_route", "utf8") : ""),
 };
+
+/** Has this host the address, on a device with or without a carrier? Without a process. */
+export const isLocal = (address: string, view: Pick<NetworkView, "routes" | "routes6"> = kernelView): boolean =>
+  isIPv6(address) ? hasLocalRoute6(view.routes6(), address) : hasLocalRoute(view.routes(), address);
 
 function unverified(verb: "add" | "remove", vip: VipSpec, expected: string, found: string): Result<never, DriverError> {
   return err({ kind: "unverified", action: `${verb} ${vip.address}`, expected, found });

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { createVip, type NetworkView } from "../../../src/drivers/vip/ip.ts";
+import { createVip, isLocal, type NetworkView } from "../../../src/drivers/vip/ip.ts";
 import { hasLocalRoute, parseArpingMac } from "../../../src/drivers/vip/parse.ts";
 import type { VipSpec } from "../../../src/drivers/vip/port.ts";
 import { exited, type ScriptedCall, scriptedExec } from "../exec/scripted-exec.ts";
@@ -42,6 +42,16 @@ function kernel(world: World, routes: string[] = []): NetworkView {
     routes6: () => "",
   };
 }
+
+describe("the addresses of this host", () => {
+  it("are told by the kernel's routes, with or without a carrier", () => {
+    const without = kernel({ repl: [] }, ["10.10.10.1"]);
+    assert.equal(isLocal("10.10.10.1", without), true);
+    assert.equal(isLocal("10.10.10.2", without), false);
+    assert.equal(isLocal("127.0.0.1"), true);
+    assert.equal(isLocal("192.0.2.77"), false);
+  });
+});
 
 describe("floating IP, looking", () => {
   const look = (world: World) => createVip(scriptedExec(), { notePath, view: kernel(world) }).observe(vip);
