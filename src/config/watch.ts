@@ -1,7 +1,7 @@
 // Watches tandem.yaml: each settled change is read and checked as a whole, then handed over either as a valid file or
 // as problems. Never hands over a half-written or partly valid configuration; the caller keeps the old one on problems.
 
-import { watch } from "chokidar";
+import type { FSWatcher } from "chokidar";
 import { ok, type Result } from "../util/result.ts";
 import type { LocalFile } from "./local-file.ts";
 import type { Problem } from "./problem.ts";
@@ -90,18 +90,30 @@ export function watchSettled(
     timer = setTimeout(() => void readInTurn(), settleMs);
   };
 
-  const watcher = watch(path, { ignoreInitial: true, atomic: false });
-  watcher.on("all", wake);
-  // `change` does not come for a chmod, but a file refused for its permissions must be taken up once they are right.
-  watcher.on("raw", wake);
-  watcher.on("error", (error) => onError(error instanceof Error ? error.message : String(error)));
-  void readInTurn();
+  const failed = (error: unknown): void => onError(error instanceof Error ? error.message : String(error));
+
+  // Loaded only now: the file itself is needed long before anybody watches it.
+  async function begin(): Promise<FSWatcher | null> {
+    const { watch } = await import("chokidar");
+    if (isStopped) return null;
+    const watcher = watch(path, { ignoreInitial: true, atomic: false });
+    watcher.on("all", wake);
+    // `change` does not come for a chmod, but a file refused for its permissions must be taken up once they are right.
+    watcher.on("raw", wake);
+    watcher.on("error", failed);
+    void readInTurn();
+    return watcher;
+  }
+  const begun = begin().catch((error: unknown) => {
+    failed(error);
+    return null;
+  });
 
   return {
     async stop(): Promise<void> {
       isStopped = true;
       clearTimeout(timer);
-      await watcher.close();
+      await (await begun)?.close();
     },
   };
 }

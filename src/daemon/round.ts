@@ -7,6 +7,8 @@ import { beatPulse, watchPulse, type Pulses } from "./pulse.ts";
 const ROUND_MS = 1_000;
 
 export interface Round {
+  /** A pulse between two rounds: before what keeps this thread busy for longer. */
+  pulse(): void;
   /** From now on, once a second. */
   begin(look: () => void): void;
   /** The brain finished a turn in the time of the last two rounds. */
@@ -25,6 +27,7 @@ export function startRound(pulses: Pulses): Round {
     looks();
   });
   return {
+    pulse: () => beatPulse(pulses, "hands"),
     begin: (look) => void (looks = look),
     brainLives: () => lives,
     stop: () => timer.stop(),

@@ -8,20 +8,18 @@ import type { Config, StorageConfig } from "../config/config.ts";
 import { valueOf } from "../core/model/observation.ts";
 import { sendMail } from "../drivers/notify/mail.ts";
 import { createNotifier } from "../drivers/notify/sd-notify.ts";
-import { createFileStore, statePath } from "../drivers/store/file-store.ts";
 import { addressesOf } from "../drivers/vip/addresses.ts";
 import { isEventName, type EventName } from "../report/events.ts";
 import { VERSION } from "../report/version.ts";
 import { alertCache } from "./alert-store.ts";
 import { openAlerts } from "./alerts.ts";
-import { startBrainThread } from "./brain-thread.ts";
 import { createProblemTeller } from "./config-problems.ts";
 import { openControlDoor } from "./control-door.ts";
 import { startDiskMonitor } from "./disk-monitor.ts";
 import { createDrivers } from "./drivers.ts";
-import { loadRecord } from "./durable-record.ts";
 import { createEventsLog } from "./events-log.ts";
 import { fenceTargets, startFenceWatch, tellFencePath } from "./fence-watch.ts";
+import type { FirstBeats } from "./first-beats.ts";
 import { createHear } from "./hear.ts";
 import { openHistory } from "./history.ts";
 import { switchedLogger } from "./log-switches.ts";
@@ -38,9 +36,8 @@ import { followPoolKey } from "./pool-key.ts";
 import type { PoolOutsideEvent } from "./pool-brain.ts";
 import { createPoolHands } from "./pool-hands.ts";
 import { startPoolPart } from "./pool-part.ts";
-import { brainStart, poolCore } from "./pool-start.ts";
+import { poolCore } from "./pool-start.ts";
 import { prepareHost, quickRetransmits } from "./prepare.ts";
-import { startRound } from "./round.ts";
 import { createSecrets } from "./secrets.ts";
 import { createStatusSource } from "./status-source.ts";
 import { lookAtStorage } from "./storage-facts.ts";
@@ -54,9 +51,13 @@ import { startWitnessPart } from "./witness-part.ts";
 /** How long the daemon's other work waits, after the brain has begun to beat, for the peer to answer. */
 const SETTLE_MS = 1_500;
 
-/** Runs until a signal; resolves with the exit code, or with the reason why it cannot start. */
-export async function startDaemon(beginning: Beginning, storage: StorageConfig): Promise<number | string> {
-  const { settings, identity, secret } = beginning;
+/** Runs until a signal; resolves with the exit code, or with the reason why it cannot start. The brain beats already. */
+export async function startDaemon(
+  beginning: Beginning,
+  storage: StorageConfig,
+  { store, durable, brain, round, ended }: FirstBeats,
+): Promise<number | string> {
+  const { settings, secret } = beginning;
   let config: Config = settings.config();
   const logger = switchedLogger(beginning.logger, () => config);
   let snapshot: Snapshot | null = null;
@@ -75,10 +76,6 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     onTrouble: (reason) => log("action.failed", reason ?? "the history of failovers is written again", "warn"),
   });
   const events = createEventsLog(config.self.name, clock.wallMs);
-
-  const store = createFileStore({ path: statePath, belongsTo: { poolId: config.poolId, hostId: config.self.uuid } });
-  const durable = await loadRecord(store, config);
-  if (typeof durable === "string") return durable;
 
   quickRetransmits(log);
   const fenceWatch = startFenceWatch({
@@ -107,18 +104,9 @@ export async function startDaemon(beginning: Beginning, storage: StorageConfig):
     },
     onProblem: (reason) => log("config.refused", reason, "error"),
   });
-  const start = brainStart(config, { core: settings.core(), durable, identity, keys: poolKey.keys() });
-  const ended = Promise.withResolvers<number>();
-  const brain = startBrainThread(start, (detail) => {
-    logger.event("cycle.bug", { detail });
-    ended.resolve(70);
-  });
   const toBrain = brain.send;
   const feedPool = (event: PoolOutsideEvent): void => toBrain({ kind: "pool-event", event });
   const feed = (event: OutsideEvent): void => toBrain({ kind: "event", event });
-  const round = startRound(start.pulses);
-  // First of all a restarted daemon beats again (A7); on a loaded dom0 everything else would only slow it down.
-  await Promise.race([brain.beating, ended.promise]);
   /** The brain beats, and has found the peer or waited long enough for it. */
   const settledIn = Promise.withResolvers<void>();
   setTimeout(settledIn.resolve, SETTLE_MS);

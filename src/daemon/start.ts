@@ -2,11 +2,11 @@
 // of the pool.
 
 import { hostname } from "node:os";
+import type { StorageConfig } from "../config/config.ts";
 import { createLogger } from "../report/logger.ts";
-import { readBeginning } from "./beginning.ts";
+import { readBeginning, type Beginning } from "./beginning.ts";
 import { LOG_PATH } from "./paths.ts";
-import { startDaemon } from "./run.ts";
-import { startMember } from "./run-member.ts";
+import { beginToBeat } from "./first-beats.ts";
 
 /** Runs until a signal; resolves with the exit code. */
 export async function runDaemon(configPath: string | undefined): Promise<number> {
@@ -18,6 +18,20 @@ export async function runDaemon(configPath: string | undefined): Promise<number>
   const beginning = await readBeginning(configPath, logger);
   if (!beginning.ok) return fail(beginning.error);
   const { storage } = beginning.value;
-  const ended = storage === null ? await startMember(beginning.value) : await startDaemon(beginning.value, storage);
+  const ended = storage === null ? await startAsMember(beginning.value) : await startWithCopy(beginning.value, storage);
   return typeof ended === "string" ? fail(ended) : ended;
+}
+
+/** The brain first: what its hands are made of is loaded while it beats. */
+async function startWithCopy(beginning: Beginning, storage: StorageConfig): Promise<number | string> {
+  const beats = await beginToBeat(beginning);
+  if (typeof beats === "string") return beats;
+  beats.round.pulse();
+  const { startDaemon } = await import("./run.ts");
+  return await startDaemon(beginning, storage, beats);
+}
+
+async function startAsMember(beginning: Beginning): Promise<number | string> {
+  const { startMember } = await import("./run-member.ts");
+  return await startMember(beginning);
 }
