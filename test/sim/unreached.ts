@@ -12,6 +12,8 @@ export interface Unreached {
 
 const MUTANT = "the other half runs when the rule is taken out: in the mutants alone";
 const OWNERS = "two owners of one epoch break V6: no sound schedule has them";
+const KINDS = "every kind, and every phase that waits for nothing, has a case before";
+const SAID = "a refusal has a reason";
 const SEEN = "a simulated daemon looks at the domains and the floating IP before anything else happens";
 
 export const UNREACHED: readonly Unreached[] = [
@@ -56,6 +58,33 @@ export const UNREACHED: readonly Unreached[] = [
     file: "decide/commands.ts",
     text: 'if (config.resources.length === 0) reasons.push("DRBD_RESOURCES is empty");',
     why: "a simulated pair has a resource at least",
+  },
+  { file: "decide/commands.ts", text: "default:", why: KINDS },
+  { file: "decide/requests.ts", text: "default:", why: KINDS },
+  {
+    file: "decide/commands.ts",
+    text: 'return end(turn, command, "refused", `the other host did not agree: ${command.said ?? ""}`, "mend this there");',
+    why: SAID,
+  },
+  {
+    file: "decide/resolve.ts",
+    text: 'return end(turn, command, "refused", `the other host did not give its copy up: ${command.said ?? ""}`, seeStatus);',
+    why: SAID,
+  },
+  {
+    file: "decide/requests.ts",
+    text: 'for (const { requestId: old } of owed.slice(0, -most)) refuse(turn, old, "asked again since, and not answered yet");',
+    why: "a tool that hangs is given up after five seconds, and the same question comes once a second",
+  },
+  {
+    file: "decide/requests.ts",
+    text: 'return there.length === 0 ? null : `still here: ${there.join(", ")}`;',
+    why: "a simulated domain is gone when the order to destroy it has ended well",
+  },
+  {
+    file: "decide/requests.ts",
+    text: "if (state.activity?.token === token) return done(turn, id);",
+    why: "a daemon runs a request once, and every offer has a token of its own",
   },
   {
     file: "decide/handover.ts",
