@@ -42,8 +42,6 @@ export const UNREACHED: readonly Unreached[] = [
   },
   { file: "decide/resolve.ts", text: "if (resources.length === 0) return [];", why: OWNERS },
   { file: "decide/episode.ts", text: "const domains = valueOf(state.domains) ?? [];", why: SEEN },
-  { file: "decide/self-fence.ts", text: 'if (domains === undefined) left.push("domains (unknown)");', why: SEEN },
-  { file: "decide/stopping.ts", text: "if (domains === undefined) return undefined;", why: SEEN },
   {
     file: "decide/takeover.ts",
     text: 'if (valueOf(state.vip) !== "absent" && valueOf(state.vip) !== "present")',
