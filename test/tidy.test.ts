@@ -55,6 +55,7 @@ test("imports point one way", () => {
 
 test("an npm package has one home", () => {
   const homes: Readonly<Record<string, RegExp>> = {
+    execa: /^src\/drivers\/exec\//,
     pino: /^src\/report\//,
     chokidar: /^src\/config\//,
     yaml: /^src\/config\//,

@@ -14,7 +14,6 @@ import { createDomains } from "../drivers/domains/xl.ts";
 import { createDrbd } from "../drivers/drbd/drbdadm.ts";
 import { createHandlerWatch } from "../drivers/drbd/handler.ts";
 import type { ExecPort, LaunchPort } from "../drivers/exec/port.ts";
-import { quickSpawn } from "../drivers/exec/posix-spawn.ts";
 import { createExec } from "../drivers/exec/run.ts";
 import { createFence } from "../drivers/fence/agent.ts";
 import { createFirewall } from "../drivers/firewall/iptables.ts";
@@ -37,8 +36,7 @@ const LONGEST_HELPER = 79;
 export function createDrivers(config: () => Config, log: (event: string, detail: string, level?: "warn") => void) {
   const clock = systemClock();
   const tally = createTally();
-  const spawn = quickSpawn((reason) => log("action.failed", `programs are started slowly: ${reason}`, "warn"));
-  const exec = createExec({ onStart: tally.processStarted, spawn });
+  const exec = createExec({ onStart: tally.processStarted });
   // Beside the installed programs' folder, or at the root of a checkout.
   const helper = ["../agents", "../../agents"]
     .map((agents) => fileURLToPath(new URL(`${agents}/drbd/fence-peer`, import.meta.url)))

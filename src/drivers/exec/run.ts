@@ -1,9 +1,10 @@
 // Runs other programs for the drivers: no shell, a minimal environment, and a deadline of its own.
 // It must never wait for a child past the deadline, and never start a second one while the first hangs in its lane.
 
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
 import { performance } from "node:perf_hooks";
-import type { Readable } from "node:stream";
-import { exitNumber, nodeSpawn, type Child, type SpawnChild } from "./child.ts";
+import { execa } from "execa";
 import type { ExecOptions, ExecPort, ExecResult, FeedPort, LaunchPort, LineFeed, LineStream } from "./port.ts";
 
 export interface ExecSettings {
@@ -14,18 +15,19 @@ export interface ExecSettings {
   readonly maxOutput?: number;
   /** A process is about to be started. */
   readonly onStart?: () => void;
-  /** Node's own when left out. */
-  readonly spawn?: SpawnChild;
 }
 
 const defaultPath = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin:/opt/xensource/bin";
 const maxLineLength = 16_384;
 
+/**
+ * `run` is on execa. `lines`, `detach` and `launch` are on node:child_process: execa would hold a promise, buffers and
+ * an exit hook for each child, which is what a stream that lives for months and an arping nobody waits for must not have.
+ */
 export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort & FeedPort {
   const baseEnv = { PATH: settings.path ?? defaultPath, LC_ALL: "C", ...settings.env };
   const maxOutput = settings.maxOutput ?? 1_000_000;
   const onStart = settings.onStart ?? (() => undefined);
-  const spawn = settings.spawn ?? nodeSpawn;
   /** Process groups that outlived their deadline, by lane. */
   const stuck = new Map<string, number>();
 
@@ -43,42 +45,45 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     if (held !== null) return { kind: "busy", pid: held };
     const started = performance.now();
     onStart();
-    let child: Child;
-    try {
-      child = spawn(file, args, {
-        env: { ...baseEnv, ...options.env },
-        stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      });
-    } catch (thrown) {
-      return { kind: "not-started", reason: thrown instanceof Error ? thrown.message : String(thrown) };
-    }
-    const { pid } = child;
-    return await new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        if (pid === undefined) return resolve({ kind: "not-started", reason: `cannot start ${file}` });
-        if (options.lane !== undefined) stuck.set(options.lane, pid);
-        abandon(child, pid);
-        resolve({ kind: "timeout", pid, afterMs: options.timeoutMs });
-      }, options.timeoutMs);
-      const settle = (result: ExecResult): void => {
-        clearTimeout(timer);
-        resolve(result);
-      };
-      const exited = (code: number, complaint: string): void =>
-        settle({ kind: "exited", code, stdout: out.text(), stderr: complaint, elapsedMs: performance.now() - started });
-      const tooMuch = (): void => {
-        if (pid !== undefined) abandon(child, pid);
-        exited(-1, `printed more than ${maxOutput} characters`);
-      };
-      const out = collect(child.stdout, maxOutput, tooMuch);
-      const complaint = collect(child.stderr, maxOutput, tooMuch);
-      child.on("error", (error) => settle({ kind: "not-started", reason: error.message }));
-      child.on("close", (code, signal) => exited(exitNumber(code, signal), complaint.text()));
-      // A program need not read what it is given.
-      child.stdin?.on("error", () => undefined);
-      child.stdin?.end(options.stdin);
+    const child = execa(file, args, {
+      reject: false,
+      // An own process group, so that the deadline reaches grandchildren too.
+      detached: true,
+      cleanup: false,
+      extendEnv: false,
+      env: { ...baseEnv, ...options.env },
+      maxBuffer: maxOutput,
+      stripFinalNewline: false,
+      killSignal: "SIGKILL",
+      forceKillAfterDelay: false,
+      ...(options.stdin === undefined ? { stdin: "ignore" as const } : { input: options.stdin }),
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
+    const pid = child.pid;
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<"deadline">((resolve) => {
+      timer = setTimeout(() => resolve("deadline"), options.timeoutMs);
+    });
+    const first = await Promise.race([child, deadline]);
+    clearTimeout(timer);
+    if (first !== "deadline") {
+      if (pid === undefined) return { kind: "not-started", reason: first.originalMessage ?? `cannot start ${file}` };
+      return {
+        kind: "exited",
+        code: first.isMaxBuffer ? -1 : (first.exitCode ?? signalCode(first.signal)),
+        stdout: first.stdout,
+        stderr: first.isMaxBuffer ? `printed more than ${maxOutput} characters` : first.stderr,
+        elapsedMs: performance.now() - started,
+      };
+    }
+    if (pid === undefined) return { kind: "not-started", reason: `cannot start ${file}` };
+    killGroup(pid);
+    if (options.lane !== undefined) stuck.set(options.lane, pid);
+    // Nobody reads these any more, and a child in the kernel must not keep this process alive.
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.nodeChildProcess.unref();
+    return { kind: "timeout", pid, afterMs: options.timeoutMs };
   }
 
   function lines(
@@ -89,7 +94,8 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     from: "stdout" | "stderr" = "stdout",
   ): LineStream {
     onStart();
-    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], env: baseEnv });
+    // An own group: what the child starts is ended with it.
+    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, env: baseEnv });
     const complaint: string[] = [];
     let rest = "";
     let ended = false;
@@ -101,12 +107,12 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     };
     const kill = () => {
       if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
-      child.stdout?.destroy();
-      child.stderr?.destroy();
+      child.stdout.destroy();
+      child.stderr.destroy();
     };
     const spoken = child[from];
-    spoken?.setEncoding("utf8");
-    spoken?.on("data", (chunk: string) => {
+    spoken.setEncoding("utf8");
+    spoken.on("data", (chunk: string) => {
       const parts = (rest + chunk).split("\n");
       rest = parts.pop() ?? "";
       for (const line of parts) {
@@ -119,9 +125,9 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
         end(`${file} printed a line of more than ${maxLineLength} characters`);
       }
     });
-    if (from === "stderr") child.stdout?.resume();
-    child.stderr?.setEncoding("utf8");
-    child.stderr?.on("data", (chunk: string) => {
+    if (from === "stderr") child.stdout.resume();
+    child.stderr.setEncoding("utf8");
+    child.stderr.on("data", (chunk: string) => {
       complaint.push(chunk.slice(0, 500));
       if (complaint.length > 4) complaint.shift();
     });
@@ -144,7 +150,7 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
 
   function detach(file: string, args: readonly string[], onError: (why: string) => void): void {
     onStart();
-    const child = spawn(file, args, { stdio: ["ignore", "ignore", "ignore"], env: baseEnv });
+    const child = spawn(file, args, { stdio: "ignore", detached: true, env: baseEnv });
     child.on("error", (error) => onError(`${file} did not start: ${error.message}`));
     child.unref();
   }
@@ -158,7 +164,8 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     onStart();
     // cwd "/" because a server that outlives us must not pin a directory of ours.
     const child = spawn(file, args, {
-      stdio: ["ignore", "ignore", "ignore"],
+      stdio: "ignore",
+      detached: true,
       cwd: "/",
       env: { ...baseEnv, ...options.env },
     });
@@ -186,13 +193,13 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     };
     child.on("error", (error) => end(`${file} did not start: ${error.message}`));
     child.on("exit", (code, signal) => end(`${file} ended with ${signal ?? String(code)}`));
-    child.stdin?.on("error", (error) => end(`${file} does not read: ${error.message}`));
+    child.stdin.on("error", (error) => end(`${file} does not read: ${error.message}`));
     // It waits for orders; that must not keep this process alive.
     child.unref();
     return {
       send(orders) {
         // What piles up unread would be carried out late, when nobody expects it any more.
-        if (!alive || stopped || child.stdin === null || child.stdin.writableLength > 0) return false;
+        if (!alive || stopped || child.stdin.writableLength > 0) return false;
         child.stdin.write(`${orders.join("\n")}\n`);
         return true;
       },
@@ -206,26 +213,10 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
   return { run, lines, detach, launch, feed };
 }
 
-/** The start of what a stream says; `onTooMuch` comes once, and then no more is kept. */
-function collect(stream: Readable | null, limit: number, onTooMuch: () => void): { text(): string } {
-  let text = "";
-  stream?.setEncoding("utf8");
-  stream?.on("data", (chunk: string) => {
-    if (text.length >= limit) return;
-    text = (text + chunk).slice(0, limit + 1);
-    if (text.length <= limit) return;
-    text = text.slice(0, limit);
-    onTooMuch();
-  });
-  return { text: () => text };
-}
-
-/** Ends it without waiting. Nobody reads it any more, and a child in the kernel must not keep this process alive. */
-function abandon(child: Child, pid: number): void {
-  killGroup(pid);
-  child.stdout?.destroy();
-  child.stderr?.destroy();
-  child.unref();
+/** The shell's convention, so that one number tells an exit from a death by signal. */
+function signalCode(signal: string | undefined): number {
+  const known = Object.entries(constants.signals).find(([name]) => name === signal);
+  return 128 + (known?.[1] ?? 0);
 }
 
 function groupLives(pgid: number): boolean {

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, it } from "node:test";
-import { posixSpawn } from "../../../src/drivers/exec/posix-spawn.ts";
-import { createExec as createExecOn, type ExecSettings } from "../../../src/drivers/exec/run.ts";
-import { nodeSpawn, type SpawnChild } from "../../../src/drivers/exec/child.ts";
+import { createExec } from "../../../src/drivers/exec/run.ts";
 
 async function until(what: string, condition: () => boolean): Promise<void> {
   for (let round = 0; round < 500; round++) {
@@ -19,71 +17,66 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 const isRunning = (pid: number) =>
   existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 
-for (const [way, spawn] of Object.entries({ "Node's spawn": nodeSpawn, posix_spawn: posixSpawn() })) {
-  const createExec = (settings: ExecSettings = {}) => createExecOn({ ...settings, spawn });
-  describe(`exec by ${way}`, () => {
-    it("returns exit code, output and complaint of a program that ends", async () => {
-      const result = await createExec().run("sh", ["-c", "echo out; echo err >&2; exit 7"], { timeoutMs: 5000 });
-      assert.equal(result.kind, "exited");
-      assert.ok(result.kind === "exited");
-      assert.deepEqual([result.code, result.stdout, result.stderr], [7, "out\n", "err\n"]);
-    });
+describe("exec", () => {
+  it("returns exit code, output and complaint of a program that ends", async () => {
+    const result = await createExec().run("sh", ["-c", "echo out; echo err >&2; exit 7"], { timeoutMs: 5000 });
+    assert.equal(result.kind, "exited");
+    assert.ok(result.kind === "exited");
+    assert.deepEqual([result.code, result.stdout, result.stderr], [7, "out\n", "err\n"]);
+  });
 
-    it("gives a child the minimal environment, never the daemon's own", async () => {
-      process.env["TANDEM_TEST_SECRET"] = "do not leak";
-      const result = await createExec({ path: "/usr/bin:/bin" }).run("env", [], {
-        timeoutMs: 5000,
-        env: { EXTRA: "1" },
-      });
-      delete process.env["TANDEM_TEST_SECRET"];
-      assert.ok(result.kind === "exited");
-      assert.deepEqual(result.stdout.trim().split("\n").sort(), ["EXTRA=1", "LC_ALL=C", "PATH=/usr/bin:/bin"]);
-    });
+  it("gives a child the minimal environment, never the daemon's own", async () => {
+    process.env["TANDEM_TEST_SECRET"] = "do not leak";
+    const result = await createExec({ path: "/usr/bin:/bin" }).run("env", [], { timeoutMs: 5000, env: { EXTRA: "1" } });
+    delete process.env["TANDEM_TEST_SECRET"];
+    assert.ok(result.kind === "exited");
+    assert.deepEqual(result.stdout.trim().split("\n").sort(), ["EXTRA=1", "LC_ALL=C", "PATH=/usr/bin:/bin"]);
+  });
 
-    it("passes arguments as they are, without a shell", async () => {
-      const result = await createExec().run("printf", ["%s", "$HOME; `id` 'x'"], { timeoutMs: 5000 });
-      assert.ok(result.kind === "exited");
-      assert.equal(result.stdout, "$HOME; `id` 'x'");
-    });
+  it("passes arguments as they are, without a shell", async () => {
+    const result = await createExec().run("printf", ["%s", "$HOME; `id` 'x'"], { timeoutMs: 5000 });
+    assert.ok(result.kind === "exited");
+    assert.equal(result.stdout, "$HOME; `id` 'x'");
+  });
 
-    it("gives an empty stdin unless one is given", async () => {
-      const exec = createExec();
-      const nothing = await exec.run("cat", [], { timeoutMs: 5000 });
-      const something = await exec.run("cat", [], { timeoutMs: 5000, stdin: "line\n" });
-      assert.ok(nothing.kind === "exited" && something.kind === "exited");
-      assert.deepEqual([nothing.stdout, something.stdout], ["", "line\n"]);
-    });
+  it("gives an empty stdin unless one is given", async () => {
+    const exec = createExec();
+    const nothing = await exec.run("cat", [], { timeoutMs: 5000 });
+    const something = await exec.run("cat", [], { timeoutMs: 5000, stdin: "line\n" });
+    assert.ok(nothing.kind === "exited" && something.kind === "exited");
+    assert.deepEqual([nothing.stdout, something.stdout], ["", "line\n"]);
+  });
 
-    it("reports a program that does not exist as not started", async () => {
-      const result = await createExec().run("tandem-no-such-program", [], { timeoutMs: 5000 });
-      assert.equal(result.kind, "not-started");
-      assert.ok(result.kind === "not-started" && result.reason.includes("ENOENT"));
-    });
+  it("reports a program that does not exist as not started", async () => {
+    const result = await createExec().run("tandem-no-such-program", [], { timeoutMs: 5000 });
+    assert.equal(result.kind, "not-started");
+    assert.ok(result.kind === "not-started" && result.reason.includes("ENOENT"));
+  });
 
-    it("reports death by a signal as 128 plus its number", async () => {
-      const result = await createExec().run("sh", ["-c", "kill -9 $$"], { timeoutMs: 5000 });
-      assert.ok(result.kind === "exited");
-      assert.equal(result.code, 137);
-    });
+  it("reports death by a signal as 128 plus its number", async () => {
+    const result = await createExec().run("sh", ["-c", "kill -9 $$"], { timeoutMs: 5000 });
+    assert.ok(result.kind === "exited");
+    assert.equal(result.code, 137);
+  });
 
-    it("returns at the deadline although the program ignores SIGTERM, and kills its children too", async () => {
-      const exec = createExec();
-      const result = await exec.run("bash", ["-c", 'trap "" TERM; sleep 31.7 & wait; sleep 31.7'], { timeoutMs: 150 });
-      assert.ok(result.kind === "timeout");
-      assert.equal(result.afterMs, 150);
-      await until("bash is gone", () => !isRunning(result.pid));
-      const left = await exec.run("pgrep", ["-f", "^sleep 31.7$"], { timeoutMs: 5000 });
-      assert.ok(left.kind === "exited");
-      assert.equal(left.stdout, "", "the sleeping grandchild survived the deadline");
-    });
+  it("returns at the deadline although the program ignores SIGTERM, and kills its children too", async () => {
+    const exec = createExec();
+    const result = await exec.run("bash", ["-c", 'trap "" TERM; sleep 31.7 & wait; sleep 31.7'], { timeoutMs: 150 });
+    assert.ok(result.kind === "timeout");
+    assert.equal(result.afterMs, 150);
+    await until("bash is gone", () => !isRunning(result.pid));
+    const left = await exec.run("pgrep", ["-f", "^sleep 31.7$"], { timeoutMs: 5000 });
+    assert.ok(left.kind === "exited");
+    assert.equal(left.stdout, "", "the sleeping grandchild survived the deadline");
+  });
 
-    it("answers busy in a lane until the last process of the hung group is gone, and only in that lane", async () => {
-      // What hangs in the kernel survives SIGKILL and stays in its process group. An unreaped zombie does the same: it is
-      // in the group of the program, its parent has left that group, is not killed with it and never waits for it.
-      const exec = createExec();
-      const directory = mkdtempSync(join(tmpdir(), "tandem-exec-"));
-      const note = join(directory, "keeper");
-      const script = `
+  it("answers busy in a lane until the last process of the hung group is gone, and only in that lane", async () => {
+    // What hangs in the kernel survives SIGKILL and stays in its process group. An unreaped zombie does the same: it is
+    // in the group of the program, its parent has left that group, is not killed with it and never waits for it.
+    const exec = createExec();
+    const directory = mkdtempSync(join(tmpdir(), "tandem-exec-"));
+    const note = join(directory, "keeper");
+    const script = `
       my $leader = $$;
       if (fork == 0) {
         setpgrp(0, 0);
@@ -92,229 +85,110 @@ for (const [way, spawn] of Object.entries({ "Node's spawn": nodeSpawn, posix_spa
         sleep 30; exit;
       }
       sleep 30;`;
-      const first = await exec.run("perl", ["-e", script, note], { timeoutMs: 300, lane: "drbd:r0" });
-      assert.ok(first.kind === "timeout");
-      const keeper = Number(readFileSync(note, "utf8"));
-      try {
-        assert.deepEqual(await exec.run("true", [], { timeoutMs: 5000, lane: "drbd:r0" }), {
-          kind: "busy",
-          pid: first.pid,
-        });
-        assert.equal((await exec.run("true", [], { timeoutMs: 5000, lane: "drbd:r1" })).kind, "exited");
-      } finally {
-        process.kill(keeper, "SIGKILL");
-        rmSync(directory, { recursive: true });
-      }
-      for (let round = 0; round < 200; round++) {
-        if ((await exec.run("true", [], { timeoutMs: 5000, lane: "drbd:r0" })).kind === "exited") return;
-        await delay(10);
-      }
-      assert.fail("the lane stays busy although the group is gone");
-    });
-
-    it("ends a program that prints without end and says so", async () => {
-      const result = await createExec({ maxOutput: 10_000 }).run("yes", [], { timeoutMs: 5000 });
-      assert.ok(result.kind === "exited");
-      assert.equal(result.code, -1);
-      assert.ok(result.stdout.length <= 10_000);
-      assert.match(result.stderr, /more than 10000 characters/);
-    });
-  });
-
-  describe(`exec lines by ${way}`, () => {
-    it("splits stdout into lines, tells the end once and with the complaint", async () => {
-      const lines: string[] = [];
-      const ends: string[] = [];
-      createExec().lines(
-        "sh",
-        ["-c", "printf 'one\\ntw'; sleep 0.05; printf 'o\\nthree\\n'; echo sorry >&2; exit 3"],
-        (line) => lines.push(line),
-        (why) => ends.push(why),
-      );
-      await until("the end", () => ends.length > 0);
-      assert.deepEqual(lines, ["one", "two", "three"]);
-      assert.deepEqual(ends, ["sh ended with 3: sorry"]);
-    });
-
-    it("tells a program that cannot start as an end", async () => {
-      const ends: string[] = [];
-      createExec().lines(
-        "tandem-no-such-program",
-        [],
-        () => assert.fail("no line"),
-        (why) => ends.push(why),
-      );
-      await until("the end", () => ends.length > 0);
-      assert.match(ends[0] ?? "", /did not start.*ENOENT/);
-    });
-
-    it("kills a program whose line never ends", async () => {
-      const ends: string[] = [];
-      const stream = createExec().lines(
-        "sh",
-        ["-c", "tr '\\0' x </dev/zero"],
-        () => assert.fail("no line"),
-        (why) => ends.push(why),
-      );
-      await until("the end", () => ends.length > 0);
-      assert.match(ends[0] ?? "", /line of more than/);
-      await until("it is gone", () => !isRunning(stream.pid));
-    });
-
-    it("says nothing more after stop", async () => {
-      const seen: string[] = [];
-      const stream = createExec().lines(
-        "yes",
-        [],
-        (line) => seen.push(line),
-        (why) => seen.push(why),
-      );
-      await until("a line", () => seen.length > 0);
-      stream.stop();
-      const count = seen.length;
-      await until("it is gone", () => !isRunning(stream.pid));
-      assert.equal(seen.length, count);
-    });
-  });
-
-  describe(`exec detach and launch by ${way}`, () => {
-    it("does not wait for a detached program and reports one that cannot start", async () => {
-      const errors: string[] = [];
-      const exec = createExec();
-      exec.detach("sleep", ["0.2"], (why) => errors.push(why));
-      exec.detach("tandem-no-such-program", [], (why) => errors.push(why));
-      await until("the complaint", () => errors.length > 0);
-      assert.equal(errors.length, 1);
-      assert.match(errors[0] ?? "", /ENOENT/);
-    });
-
-    it("launches a server in a session of its own and tells its death", async () => {
-      const exits: string[] = [];
-      const { pid } = createExec().launch("sleep", ["30"], {}, (why) => exits.push(why));
-      assert.ok(pid !== null);
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-      assert.equal(stat[3], String(pid), "session id is its own pid");
-      process.kill(pid, "SIGKILL");
-      await until("the death is told", () => exits.length > 0);
-      assert.deepEqual(exits, ["sleep ended with SIGKILL"]);
-    });
-  });
-}
-
-describe("posix_spawn", () => {
-  const left: string[] = [];
-  const exec = createExecOn({
-    spawn: posixSpawn((file, args, options) => {
-      left.push(file);
-      return nodeSpawn(file, args, options);
-    }),
-  });
-
-  it("starts programs itself, and leaves to Node what only Node can", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "tandem-exec-"));
-    const script = join(folder, "no-first-line");
-    writeFileSync(script, "echo from a script\n", { mode: 0o755 });
-    const [found, unnamed, missing] = [
-      await exec.run("pwd", [], { timeoutMs: 5000, cwd: folder }),
-      await exec.run(script, [], { timeoutMs: 5000 }),
-      await exec.run("true", [], { timeoutMs: 5000, cwd: join(folder, "gone") }),
-    ];
-    rmSync(folder, { recursive: true });
-    assert.ok(found.kind === "exited" && unnamed.kind === "exited");
-    assert.deepEqual([found.stdout, unnamed.stdout, missing.kind], [`${folder}\n`, "from a script\n", "not-started"]);
-    assert.deepEqual(left, [script, "true"]);
-  });
-
-  it("where the runtime cannot call the C library, Node starts everything, and that is said once", async () => {
-    const modules = ["run", "posix-spawn"].map(
-      (name) => new URL(`../../../src/drivers/exec/${name}.ts`, import.meta.url),
-    );
-    const program = `
-      const { createExec } = await import(${JSON.stringify(modules[0])});
-      const { quickSpawn } = await import(${JSON.stringify(modules[1])});
-      const port = createExec({ spawn: quickSpawn((reason) => console.log("missing:", reason !== "")) });
-      for (const word of ["one", "two"]) console.log((await port.run("echo", [word], { timeoutMs: 20000 })).stdout.trim());`;
-    const args = ["--no-experimental-ffi", "--input-type=module", "--eval", program];
-    const result = await exec.run(process.execPath, args, { timeoutMs: 60_000 });
-    assert.ok(result.kind === "exited");
-    assert.equal(result.stdout, "missing: true\none\ntwo\n", result.stderr);
-  });
-
-  it("refuses a NUL in an argument: what comes after it would be lost", async () => {
-    assert.equal((await exec.run("echo", ["one\0two"], { timeoutMs: 5000 })).kind, "not-started");
-  });
-
-  it("gives the child no more of ours than Node's spawn: descriptors, ignored and blocked signals", async () => {
-    const script = "ls /proc/self/fd; grep -E '^Sig(Blk|Ign)' /proc/self/status";
-    const [quick, node] = await Promise.all(
-      [exec, createExecOn()].map((port) => port.run("sh", ["-c", script], { timeoutMs: 5000 })),
-    );
-    assert.ok(quick?.kind === "exited" && node?.kind === "exited");
-    // The C library keeps two signals for its threads; what runs without threads has them ignored.
-    assert.equal(quick.stdout.replace("SigIgn:\t0000000180000000", "SigIgn:\t0000000000000000"), node.stdout);
-  });
-
-  it("leaves no zombie and no descriptor behind, however many end at once", async () => {
-    const descriptors = () => readdirSync("/proc/self/fd").length;
-    const before = descriptors();
-    const results = await Promise.all(
-      Array.from({ length: 40 }, (_, index) => exec.run("sh", ["-c", `exit ${index}`], { timeoutMs: 20_000 })),
-    );
-    assert.deepEqual(
-      results.map((result) => (result.kind === "exited" ? result.code : result.kind)),
-      Array.from({ length: 40 }, (_, index) => index),
-    );
-    await until("all descriptors are closed", () => descriptors() <= before);
-    const children = readFileSync("/proc/thread-self/children", "utf8").match(/\d+/g) ?? [];
-    assert.deepEqual(
-      children.filter((pid) => existsSync(`/proc/${pid}`) && !isRunning(Number(pid))),
-      [],
-    );
-  });
-
-  it("costs no page faults afterwards, where Node's spawn costs hundreds", async () => {
-    const memory = new Uint8Array(32 * 1024 * 1024);
-    const touch = () => {
-      for (let at = 0; at < memory.length; at += 4096) memory[at] = 1;
-    };
-    const faultsOf = async (spawn: SpawnChild) => {
-      const port = createExecOn({ spawn });
-      await port.run("true", [], { timeoutMs: 20_000 });
-      touch();
-      const before = minorFaults();
-      await port.run("true", [], { timeoutMs: 20_000 });
-      touch();
-      return minorFaults() - before;
-    };
-    const [node, quick] = [await faultsOf(nodeSpawn), await faultsOf(posixSpawn())];
-    assert.ok(node > 8000, `Node's spawn: ${node} faults; is it still in need of replacement?`);
-    assert.ok(quick < node / 4, `posix_spawn: ${quick} faults, Node's spawn: ${node}`);
-  });
-
-  it("passes any text as an argument and in the environment, byte for byte", async () => {
-    for (let round = 0; round < 40; round++) {
-      const words = Array.from({ length: 1 + (round % 7) }, () => anyText(round * 9));
-      const result = await exec.run("printf", ["%s\\0", ...words], {
-        timeoutMs: 20_000,
-        env: { WORD: words[0] ?? "" },
+    const first = await exec.run("perl", ["-e", script, note], { timeoutMs: 300, lane: "drbd:r0" });
+    assert.ok(first.kind === "timeout");
+    const keeper = Number(readFileSync(note, "utf8"));
+    try {
+      assert.deepEqual(await exec.run("true", [], { timeoutMs: 5000, lane: "drbd:r0" }), {
+        kind: "busy",
+        pid: first.pid,
       });
-      assert.ok(result.kind === "exited");
-      assert.deepEqual(result.stdout.split("\0").slice(0, -1), words);
-      const env = await exec.run("printenv", ["-0", "WORD"], { timeoutMs: 20_000, env: { WORD: words[0] ?? "" } });
-      assert.ok(env.kind === "exited");
-      assert.equal(env.stdout, `${words[0] ?? ""}\0`);
+      assert.equal((await exec.run("true", [], { timeoutMs: 5000, lane: "drbd:r1" })).kind, "exited");
+    } finally {
+      process.kill(keeper, "SIGKILL");
+      rmSync(directory, { recursive: true });
     }
+    for (let round = 0; round < 200; round++) {
+      if ((await exec.run("true", [], { timeoutMs: 5000, lane: "drbd:r0" })).kind === "exited") return;
+      await delay(10);
+    }
+    assert.fail("the lane stays busy although the group is gone");
+  });
+
+  it("ends a program that prints without end and says so", async () => {
+    const result = await createExec({ maxOutput: 10_000 }).run("yes", [], { timeoutMs: 5000 });
+    assert.ok(result.kind === "exited");
+    assert.equal(result.code, -1);
+    assert.ok(result.stdout.length <= 10_000);
+    assert.match(result.stderr, /more than 10000 characters/);
   });
 });
 
-/** Any characters but NUL, those of one byte as often as all others together. */
-function anyText(length: number): string {
-  const from = (last: number) => 1 + Math.floor(Math.random() * last);
-  const characters = Array.from({ length }, () => String.fromCodePoint(from(Math.random() < 0.5 ? 0x7f : 0xd7ff - 1)));
-  return characters.join("");
-}
+describe("exec lines", () => {
+  it("splits stdout into lines, tells the end once and with the complaint", async () => {
+    const lines: string[] = [];
+    const ends: string[] = [];
+    createExec().lines(
+      "sh",
+      ["-c", "printf 'one\\ntw'; sleep 0.05; printf 'o\\nthree\\n'; echo sorry >&2; exit 3"],
+      (line) => lines.push(line),
+      (why) => ends.push(why),
+    );
+    await until("the end", () => ends.length > 0);
+    assert.deepEqual(lines, ["one", "two", "three"]);
+    assert.deepEqual(ends, ["sh ended with 3: sorry"]);
+  });
 
-/** Of this whole process so far. */
-function minorFaults(): number {
-  return Number(readFileSync("/proc/self/stat", "utf8").split(") ")[1]?.split(" ")[7]);
-}
+  it("tells a program that cannot start as an end", async () => {
+    const ends: string[] = [];
+    createExec().lines(
+      "tandem-no-such-program",
+      [],
+      () => assert.fail("no line"),
+      (why) => ends.push(why),
+    );
+    await until("the end", () => ends.length > 0);
+    assert.match(ends[0] ?? "", /did not start.*ENOENT/);
+  });
+
+  it("kills a program whose line never ends", async () => {
+    const ends: string[] = [];
+    const stream = createExec().lines(
+      "sh",
+      ["-c", "tr '\\0' x </dev/zero"],
+      () => assert.fail("no line"),
+      (why) => ends.push(why),
+    );
+    await until("the end", () => ends.length > 0);
+    assert.match(ends[0] ?? "", /line of more than/);
+    await until("it is gone", () => !isRunning(stream.pid));
+  });
+
+  it("says nothing more after stop", async () => {
+    const seen: string[] = [];
+    const stream = createExec().lines(
+      "yes",
+      [],
+      (line) => seen.push(line),
+      (why) => seen.push(why),
+    );
+    await until("a line", () => seen.length > 0);
+    stream.stop();
+    const count = seen.length;
+    await until("it is gone", () => !isRunning(stream.pid));
+    assert.equal(seen.length, count);
+  });
+});
+
+describe("exec detach and launch", () => {
+  it("does not wait for a detached program and reports one that cannot start", async () => {
+    const errors: string[] = [];
+    const exec = createExec();
+    exec.detach("sleep", ["0.2"], (why) => errors.push(why));
+    exec.detach("tandem-no-such-program", [], (why) => errors.push(why));
+    await until("the complaint", () => errors.length > 0);
+    assert.equal(errors.length, 1);
+    assert.match(errors[0] ?? "", /ENOENT/);
+  });
+
+  it("launches a server in a session of its own and tells its death", async () => {
+    const exits: string[] = [];
+    const { pid } = createExec().launch("sleep", ["30"], {}, (why) => exits.push(why));
+    assert.ok(pid !== null);
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    assert.equal(stat[3], String(pid), "session id is its own pid");
+    process.kill(pid, "SIGKILL");
+    await until("the death is told", () => exits.length > 0);
+    assert.deepEqual(exits, ["sleep ended with SIGKILL"]);
+  });
+});
