@@ -60,10 +60,7 @@ export async function startMember({ settings, identity, secret, logger: plain }:
     events.add(event, detail);
     history.add(event, detail);
   };
-  const drivers = createDrivers(
-    () => config,
-    (problem) => log("action.failed", problem, "warn"),
-  );
+  const drivers = createDrivers(() => config, log);
   const { clock, exec, domains, fence } = drivers;
   const history = openHistory({
     path: HISTORY_PATH,
