@@ -54,6 +54,8 @@ export interface Context {
 export interface Scenario {
   readonly kernelInitiator?: boolean;
   readonly ha?: boolean;
+  /** It is about this target alone: the kernel's is no process that could be stopped. */
+  readonly target?: TargetName;
   /** On hosts where nothing is configured yet: `setUp` does that, until the storage can serve. */
   readonly blank?: { setUp(lab: Lab, progress: (text: string) => void): Promise<void> };
   /** What is replicated besides the VMs' disk. */
@@ -101,6 +103,8 @@ export async function runScenario(
   const expectation = JSON.parse(readFileSync(join(scenarioDir, order.scenario, "expect.json"), "utf8")) as Expectation;
   if (scenario.blank !== undefined && order.packages !== undefined)
     throw new Error(`Cannot run ${order.scenario} with --from-rpm: it sets nodes up that have the checkout's bundles`);
+  if (scenario.target !== undefined && scenario.target !== order.target)
+    throw new Error(`Cannot run ${order.scenario} with --target ${order.target}: it is about ${scenario.target}`);
   const results: ScenarioResult[] = [];
   for (let i = 0; i < order.repeat; i++) {
     progress(`\n${order.scenario} (${order.policy}), run ${i + 1} of ${order.repeat}`);
