@@ -5,15 +5,16 @@ import { scenarioNames } from "../lab/scenario-list.ts";
 import { daemonRow, reading } from "./daemon.ts";
 import { failoverRuns, resultRow } from "./failover.ts";
 
-const at = (ticks: number, faults: number, processes: number): string =>
-  `71 (tandemd (2) x) S 1 71 71 0 -1 4194560 ${faults} 0 3 0 ${ticks} 7 0 0 10 -10 11 0 90 900 19000 184467\n` +
-  `cpu  1 2 3\nprocesses ${processes}\nprocs_running 1\n`;
-
-test("the daemon's cost comes from the kernel's own counters, without what the measuring itself starts", () => {
-  const from = reading(at(100, 5_000, 400));
-  assert.deepEqual(from, { ticks: 107, minorFaults: 5_000, rssPages: 19_000, processes: 400 });
-  const row = daemonRow("idle", from, reading(at(160, 5_600, 404)), 60);
-  assert.match(row, /^idle +1\.0 % +76\.0 MB +10 +2$/);
+test("the daemon's cost comes from its own counters and the kernel's", () => {
+  const at = (uptimeMs: number, cpuMs: number, processesStarted: number, xapiCalls: number, faults: number): string => {
+    const counters = { uptimeMs, cpuMs, residentBytes: 76_000_000, processesStarted, xapiCalls };
+    const stat = `71 (tandemd (2) x) S 1 71 71 0 -1 4194560 ${faults} 0 3 0 100 7 0 0 10 -10 11 0 90 900 19000 184467`;
+    return `${JSON.stringify({ kind: "metrics", counters })}\n${stat}\n`;
+  };
+  const from = reading(at(60_000, 1_000, 20, 40, 5_000));
+  assert.equal(from.minorFaults, 5_000);
+  const row = daemonRow("idle", from, reading(at(120_000, 1_600, 22, 43, 5_600)));
+  assert.match(row, /^idle +1\.0 % +76\.0 MB +10 +2\.0 +3\.0$/);
   assert.ok(row.length <= 80);
 });
 
