@@ -32,7 +32,7 @@ export const scenario: Scenario = {
         lab.note("xcp1", command, screen);
         assert.equal(ended.code, code, `${command}: ${screen}`);
         // Names that cannot be folded, and the line that was typed.
-        const free = new RegExp(`^( {8}|\\S*# .*${command})`);
+        const free = new RegExp(`^( {8}|.*${command}; echo )`);
         const wide = screen.split("\n").filter((line) => line.length > 80 && !free.test(line));
         assert.deepEqual(wide, [], `${command} writes beyond column 80`);
         return screen;
