@@ -1,4 +1,5 @@
-// DRBD through drbdadm and drbdsetup (8.4 and 9). Acts, then looks again; never uses --force; discards data only by discard.ts.
+// DRBD through drbdadm and drbdsetup (8.4 and 9). Acts, then looks again; never promotes by force; gives data up only in discard.ts
+// (a copy, by a person's choice) and abandon.ts (writes that nobody was told are done).
 
 import type { DrbdView } from "../../core/model/drbd.ts";
 import type { Millis } from "../../core/model/time.ts";
