@@ -1,6 +1,6 @@
 // An ssh server on loopback that answers like the command line of an iLO, or misbehaves like one.
 
-import { createHash } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import ssh2 from "ssh2";
 import type { Connection, ServerChannel } from "ssh2";
 
@@ -35,12 +35,17 @@ export interface SshPeer {
 const HEAD = "\r\nstatus=0\r\nstatus_tag=COMMAND COMPLETED\r\nSat Nov 21 09:31:57 2026\r\n\r\n\r\n";
 
 export async function startIlo(): Promise<SshPeer> {
-  const keys = ssh2.utils.generateKeyPairSync("ed25519");
-  const parsed = ssh2.utils.parseKey(keys.private);
+  // Node's generator: ssh2's own makes one ed25519 key in 256 that its parser refuses (mscdex/ssh2#1513).
+  const key = generateKeyPairSync("ec", {
+    namedCurve: "P-256",
+    privateKeyEncoding: { type: "sec1", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  }).privateKey;
+  const parsed = ssh2.utils.parseKey(key);
   if (parsed instanceof Error) throw parsed;
   const pin = `SHA256:${createHash("sha256").update(parsed.getPublicSSH()).digest("base64").replaceAll("=", "")}`;
   const open = new Set<Connection>();
-  const server = new ssh2.Server({ hostKeys: [keys.private] }, (client) => {
+  const server = new ssh2.Server({ hostKeys: [key] }, (client) => {
     open.add(client);
     // @types/ssh2 knows it of the client only.
     (client as Connection & { setNoDelay(on: boolean): void }).setNoDelay(true);
