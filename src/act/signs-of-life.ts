@@ -23,6 +23,7 @@ export interface SignsOfLifeProbe {
 
 interface Listener {
   line: LineStream | null;
+  starting: NodeJS.Timeout | null;
   since: number;
   answeredAt: number;
   mac: string | null;
@@ -32,16 +33,32 @@ interface Listener {
 const VERDICT_MS = 1_500;
 const RECENT_MS = 1_200;
 const IDLE_MS = 15_000;
+/**
+ * Between two starts: each takes the daemon tens of milliseconds (in a lab node some hundred), and the answers that the vote
+ * samples of these seconds count are read in between.
+ */
+const APART_MS = 200;
 
 export function createSignsOfLife(exec: ExecPort, now: () => number = () => performance.now()): SignsOfLifeProbe {
   const listeners = new Map<string, Listener>();
   let idle: NodeJS.Timeout | undefined;
+  let nextStartAt = -Infinity;
 
-  function listen({ address, device }: ArpQuestion): Listener {
-    const key = `${device}/${address}`;
+  function listen(question: ArpQuestion): Listener {
+    const key = `${question.device}/${question.address}`;
     const existing = listeners.get(key);
-    if (existing !== undefined && existing.line !== null) return existing;
-    const made: Listener = { line: null, since: now(), answeredAt: -Infinity, mac: null };
+    if (existing !== undefined && (existing.line !== null || existing.starting !== null)) return existing;
+    const made: Listener = { line: null, starting: null, since: Infinity, answeredAt: -Infinity, mac: null };
+    const startAt = Math.max(now(), nextStartAt);
+    nextStartAt = startAt + APART_MS;
+    made.starting = setTimeout(() => start(made, question), startAt - now());
+    listeners.set(key, made);
+    return made;
+  }
+
+  function start(made: Listener, { device, address }: ArpQuestion): void {
+    made.starting = null;
+    made.since = now();
     const { file, args } = listenCommand(device, address);
     made.line = exec.lines(
       file,
@@ -56,8 +73,6 @@ export function createSignsOfLife(exec: ExecPort, now: () => number = () => perf
         made.line = null;
       },
     );
-    listeners.set(key, made);
-    return made;
   }
 
   const verdict = (l: Listener): "answered" | "silent" | "unknown" => {
@@ -67,7 +82,10 @@ export function createSignsOfLife(exec: ExecPort, now: () => number = () => perf
 
   function stop(): void {
     clearTimeout(idle);
-    for (const l of listeners.values()) l.line?.stop();
+    for (const l of listeners.values()) {
+      if (l.starting !== null) clearTimeout(l.starting);
+      l.line?.stop();
+    }
     listeners.clear();
   }
 

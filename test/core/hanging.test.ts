@@ -53,3 +53,16 @@ test("a target that did not answer is looked at again, and the owner goes on dec
   world.until("b could take over", () => world.state("b").syncedEpoch === world.state("a").durable.epoch, 20_000);
   assert.deepEqual(world.violations, []);
 });
+
+test("V6: a promotion that hangs while the storage is given up ends before nobody owns it in the record", () => {
+  const world = servingWorld();
+  world.command("a", { kind: "switch", storageOnly: true });
+  world.until("released", () => world.state("a").durable.owner === null, 3_000);
+  world.hosts.b.drbdUntil = world.now + 13_000;
+  world.run(600);
+  assert.equal(world.state("b").activity?.kind, "activate");
+  // D18: what has no disk goes to the host that has one.
+  world.failDisk("b");
+  world.until("it goes back", () => world.serving("a"), 30_000);
+  assert.deepEqual(world.violations, []);
+});

@@ -9,7 +9,7 @@ import type { Action } from "../../src/core/plan/action.ts";
 import { readable } from "./drbd.ts";
 import { reachesGateway } from "./network.ts";
 import { NAMES, other } from "./settings.ts";
-import { awake, exposes, serves, sideOf, type Host, type Sim } from "./sim.ts";
+import { awake, breaksF5, exposes, serves, sideOf, type Host, type Sim } from "./sim.ts";
 import { localNow } from "./stage.ts";
 
 export function checkStep(sim: Sim, h: Host, before: State, after: State, event: Event): void {
@@ -131,7 +131,10 @@ export function checkWorld(sim: Sim): void {
   const aServes = serves(sim, a);
   const bServes = serves(sim, b);
   // By V1's own words; whatever else keeps the initiators away from one of them.
-  if (exposes(sim, a) && exposes(sim, b)) sim.violate("V1 both serve");
+  if (exposes(sim, a) && exposes(sim, b)) {
+    if (breaksF5(sim, a) || breaksF5(sim, b)) sim.f5Broken = true;
+    else sim.violate("V1 both serve");
+  }
   if (aServes) checkData(sim, a);
   if (bServes) checkData(sim, b);
   for (const [uuid, domain] of a.domains) {

@@ -214,7 +214,9 @@ function apply(sim: Sim, h: Host, action: Effect, done: (outcome: Outcome) => vo
       sideOf(h, action.resource).up = true;
       return done(drbdChanged(sim, h, true));
     case "drbd-connect":
-      sideOf(h, action.resource).standAlone = false;
+      // A connection that is made anew forgets an earlier order to discard.
+      if (sideOf(h, action.resource).standAlone)
+        Object.assign(sideOf(h, action.resource), { standAlone: false, discards: false });
       return done(true);
     case "drbd-discard": {
       const side = sideOf(h, action.resource);

@@ -242,7 +242,7 @@ function growApart({ sim }: World): void {
   }
 }
 
-const holdsEverything = ({ sim }: World, name: HostName): boolean =>
+export const holdsEverything = ({ sim }: World, name: HostName): boolean =>
   sim.resources.every((resource) => {
     const side = sideOf(sim.hosts[name], resource);
     return holdsData(side) && side.data >= (sim.acked[resource] ?? 0);
@@ -251,13 +251,14 @@ const holdsEverything = ({ sim }: World, name: HostName): boolean =>
 /**
  * F6: an operator looks before he confirms that a host is off, or leaves HA without its word, and takes the storage by force
  * only where that loses nothing: the other host is off, will not come back as the owner alone, and this copy holds every
- * acknowledged write.
+ * acknowledged write. After a split brain the copy that stays is one that holds them all.
  */
 function wouldBeSaid(world: World, name: HostName, { kind, ...command }: Command): boolean {
   const host = world.hosts[name];
   const peer = world.hosts[other(name)];
   const talks = host.state !== null && inContact(host.state, localNow(world.sim, host));
   if (kind === "confirm-peer-off") return !peer.power || talks;
+  if (kind === "resolve-split-brain") return holdsEverything(world, name);
   if (!("force" in command) || !command.force) return true;
   if (kind === "disable") return !peer.power || talks;
   if (kind !== "become-primary") return true;

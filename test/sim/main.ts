@@ -108,7 +108,7 @@ async function simulate(seeds: number, from: number): Promise<number> {
     `${Math.round(sum((r) => r.virtualMs) / ran / 1000)} virtual seconds each; healed to settled in at most ${(Math.max(...reports.map((r) => r.slowestMs)) / 1000).toFixed(1)} s`,
   );
   console.log(
-    `not counted: ${sum((r) => r.tooSmall)} too short or with too few faults, ${sum((r) => r.outside)} in which chance broke H1`,
+    `not counted: ${sum((r) => r.tooSmall)} too short or with too few faults, ${sum((r) => r.outside)} in which chance broke H1 or F5`,
   );
   printFaults(reports);
   const wrong = printCoverage(reports, covered);

@@ -8,8 +8,8 @@ import { NAMES, other, type HostName } from "./settings.ts";
 
 export type Told = readonly (readonly [offsetMs: number, fault: Fault])[];
 
-const order = (host: HostName, command: Command): Fault => ({ at: 0, kind: "command", host, command });
-const manual = (host: HostName, on: boolean): Fault => order(host, { kind: "manual", on, force: false });
+export const order = (host: HostName, command: Command): Fault => ({ at: 0, kind: "command", host, command });
+export const manual = (host: HostName, on: boolean): Fault => order(host, { kind: "manual", on, force: false });
 
 /** Stories about these two hosts, of which the caller picks one. */
 export function operatorStories(random: Random, host: HostName): readonly (() => Told)[] {

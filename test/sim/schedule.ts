@@ -2,16 +2,16 @@
 // must then converge (V11). The same seed and the same faults give the same run.
 
 import type { CoreConfig, Policy } from "../../src/core/model/config.ts";
-import { SPLIT_BRAIN } from "../../src/core/decide/ownership.ts";
+import { SPLIT_BRAIN, strangers } from "../../src/core/decide/ownership.ts";
 import { isSolo } from "../../src/core/facts.ts";
 import { holdsData } from "./handshake.ts";
 import { drawFault } from "./draw.ts";
 import { type Fault } from "./faults.ts";
-import { healFaults, inject } from "./inject.ts";
+import { healFaults, holdsEverything, inject } from "./inject.ts";
 import { drawStory } from "./stories.ts";
 import { createRandom } from "./random.ts";
 import { NAMES, R, type HostName } from "./settings.ts";
-import { serves, sideOf } from "./sim.ts";
+import { serves, sideOf, type Side } from "./sim.ts";
 import { stepwise } from "./stage.ts";
 import { createWorld, startVm, type LogLine, type World } from "./world.ts";
 
@@ -112,7 +112,7 @@ export function runPlan(plan: Plan, options: PlanOptions): Outcome {
     },
   });
   const { sim } = world;
-  const outside = (): boolean => options.violateH1 !== true && NEEDS_H1.includes(plan.policy) && sim.h1Broken;
+  const withoutH1 = (): boolean => options.violateH1 !== true && NEEDS_H1.includes(plan.policy) && sim.h1Broken;
   for (const fault of plan.faults) sim.after(fault.at, () => inject(world, fault));
   sim.after(sim.random.between(0, 1_500), () => world.powerOn("a"));
   sim.after(sim.random.between(0, 1_500), () => world.powerOn("b"));
@@ -132,7 +132,7 @@ export function runPlan(plan: Plan, options: PlanOptions): Outcome {
     seed: plan.seed,
     policy: plan.policy,
     violations: sim.violations,
-    outside: outside(),
+    outside: withoutH1() || sim.f5Broken,
     faults: sim.faults,
     virtualMs: sim.now,
     steps: sim.steps,
@@ -179,18 +179,30 @@ export function operator(world: World, name: HostName): void {
   if (h.state === null) return world.startDaemon(name);
   const { flags, ha } = h.state.durable;
   if (h.state.commands.length > 0) return;
-  if (world.sim.grownApart && h.state.blocked?.startsWith(SPLIT_BRAIN) === true)
+  const { body } = h.state.peer;
+  const apart = body !== null && strangers(h.state, body).length > 0;
+  if (world.sim.grownApart && (apart || h.state.blocked?.startsWith(SPLIT_BRAIN) === true))
     return name === chosen(world) ? world.command(name, { kind: "resolve-split-brain", snapshot: true }) : undefined;
   if (flags.manual) world.command(name, { kind: "manual", on: false, force: true });
   else if (flags.maintenance) world.command(name, { kind: "maintenance", on: false });
   else if (ha !== "on") world.command(name, { kind: "enable", force: false });
 }
 
-/** Whose data stays when copies grew apart: of the first host that could serve all of it. */
-const chosen = ({ hosts, sim }: World): HostName | undefined =>
-  NAMES.find((name) =>
-    sim.resources.every((resource) => ["UpToDate", "Consistent"].includes(sideOf(hosts[name], resource).disk)),
+/**
+ * Whose data stays when copies grew apart: of the host that serves, or of the first one that has it all and could serve. A
+ * copy that was given up already is not chosen.
+ */
+function chosen(world: World): HostName | undefined {
+  const { hosts, sim } = world;
+  const every = (name: HostName, holds: (side: Side) => boolean): boolean =>
+    sim.resources.every((resource) => holds(sideOf(hosts[name], resource)));
+  const whole = NAMES.filter((name) => every(name, ({ disk }) => disk === "UpToDate" || disk === "Consistent"));
+  return (
+    NAMES.find((name) => serves(sim, hosts[name])) ??
+    whole.find((name) => holdsEverything(world, name) && every(name, ({ discards }) => !discards)) ??
+    whole[0]
   );
+}
 
 /** What is still missing to "storage serves on one host, both agree, both copies in sync, everything armed". */
 export function notSettled(world: World): string | undefined {

@@ -8,7 +8,7 @@ import type { HeartbeatBody, Link, PeerReply } from "../../src/core/model/peer.t
 import type { State } from "../../src/core/model/state.ts";
 import type { Action, Effect } from "../../src/core/plan/action.ts";
 import type { Network } from "./network.ts";
-import { type HostName, testRecord } from "./settings.ts";
+import { other, type HostName, testRecord } from "./settings.ts";
 import { unstalled, type ActionFault, type Bmc, type Clock, type Machine, type Stage } from "./stage.ts";
 import type { Witness } from "./witness.ts";
 
@@ -179,6 +179,8 @@ export interface Sim extends Stage {
   moves: readonly number[];
   /** The votes of both hosts passed for T_dead and no heartbeat arrived anywhere: outside the fault hypothesis of VOTE. */
   h1Broken: boolean;
+  /** Two hosts served, and one of them knew no better than a connection that its standing DRBD showed: outside F5. */
+  f5Broken: boolean;
   heartbeatArrived(): void;
   /** The decision of this host had a turn. */
   stepped(host: Host): void;
@@ -198,13 +200,22 @@ export const ZERO = "0000000000000000";
 /** Its DRBD neither answers nor writes: the whole dom0 stands still, or only that part of its kernel. */
 export const drbdStalled = (sim: Sim, host: Host): boolean => Math.max(host.frozenUntil, host.drbdUntil) > sim.now;
 
-/** The target's process answers nobody. */
+/**
+ * F5 is broken where it is all that a daemon has: no word of the other host since its start, and a DRBD that shows a connection
+ * that is gone, because it stands still. It acknowledges nothing until it runs on, and then suspends its I/O.
+ */
+export const breaksF5 = (sim: Sim, h: Host): boolean =>
+  h.drbdUntil > sim.now &&
+  (h.state === null || h.state.peer.body === null) &&
+  sim.resources.some((r) => sideOf(h, r).connected && !sideOf(sim.hosts[other(h.name)], r).connected);
+
 /** A write that is suspended keeps the process that waits for it, whatever signal that gets. */
 export const heldOpen = (host: Host, resource: string): boolean => {
   const side = sideOf(host, resource);
   return host.dying.has(resource) && side.role === "Primary" && side.suspended && side.inFlight !== null;
 };
 
+/** The target's process answers nobody. */
 export const targetHangs = (sim: Sim, host: Host): boolean => host.target.running && host.targetUntil > sim.now;
 
 /** The daemon runs and its brain is awake. */

@@ -3,6 +3,7 @@
 
 import type { Fault } from "./faults.ts";
 import { operatorStories, type Told } from "./operator-stories.ts";
+import { raceStories } from "./race-stories.ts";
 import type { Random } from "./random.ts";
 import { NAMES, other } from "./settings.ts";
 
@@ -116,6 +117,6 @@ export function drawStory(random: Random, at: number): readonly Fault[] {
     ],
   ];
   return random
-    .pick([...stories, ...operatorStories(random, host)])()
+    .pick([...stories, ...operatorStories(random, host), ...raceStories(random, host)])()
     .map(([offset, fault]) => ({ ...fault, at: Math.round(at + offset) }));
 }

@@ -108,6 +108,7 @@ export function createWorld(options: WorldOptions = {}): World {
     fencedAt: { a: -Infinity, b: -Infinity },
     moves: [],
     h1Broken: false,
+    f5Broken: false,
     latency: options.latencyMs ?? null,
     heartbeatArrived: () => undefined,
     stepped: () => undefined,

@@ -1,7 +1,7 @@
 // Runs the one sequence that may be in flight: starts stages, re-checks authority before each, undoes on failure.
 
 import { everyView, isOwner, isSolo, keepsDisks, view } from "../facts.ts";
-import { stages } from "../plan/sequence.ts";
+import { RELEASE_DEMOTES, stages } from "../plan/sequence.ts";
 import type { Activity, State } from "../model/state.ts";
 import { ask, change, effect, log, persist, writable, type Turn } from "../turn.ts";
 import { authorityLost, verifySoftFence } from "./self-fence.ts";
@@ -83,7 +83,7 @@ function fail(turn: Turn, activity: Activity, reason: string): void {
       return begin(turn, { kind: "stand-down", why: `undo: ${reason}` });
     case "release": {
       // V4: once a demotion was ordered, what DRBD would serve through the other host's disk goes on to that host.
-      const demoting = activity.stage + 1 >= stages(state, activity).length;
+      const demoting = activity.stage >= RELEASE_DEMOTES;
       // Where every demotion failed this host is Primary still, and serving again takes no promotion.
       const isPrimary = activity.pending.length === 0 && everyView(state, (v) => v?.role === "Primary");
       if (demoting && !keepsDisks(state) && !isPrimary) return begin(turn, { ...activity, token: null });

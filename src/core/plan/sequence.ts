@@ -3,7 +3,7 @@
 // closed; the floating IP leaves before the demotion (V9), and nothing is served before everything is there.
 
 import { assertNever } from "../../util/assert.ts";
-import { supersededWrites } from "../facts.ts";
+import { everyView, supersededWrites } from "../facts.ts";
 import type { DurableRecord } from "../model/durable.ts";
 import type { PeerRequest } from "../model/peer.ts";
 import type { Activity, State } from "../model/state.ts";
@@ -14,6 +14,21 @@ export type StageItem =
   | { readonly kind: "effect"; readonly body: EffectBody }
   | { readonly kind: "ask"; readonly request: PeerRequest }
   | { readonly kind: "write"; readonly patch: Partial<DurableRecord> };
+
+/** The stage of a release that demotes; from there on nothing is served here. */
+export const RELEASE_DEMOTES = 4;
+
+/**
+ * V6: the record that gives the storage up is written beside the demotion, which saves its time, where no promotion can come
+ * through any more: every resource is Primary already, or nobody owned the storage before. Otherwise the kernel may still
+ * carry out one that a stall holds up, and the demotion, which waits for it, ends first.
+ */
+const givesUpNow = (state: State): boolean =>
+  state.durable.owner === null || everyView(state, (v) => v?.role === "Primary");
+
+/** The record of that write is on the disk. */
+const isGivenUp = ({ durable }: State, { record }: Activity): boolean =>
+  durable.owner === null && (record?.epoch ?? durable.epoch) === durable.epoch;
 
 const run = (body: EffectBody): StageItem => ({ kind: "effect", body });
 
@@ -47,7 +62,8 @@ export function stages(state: State, activity: Activity): readonly (readonly Sta
         [run({ kind: "hush-portal", what: "off" }), run({ kind: "unblock-portal" })],
       ];
     }
-    case "release":
+    case "release": {
+      const givenUp: StageItem = { kind: "write", patch: { owner: null, ...activity.record } };
       return [
         // Silence first: the initiators meet neither resets nor refusals while nobody serves. The target is dead before
         // the floating IP leaves. The silence lasts here until the other host serves: this host's own initiators would
@@ -56,8 +72,10 @@ export function stages(state: State, activity: Activity): readonly (readonly Sta
         [run({ kind: "hush-portal", what: "all" })],
         [run({ kind: "target-withdraw" })],
         [run({ kind: "vip-remove" })],
-        [...demote, { kind: "write", patch: { owner: null, ...activity.record } }],
+        givesUpNow(state) ? [...demote, givenUp] : demote,
+        isGivenUp(state, activity) ? [] : [givenUp],
       ];
+    }
     case "stand-down":
       return [
         [run({ kind: "block-portal" })],

@@ -93,7 +93,7 @@ export function runPoolPlan(plan: PoolPlan, options: Pick<PoolPlanOptions, "remo
     convergedMs = converge(pool);
   }
   const needsH1 = policy === "vote" || policy === "strict+vote";
-  const outside = needsH1 && world?.sim.h1Broken === true;
+  const outside = (needsH1 && world?.sim.h1Broken === true) || world?.sim.f5Broken === true;
   const { violations, faults, now: virtualMs, steps, log } = stage;
   return { violations, outside, faults, virtualMs, steps, convergedMs, log, pool };
 }
