@@ -115,13 +115,18 @@ export function createVotes(exec: ExecPort, now: () => number = () => performanc
     streams.clear();
   }
 
-  /** An answer that came within the last half of the window, or one that comes within the window. */
+  /**
+   * An answer that came within half a window before the sample, or one that comes within the window; told while it is younger
+   * than a window, so that a vote is never older than T_h.
+   */
   async function answers(s: Stream, windowMs: number): Promise<boolean> {
-    const until = now() + windowMs;
-    const young = (): boolean => now() - s.answeredAfter < windowMs / 2;
+    const from = now();
+    const until = from + windowMs;
+    const young = (): boolean => s.answeredAfter > from - windowMs / 2 && now() - s.answeredAfter < windowMs;
     while (!young() && now() < until) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.max(1, until - now()));
+        // Timers come before what was read: an answer that waits in the pipe while this program was held up counts.
+        const timer = setTimeout(() => setImmediate(resolve), Math.max(1, until - now()));
         s.waiting.push(() => {
           clearTimeout(timer);
           resolve();

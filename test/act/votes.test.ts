@@ -52,10 +52,20 @@ function pings(context: TestContext) {
     const from = at;
     let passed: boolean | null = null;
     void votes.sample(addresses, windowMs).then((result) => (passed = result));
-    while (passed === null) await pass(1);
+    while (passed === null) {
+      await pass(1);
+      await new Promise(setImmediate);
+    }
     return { passed, tookMs: at - from };
   }
-  return { votes, alive, pass, sample, asked: () => asked, end: (why: string) => ends.shift()?.(why) };
+  /** The program does nothing for so long; then everything that is due comes at once. */
+  async function heldUp(ms: number): Promise<void> {
+    at += ms;
+    for (const [address, count] of answers) if (alive.get(address) === true) answers.set(address, count + ms / 200);
+    context.mock.timers.tick(ms);
+    await Promise.resolve();
+  }
+  return { votes, alive, pass, heldUp, sample, asked: () => asked, end: (why: string) => ends.shift()?.(why) };
 }
 
 test("a sample passes when every address answered in its window, and the next ones need not wait", async (context) => {
@@ -83,6 +93,24 @@ test("a sample that was expected has its answers at once", async (context) => {
   await pass(500);
   const first = await sample([GATEWAY]);
   assert.ok(first.passed && first.tookMs <= 60, JSON.stringify(first));
+});
+
+test("a sample is not lost because this program was held up for most of its window", async (context) => {
+  const { votes, alive, pass, heldUp } = pings(context);
+  votes.watch([GATEWAY, "192.0.2.2"]);
+  const told: Record<string, boolean> = {};
+  const sample = (address: string): void =>
+    void votes.sample([address], WINDOW_MS).then((passed) => (told[address] = passed));
+  alive.set(GATEWAY, true);
+  votes.expect();
+  // No answer is young at its begin.
+  await pass(190);
+  sample(GATEWAY);
+  sample("192.0.2.2");
+  await heldUp(400);
+  await pass(60);
+  await new Promise(setImmediate);
+  assert.deepEqual(told, { [GATEWAY]: true, "192.0.2.2": false });
 });
 
 test("answers from before an outage do not make its first sample pass", async (context) => {

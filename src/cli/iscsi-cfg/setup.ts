@@ -1,6 +1,7 @@
 // `iscsi-cfg setup`: the storage of both hosts from a few answers. Shows what it would do, asks, does it on both, looks
 // again. It must never begin on one host while something stands in the way on the other.
 
+import { askDaemon } from "../../drivers/control/client.ts";
 import { newDrbdSecret, recordText, type SetupAnswers, type SetupRecord } from "../../setup/answers.ts";
 import { recordOfConfiguration } from "../../setup/existing.ts";
 import type { HostIdentity } from "../../setup/facts.ts";
@@ -287,6 +288,10 @@ export async function undoSetup(context: CliContext, yes: boolean): Promise<Exit
   const { parts, peer, own } = team.value;
   const record = await readRecord(parts.context);
   if (!record.ok) return tellFailure(context, record.error);
+  if (await haIsOn(context)) {
+    note(context, "HA is on, and nothing was changed. First: ha-cfg disable. Then run this again.");
+    return 3;
+  }
   if (!yes) {
     if (!isInteractive(context)) {
       note(context, "Cannot ask whether to go on: found no terminal, expected --yes");
@@ -306,7 +311,7 @@ export async function undoSetup(context: CliContext, yes: boolean): Promise<Exit
   if (inUse.value !== null) {
     note(
       context,
-      `The storage is in use on ${inUse.value}. First: ha-cfg disable; iscsi-cfg manual-mode-enable on both hosts; iscsi-cfg become-secondary on ${inUse.value}. Ten seconds later run this again.`,
+      `The SR is forgotten (a new setup makes it again); the storage is still in use on ${inUse.value}. First: iscsi-cfg manual-mode-enable on both hosts; iscsi-cfg become-secondary on ${inUse.value}. Ten seconds later run this again.`,
     );
     return 3;
   }
@@ -331,6 +336,12 @@ export async function undoSetup(context: CliContext, yes: boolean): Promise<Exit
     `Taken back. What is on ${disks} was not touched. Manual mode stays: after a new setup, iscsi-cfg manual-mode-disable on both hosts.`,
   );
   return 0;
+}
+
+/** Before anything is taken back; a daemon that does not answer acts on nothing either, and its own stop is refused later. */
+async function haIsOn({ socketPath }: CliContext): Promise<boolean> {
+  const answer = await askDaemon({ kind: "status" }, { path: socketPath, silenceMs: 3_000 });
+  return answer.ok && answer.value.kind === "status" && answer.value.status.own.ha !== "off";
 }
 
 /** The host on which the resource is Primary; null: on neither. */

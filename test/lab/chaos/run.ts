@@ -138,6 +138,13 @@ async function converge(lab: Lab): Promise<void> {
       // Now or later: a watchdog resets a host, and nobody here does what its hardware would do then.
       for (const node of NODES) if (!lab.nodes[node].powered()) await lab.boot(node);
       const [a, b] = await Promise.all(NODES.map((node) => statusOf(lab, node)));
+      // DRBD refuses a disk while the other host serves without one; a person tries again.
+      const statuses = { xcp1: a, xcp2: b };
+      for (const node of NODES) {
+        const copies = statuses[node]?.own.resources ?? [];
+        if (copies.some(({ name, view }) => name === RESOURCE && view?.disk === "Diskless"))
+          await lab.exec(node, `drbdadm attach ${RESOURCE}`);
+      }
       seen = [a, b]
         .map((one) => (one === undefined ? "no daemon" : `${one.own.name} ${one.own.state} ${one.own.outcome}`))
         .join(" | ");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Lab } from "../../lab/lab.ts";
 import { DATA_DISK, FACTS, IQN, NODES, STORAGE_PREFIX, VIP, type NodeName } from "../../lab/names.ts";
 import type { Scenario } from "../../lab/run-scenario.ts";
+import { until } from "../../lab/serving.ts";
 import { toolstackReady, withoutStorage } from "../../lab/setup-steps.ts";
 import { converse, type Reply } from "../../lab/terminal.ts";
 
@@ -54,6 +55,21 @@ export const scenario: Scenario = {
       await at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, toErase("xcp2", diskOf("xcp2")), yes], 0);
       await at("iscsi-cfg setup", [], 0);
       assert.match(await at("iscsi-cfg setup --undo", [{ ...yes, type: "" }], 1), /Nothing was changed/);
+      progress("iscsi-cfg setup --undo …");
+      assert.match(await at("iscsi-cfg setup --undo", [yes], 3), /still in use on xcp1/);
+      for (const node of NODES) await lab.must(node, "iscsi-cfg manual-mode-enable");
+      await lab.must("xcp1", "iscsi-cfg become-secondary", 60_000);
+      await until(
+        "The undo",
+        async () => ((await lab.exec("xcp1", "iscsi-cfg setup --undo --yes", 240_000)).code === 0 ? true : undefined),
+        120_000,
+        5_000,
+      );
+      await untouched(lab);
+      for (const node of NODES) assert.equal((await lab.exec(node, "drbdsetup status")).stdout, "", `DRBD on ${node}`);
+      progress("iscsi-cfg setup, once more …");
+      await at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, yes], 0);
+      for (const node of NODES) await lab.must(node, "iscsi-cfg manual-mode-disable");
     },
   },
   async run({ begin }) {
