@@ -34,6 +34,7 @@ export const AREAS: Readonly<Record<string, string>> = {
   replication: "drbd",
   vote: "vote",
   "vm-down": "vm",
+  "vm-strayed": "vm",
   overcommit: "vm",
   "custom-field": "mode",
   config: "config",

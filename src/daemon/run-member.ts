@@ -158,6 +158,7 @@ export async function startMember({ settings, identity, secret, logger: plain }:
       raise: (id, text) =>
         id === "overcommit" && hands.snapshot()?.leads !== true ? undefined : alerts.raise(id, text),
     },
+    restartToolstack: () => drivers.host.restartToolstack(),
     log,
   });
   const fenceWatch = startFenceWatch({

@@ -176,6 +176,7 @@ export async function startDaemon(
     feed,
     cache: vmMemoryCache(VMS_PATH),
     alerts,
+    restartToolstack: () => drivers.host.restartToolstack(),
     log,
   });
 

@@ -22,6 +22,7 @@ import type { Result } from "../util/result.ts";
 import type { Alerts } from "./alerts.ts";
 import { inStep } from "./in-step.ts";
 import type { OutsideEvent } from "./messages.ts";
+import { createStrayWatch, strayed } from "./strayed-vms.ts";
 import { keptOf, memoryOf, sameKept, type KeptVms } from "./vm-memory.ts";
 
 export interface VmWatch {
@@ -71,6 +72,7 @@ export interface VmWatchParts {
   readonly feed: (event: Extract<OutsideEvent, { readonly kind: "domains" | "protection" }>) => void;
   readonly cache: JsonCache<KeptVms>;
   readonly alerts: Pick<Alerts, "raise" | "clear">;
+  readonly restartToolstack: () => Promise<string | null>;
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
   readonly tickMs?: Millis;
 }
@@ -106,6 +108,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
   let lastRole: "master" | "supporter" | null = null;
   let last: VmReport | null = null;
   let unprotected = "";
+  const strays = createStrayWatch({ ...parts, now: clock.now, restart: parts.restartToolstack });
   const raised = new Set<string>();
   const told = new Map<string, string>();
 
@@ -138,6 +141,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     const vms = pool.vms.map(vmFacts(pool.hosts, pool.appliances));
     tellProtection(vms, policy);
     unlike = differs(vms, now);
+    strays.see(strayed(vms, now.ownDomains), now.ownVmsRefusal !== null || pool.haEnabled);
     if (unlike && clock.now() - lookedAt >= LOOK_MS) {
       lookedAt = clock.now();
       void lookAtDomains();

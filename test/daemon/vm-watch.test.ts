@@ -113,6 +113,7 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
         return { ok: true, value: "saved" };
       },
     },
+    restartToolstack: async () => null,
     alerts: { raise: (id, text) => void alerts.set(id, text), clear: (id) => void alerts.delete(id) },
     log: (event, detail) => void logged.push(`${event} ${detail}`),
     tickMs: 20,
