@@ -19,7 +19,7 @@ const entries: Readonly<Record<string, string>> = {
   "fence-agent": "src/bin/fence-agent.ts",
   tandem: "src/bin/tandem.ts",
   "watchdog-holder": "src/bin/watchdog-holder.ts",
-  "brain-worker": "src/daemon/brain-worker.ts",
+  "brain-worker": "src/daemon/brain/brain-worker.ts",
   nodemailer: "src/drivers/notify/nodemailer.ts",
   "xapi-sim": "test/xapi-sim/main.ts",
   vm: "test/workload/vm.ts",

@@ -53,6 +53,31 @@ test("imports point one way", () => {
   assert.deepEqual(wrong, []);
 });
 
+/** Each room of the daemon knows the ones before it; the composition roots above them all know every one. */
+const DAEMON_ROOMS = [
+  ...(["brain", "alerts", "history", "settings", "readiness", "storage"] as const),
+  ...(["vms", "pool", "status", "requests", "member"] as const),
+];
+/** Of the roots' own floor only what stands alone, and the type of the drivers that they made. */
+const FLOOR = /^src\/daemon\/(in-step|paths|drivers|beginning)\.ts$/;
+
+test("the daemon's rooms point one way", () => {
+  const roomOf = (file: string): string | undefined => /^src\/daemon\/([^/]+)\//.exec(file)?.[1];
+  const rank = (room: string): number => DAEMON_ROOMS.findIndex((one) => one === room);
+  const strange = sources.map(roomOf).filter((room) => room !== undefined && rank(room) < 0);
+  assert.deepEqual(strange, [], "a new room has its place in the order");
+  const wrong = imports.filter(({ from, to }) => {
+    const room = roomOf(from);
+    if (room === undefined || !to.startsWith("src/daemon/")) return false;
+    const other = roomOf(to);
+    return other === undefined ? !FLOOR.test(to) : rank(other) > rank(room);
+  });
+  assert.deepEqual(
+    wrong.map(({ from, to }) => `${from} imports ${to}`),
+    [],
+  );
+});
+
 test("an npm package has one home", () => {
   const homes: Readonly<Record<string, RegExp>> = {
     execa: /^src\/drivers\/exec\//,

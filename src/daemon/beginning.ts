@@ -7,7 +7,7 @@ import type { Logger } from "../report/logger.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { takeExchangeNote } from "./exchange-note.ts";
 import { XAPI } from "./paths.ts";
-import { openSettings, type Settings } from "./settings.ts";
+import { openSettings, type Settings } from "./settings/settings.ts";
 
 export interface Beginning {
   readonly settings: Settings;

@@ -24,7 +24,7 @@ import type { TargetPort } from "../drivers/iscsi-target/port.ts";
 import { createTgtd } from "../drivers/iscsi-target/tgtd/tgtd.ts";
 import { createSmartctl } from "../drivers/smart/smartctl.ts";
 import { createVip } from "../drivers/vip/ip.ts";
-import { createTally } from "./metrics-part.ts";
+import { createTally } from "./status/metrics-part.ts";
 import { FENCE_REQUESTS } from "./paths.ts";
 
 export type Drivers = ReturnType<typeof createDrivers>;

@@ -6,9 +6,9 @@ import { derivePeerKey, peerKeys } from "../drivers/peer/keys.ts";
 import type { StorePort } from "../drivers/store/port.ts";
 import type { DurableRecord } from "../core/model/durable.ts";
 import type { Beginning } from "./beginning.ts";
-import { startBrainThread, type BrainThread } from "./brain-thread.ts";
+import { startBrainThread, type BrainThread } from "./brain/brain-thread.ts";
 import { loadRecord } from "./durable-record.ts";
-import { brainStart } from "./pool-start.ts";
+import { brainStart } from "./brain/pool-start.ts";
 import { startRound, type Round } from "./round.ts";
 
 export interface FirstBeats {

@@ -2,20 +2,20 @@
 
 import { assertNever } from "../util/assert.ts";
 import type { Config } from "../config/config.ts";
-import type { Alerts } from "./alerts.ts";
+import type { Alerts } from "./alerts/alerts.ts";
 import type { Votes } from "../act/votes.ts";
 import { isLocal } from "../drivers/vip/ip.ts";
 import type { Notifier } from "../drivers/notify/sd-notify.ts";
 import type { Logger } from "../report/logger.ts";
-import { createEvidenceTeller } from "./evidence-log.ts";
-import type { FenceWatch } from "./fence-watch.ts";
-import { createHealthTeller } from "./health.ts";
-import { managementUp } from "./management-link.ts";
-import type { FromBrain, OuterAction, OutsideEvent, Snapshot } from "./messages.ts";
-import type { PoolHands } from "./pool-hands.ts";
-import type { PoolKey } from "./pool-key.ts";
-import type { RefusedPackets } from "./refused-packets.ts";
-import type { Settings } from "./settings.ts";
+import { createEvidenceTeller } from "./history/evidence-log.ts";
+import type { FenceWatch } from "./readiness/fence-watch.ts";
+import { createHealthTeller } from "./readiness/health.ts";
+import { managementUp } from "./readiness/management-link.ts";
+import type { FromBrain, OuterAction, OutsideEvent, Snapshot } from "./brain/messages.ts";
+import type { PoolHands } from "./pool/pool-hands.ts";
+import type { PoolKey } from "./pool/pool-key.ts";
+import type { RefusedPackets } from "./readiness/refused-packets.ts";
+import type { Settings } from "./settings/settings.ts";
 
 export interface HearParts {
   readonly perform: (action: OuterAction) => void;

@@ -4,13 +4,13 @@ import { execute, type Hands } from "../act/execute.ts";
 import type { Lanes } from "../act/lanes.ts";
 import type { Config, StorageConfig } from "../config/config.ts";
 import { withoutRepeats, type Tell } from "../report/repeats.ts";
-import type { Alerts } from "./alerts.ts";
-import type { Control } from "./control.ts";
+import type { Alerts } from "./alerts/alerts.ts";
+import type { Control } from "./requests/control.ts";
 import type { Drivers } from "./drivers.ts";
-import type { OuterAction, OutsideEvent, Snapshot } from "./messages.ts";
-import type { Settings } from "./settings.ts";
-import type { StoragePart } from "./storage-part.ts";
-import type { WitnessPart } from "./witness-part.ts";
+import type { OuterAction, OutsideEvent, Snapshot } from "./brain/messages.ts";
+import type { Settings } from "./settings/settings.ts";
+import type { StoragePart } from "./storage/storage-part.ts";
+import type { WitnessPart } from "./readiness/witness-part.ts";
 
 /** Share of the sample period within which the addresses must answer (protocol.md 4: 0.45 s of 0.5 s). */
 const SAMPLE_SHARE = 0.85;

@@ -2,7 +2,7 @@
 
 import { performance } from "node:perf_hooks";
 import { inStep } from "./in-step.ts";
-import { beatPulse, watchPulse, type Pulses } from "./pulse.ts";
+import { beatPulse, watchPulse, type Pulses } from "./brain/pulse.ts";
 
 const ROUND_MS = 1_000;
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { haCfg } from "../../src/cli/ha-cfg/main.ts";
 import { iscsiCfg } from "../../src/cli/iscsi-cfg/main.ts";
-import { AREAS } from "../../src/daemon/alert-texts.ts";
+import { AREAS } from "../../src/daemon/alerts/alert-texts.ts";
 import { HOST_COMMANDS } from "../lab/installed/documented.ts";
 import { healthyStatus } from "../drivers/control/status-sample.ts";
 import { startDouble, type Double } from "./daemon-double.ts";

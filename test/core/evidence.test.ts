@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { evidence } from "../../src/core/evidence.ts";
-import { createEvidenceTeller } from "../../src/daemon/evidence-log.ts";
-import type { Snapshot } from "../../src/daemon/messages.ts";
+import { createEvidenceTeller } from "../../src/daemon/history/evidence-log.ts";
+import type { Snapshot } from "../../src/daemon/brain/messages.ts";
 import { servingWorld, type World } from "../sim/world.ts";
 
 const found = (world: World, host: "a" | "b"): Readonly<Record<string, string>> =>

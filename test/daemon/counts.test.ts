@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createServiceGaps } from "../../src/daemon/service-gap.ts";
-import { createTurnTimes } from "../../src/daemon/turn-times.ts";
+import { createServiceGaps } from "../../src/daemon/history/service-gap.ts";
+import { createTurnTimes } from "../../src/daemon/brain/turn-times.ts";
 import { createTraffic } from "../../src/drivers/peer/traffic.ts";
 
 test("heartbeats that were due by the sender's clock and did not come are counted, per link", () => {

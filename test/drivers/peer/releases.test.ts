@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { createRefusedPackets } from "../../../src/daemon/refused-packets.ts";
+import { createRefusedPackets } from "../../../src/daemon/readiness/refused-packets.ts";
 import { decodeHeartbeat, encodeHeartbeat } from "../../../src/drivers/peer/codec.ts";
 import { envelopeBytes, protocolVersion } from "../../../src/drivers/peer/frame.ts";
 import { createPeerLink } from "../../../src/drivers/peer/link.ts";
