@@ -1,7 +1,6 @@
 // One e-mail to one SMTP server, with a deadline for all of it. TLS on port 465, else STARTTLS where the server offers it; a
 // password never goes over a line that is not encrypted to a verified server. It never reads files or addresses for a mail.
 
-import { getCACertificates } from "node:tls";
 import type { Millis } from "../../core/model/time.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 
@@ -41,7 +40,7 @@ export const headerText = (text: string): string =>
 
 export const sendMail: SendMail = async (settings, mail, timeoutMs) => {
   // Loaded with the first mail: the daemon's start need not wait for it.
-  const { createTransport } = await import("./nodemailer.ts");
+  const { createTransport, getCACertificates } = await import("./nodemailer.ts");
   const { server, port, user, password } = settings;
   const login = user !== "";
   const verified = login && !isLoopback(server);

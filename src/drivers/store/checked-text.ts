@@ -3,10 +3,10 @@
 //   {"format":"tandem-state","record":{…keys in order…},"version":1}
 //   crc32 1a2b3c4d
 
-import { crc32 } from "node:zlib";
 import * as z from "zod/mini";
 import "../zod-words.ts";
 import { err, ok, type Result } from "../../util/result.ts";
+import { crc32 } from "./crc32.ts";
 
 /** What stands in the file besides the data: another program's or another release's file is refused. */
 export interface TextFormat {
