@@ -48,7 +48,7 @@ function start(service: OwnService): void {
     env: {
       MALLOC_ARENA_MAX: "1",
       MALLOC_TRIM_THRESHOLD_: "131072",
-      MALLOC_TOP_PAD_: "1048576",
+      MALLOC_TOP_PAD_: "524288",
       PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
       HOME: "/root",
       NODE_COMPILE_CACHE: "/var/cache/tandem",
