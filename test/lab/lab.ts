@@ -346,7 +346,13 @@ function configuration(target: TargetName, resources?: readonly LabResource[]): 
 }
 
 /** As in systemd/tandemd.service. */
-const NODE_FLAGS = ["--max-semi-space-size=1", "--v8-pool-size=1", "--single-threaded-gc", "--max-opt=0", "--expose-gc"];
+const NODE_FLAGS = [
+  "--max-semi-space-size=1",
+  "--v8-pool-size=1",
+  "--single-threaded-gc",
+  "--max-opt=0",
+  "--expose-gc",
+];
 
 /** The VMs inherit xapi's priority, which is a dom0's: below the daemon's. */
 const xapi = (node: NodeName): readonly string[] => [
