@@ -2,10 +2,9 @@
 // before the socket is handed out, because the first request may carry the pool secret.
 
 import net from "node:net";
+// Also on a master, which speaks no TLS to itself: one that hands its role over would load it in the middle of that.
+import tls from "node:tls";
 import type { XapiEndpoint } from "./port.ts";
-
-/** Loaded by a host that asks its master over the network, 2.7 MB; the master itself never needs it. */
-const tls = (): typeof import("node:tls") => process.getBuiltinModule("node:tls");
 
 /** Rejects when the connection fails, when `signal` aborts, or when the certificate is not the expected one. */
 export function connectXapi(
@@ -27,7 +26,7 @@ export function connectXapi(
       // From here on the HTTP request reports errors; one that comes between must not end the program.
       socket.on("error", () => socket.destroy());
       if (endpoint.kind !== "https") return resolve(socket);
-      const found = socket instanceof tls().TLSSocket ? socket.getPeerCertificate().fingerprint256 : undefined;
+      const found = socket instanceof tls.TLSSocket ? socket.getPeerCertificate().fingerprint256 : undefined;
       const refusal = pinRefusal(endpoint.host, endpoint.fingerprint, found);
       if (refusal !== null) return fail(new Error(refusal));
       if (endpoint.fingerprint === null && found !== undefined) onUnpinned?.(endpoint.host, found);
@@ -50,7 +49,7 @@ function open(endpoint: XapiEndpoint): net.Socket {
       return net.connect({ host: endpoint.host, port: endpoint.port });
     case "https":
       // Pool members have self-signed certificates: the pin is the check, not an authority.
-      return tls().connect({ host: endpoint.host, port: endpoint.port, rejectUnauthorized: false });
+      return tls.connect({ host: endpoint.host, port: endpoint.port, rejectUnauthorized: false });
   }
 }
 

@@ -56,7 +56,7 @@ export const scenario: Scenario = {
       await at("iscsi-cfg setup", [], 0);
       assert.match(await at("iscsi-cfg setup --undo", [{ ...yes, type: "" }], 1), /Nothing was changed/);
       progress("iscsi-cfg setup --undo …");
-      assert.match(await at("iscsi-cfg setup --undo", [yes], 3), /still in use on xcp1/);
+      assert.match(await at("iscsi-cfg setup --undo", [yes], 3), /still in use on\s+xcp1/);
       for (const node of NODES) await lab.must(node, "iscsi-cfg manual-mode-enable");
       await lab.must("xcp1", "iscsi-cfg become-secondary", 60_000);
       await until(
