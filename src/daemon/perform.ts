@@ -81,10 +81,12 @@ export function createPerform(parts: PerformParts): (action: OuterAction) => voi
       case "command-reply":
         return parts.control.settle(action);
       case "kick-initiators":
-        // After the portal is open: each of the two is a process, and the initiators need none of them to log in.
-        void firewall.hush(address, port, "off");
-        vip.announce(storage.vip);
-        firewall.kick(address, port);
+        // After the portal is open: each of the two is a process, and the initiators need none of them to log in. A session
+        // that is kicked while this host is still silent has its first packet dropped, and sends the next one a second later.
+        void firewall.hush(address, port, "off").finally(() => {
+          vip.announce(storage.vip);
+          firewall.kick(address, port);
+        });
         return;
       case "withdraw-fence":
         parts.hands.withdrawn.add(action.id);

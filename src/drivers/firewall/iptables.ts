@@ -50,7 +50,7 @@ const connectMs: Millis = 150;
  * The waiting process says nothing when it is done: one wake-up and one commit take a few milliseconds. Requests in flight
  * at the target get the time of a replicated write to be answered.
  */
-const HUSH_MS: Readonly<Record<Hush, Millis>> = { requests: 50, all: 15, off: 0 };
+const HUSH_MS: Readonly<Record<Hush, Millis>> = { requests: 50, all: 15, off: 15 };
 
 /**
  * `prepare` finds the tool and hooks our chain in; it is called by the first block if nobody did before. Call it at start
