@@ -48,7 +48,7 @@ const endMs: Millis = 500;
 const connectMs: Millis = 150;
 /**
  * The waiting process says nothing when it is done: one wake-up and one commit take a few milliseconds. Requests in flight
- * at the target get the time of a replicated write to be answered.
+ * at the target get the time of a replicated write to be answered. What begins after an end of the silence must not meet it.
  */
 const HUSH_MS: Readonly<Record<Hush, Millis>> = { requests: 50, all: 15, off: 15 };
 
