@@ -41,8 +41,8 @@ export const scenario: Scenario = {
       const mistyped = { to: /Address of xcp1[^]*: $/, type: DATA_DISK };
       const dry = await at("iscsi-cfg setup --dry-run", [mistyped, ...ANSWERS], 0);
       assert.match(dry, /DATA {2}xcp2:\/dev\/ubdb would be ERASED[\s\S]*this was a dry run/);
-      for (const typed of ["", "yes", `xcp1:${DATA_DISK}`]) {
-        const refused = await at("iscsi-cfg setup", [...ANSWERS, toErase("xcp2", typed)], 3);
+      for (const wrong of ["", "yes", `xcp1:${DATA_DISK}`]) {
+        const refused = await at("iscsi-cfg setup", [...ANSWERS, toErase("xcp2", wrong)], 3);
         assert.match(refused, /Nothing was changed/);
       }
       assert.match(
@@ -68,7 +68,9 @@ export const scenario: Scenario = {
       await untouched(lab);
       for (const node of NODES) assert.equal((await lab.exec(node, "drbdsetup status")).stdout, "", `DRBD on ${node}`);
       progress("iscsi-cfg setup, once more …");
-      await at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, yes], 0);
+      // What it left on the disks is data like any other.
+      const typed = NODES.map((node) => toErase(node, diskOf(node)));
+      await at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, ...typed, yes], 0);
       for (const node of NODES) await lab.must(node, "iscsi-cfg manual-mode-disable");
     },
   },
