@@ -5,8 +5,8 @@ import { vmsOf } from "../../lab/steps.ts";
 import { xapi } from "../../lab/xapi-call.ts";
 import { daemonLog } from "../../lab/lab.ts";
 
-/** T_take, and half of the time in which xapi asks the other host for each of its VMs. */
-const DEAF_MS = 18_000;
+/** T_take, and then xapi asks the silent host for itself and for each of its two VMs, 3 s a time: between the last two. */
+const DEAF_MS = 21_500;
 
 export const scenario: Scenario = {
   survivors: ({ lab, owner }) => vmsOf(lab, owner),
