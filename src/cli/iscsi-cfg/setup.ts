@@ -1,7 +1,9 @@
 // `iscsi-cfg setup`: the storage of both hosts from a few answers. Shows what it would do, asks, does it on both, looks
 // again. It must never begin on one host while something stands in the way on the other.
 
+import type { HostStatus } from "../../core/model/status.ts";
 import { askDaemon } from "../../drivers/control/client.ts";
+import { controlSocketPath } from "../../drivers/control/path.ts";
 import { newDrbdSecret, recordText, type SetupAnswers, type SetupRecord } from "../../setup/answers.ts";
 import { recordOfConfiguration } from "../../setup/existing.ts";
 import type { HostIdentity } from "../../setup/facts.ts";
@@ -264,8 +266,13 @@ export async function serveBoth(
   team.parts.progress(`waits until ${vip} serves`);
   const { clock } = team.parts;
   const end = clock.now() + SERVE_MS;
+  let told = false;
   while (clock.now() < end) {
     if (await served(vip)) return ok("served");
+    if (!told && (await ownStatus(controlSocketPath))?.flags.manual === true) {
+      told = true;
+      team.parts.progress("manual mode is on: nobody serves before iscsi-cfg manual-mode-disable on both hosts");
+    }
     await clock.sleep(1_000);
   }
   return err(
@@ -340,8 +347,14 @@ export async function undoSetup(context: CliContext, yes: boolean): Promise<Exit
 
 /** Before anything is taken back; a daemon that does not answer acts on nothing either, and its own stop is refused later. */
 async function haIsOn({ socketPath }: CliContext): Promise<boolean> {
-  const answer = await askDaemon({ kind: "status" }, { path: socketPath, silenceMs: 3_000 });
-  return answer.ok && answer.value.kind === "status" && answer.value.status.own.ha !== "off";
+  const own = await ownStatus(socketPath);
+  return own !== null && own.ha !== "off";
+}
+
+/** What this host's daemon says of it; null: it does not answer. */
+async function ownStatus(path: string): Promise<HostStatus | null> {
+  const answer = await askDaemon({ kind: "status" }, { path, silenceMs: 3_000 });
+  return answer.ok && answer.value.kind === "status" ? answer.value.status.own : null;
 }
 
 /** The host on which the resource is Primary; null: on neither. */

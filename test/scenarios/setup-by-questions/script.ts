@@ -70,8 +70,18 @@ export const scenario: Scenario = {
       progress("iscsi-cfg setup, once more …");
       // What it left on the disks is data like any other.
       const typed = NODES.map((node) => toErase(node, diskOf(node)));
-      await at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, ...typed, yes], 0);
-      for (const node of NODES) await lab.must(node, "iscsi-cfg manual-mode-disable");
+      // Manual mode outlives the undo: the new setup says so, and waits.
+      await Promise.all([
+        at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, ...typed, yes], 0),
+        ...NODES.map((node) =>
+          until(
+            `The end of manual mode on ${node}`,
+            async () => ((await lab.exec(node, "iscsi-cfg manual-mode-disable")).code === 0 ? true : undefined),
+            150_000,
+            2_000,
+          ),
+        ),
+      ]);
     },
   },
   async run({ begin }) {
