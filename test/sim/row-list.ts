@@ -46,7 +46,7 @@ export const TESTED_ELSEWHERE: Readonly<Record<number, { readonly what: string; 
   },
   40: {
     what: "an address of a host changes: its links are lost (the rows of those) and that host tells which address it lacks",
-    file: "test/daemon/health.test.ts",
+    file: "test/daemon/readiness/health.test.ts",
   },
   38: { what: "a VM started by hand, or moving, during a failover", file: "test/act/pool/start-vm.test.ts" },
   42: {

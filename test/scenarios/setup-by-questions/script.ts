@@ -70,18 +70,10 @@ export const scenario: Scenario = {
       progress("iscsi-cfg setup, once more …");
       // What it left on the disks is data like any other.
       const typed = NODES.map((node) => toErase(node, diskOf(node)));
-      // Manual mode outlives the undo: the new setup says so, and waits.
-      await Promise.all([
-        at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, ...typed, yes], 0),
-        ...NODES.map((node) =>
-          until(
-            `The end of manual mode on ${node}`,
-            async () => ((await lab.exec(node, "iscsi-cfg manual-mode-disable")).code === 0 ? true : undefined),
-            150_000,
-            2_000,
-          ),
-        ),
-      ]);
+      // Manual mode outlives the undo: the new setup says so, and waits for a person at another terminal.
+      const end = "until iscsi-cfg manual-mode-disable; do sleep 2; done";
+      for (const node of NODES) await lab.must(node, `setsid sh -c '${end}' > /dev/null 2>&1 < /dev/null &`);
+      await at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, ...typed, yes], 0);
     },
   },
   async run({ begin }) {
