@@ -51,7 +51,7 @@ export const TESTED_ELSEWHERE: Readonly<Record<number, { readonly what: string; 
   38: { what: "a VM started by hand, or moving, during a failover", file: "test/act/pool/start-vm.test.ts" },
   42: {
     what: "an update pulls a kernel without DRBD's module, or with another DRBD: told before the reboot",
-    file: "test/daemon/next-boot.test.ts",
+    file: "test/daemon/requests/next-boot.test.ts",
   },
   39: { what: "memory short on the survivor", file: "test/core/decide/vms/capacity.test.ts" },
 };
