@@ -36,6 +36,8 @@ const stop = (code: ExitCode, reason: string): Result<never, Stop> => err({ code
 const failed = <T>(result: Result<T, string>): Result<T, Stop> => (result.ok ? result : stop(1, result.error));
 
 const SERVE_MS = 180_000;
+/** Manual mode ends only where the storage is with the pool's master (spec part 5), and after an undo it is with nobody. */
+const END_OF_MANUAL = "iscsi-cfg become-primary on the pool master, then iscsi-cfg manual-mode-disable on both hosts";
 /** A full sync of a big disk takes a day. */
 const SYNC_MS = 48 * 3_600_000;
 
@@ -271,12 +273,12 @@ export async function serveBoth(
     if (await served(vip)) return ok("served");
     if (!told && (await ownStatus(controlSocketPath))?.flags.manual === true) {
       told = true;
-      team.parts.progress("manual mode is on: nobody serves before iscsi-cfg manual-mode-disable on both hosts");
+      team.parts.progress(`manual mode is on: ${END_OF_MANUAL}`);
     }
     await clock.sleep(1_000);
   }
   return err(
-    `${vip} is not served after ${SERVE_MS / 1000} s; see iscsi-cfg status and iscsi-cfg log on both hosts (in manual mode: iscsi-cfg manual-mode-disable)`,
+    `${vip} is not served after ${SERVE_MS / 1000} s; see iscsi-cfg status and iscsi-cfg log on both hosts (in manual mode: ${END_OF_MANUAL})`,
   );
 }
 
@@ -340,7 +342,7 @@ export async function undoSetup(context: CliContext, yes: boolean): Promise<Exit
   const disks = record.value.answers.hosts.map(({ name, disk }) => `${disk} of ${name}`).join(" and ");
   note(
     context,
-    `Taken back. What is on ${disks} was not touched. Manual mode stays: after a new setup, iscsi-cfg manual-mode-disable on both hosts.`,
+    `Taken back. What is on ${disks} was not touched. Manual mode stays; after a new setup: ${END_OF_MANUAL}.`,
   );
   return 0;
 }

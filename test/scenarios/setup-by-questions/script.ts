@@ -71,8 +71,12 @@ export const scenario: Scenario = {
       // What it left on the disks is data like any other.
       const typed = NODES.map((node) => toErase(node, diskOf(node)));
       // Manual mode outlives the undo: the new setup says so, and waits for a person at another terminal.
-      const end = "until iscsi-cfg manual-mode-disable; do sleep 2; done";
-      for (const node of NODES) await lab.must(node, `setsid sh -c '${end}' > /dev/null 2>&1 < /dev/null &`);
+      const ends = {
+        xcp1: "iscsi-cfg become-primary && iscsi-cfg manual-mode-disable",
+        xcp2: "iscsi-cfg manual-mode-disable",
+      };
+      for (const node of NODES)
+        await lab.must(node, `setsid sh -c 'until ${ends[node]}; do sleep 2; done' > /dev/null 2>&1 < /dev/null &`);
       await at(`iscsi-cfg setup --iqn ${IQN}`, [...ANSWERS, ...typed, yes], 0);
     },
   },
