@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { test, type TestContext } from "node:test";
 import { createVotes } from "../../src/act/votes.ts";
 import type { ExecPort } from "../../src/drivers/exec/port.ts";
@@ -111,6 +112,34 @@ test("a sample is not lost because this program was held up for most of its wind
   await pass(60);
   await new Promise(setImmediate);
   assert.deepEqual(told, { [GATEWAY]: true, "192.0.2.2": false });
+});
+
+test("an answer that was in the pipe when the window ended counts, for timers come before what is read", async (context) => {
+  const echo = spawn("cat", { stdio: ["pipe", "pipe", "inherit"] });
+  context.after(() => echo.kill());
+  const windowMs = 400;
+  let asked = 0;
+  const exec: Pick<ExecPort, "lines"> = {
+    lines(_file, _args, onLine) {
+      echo.stdout.on("data", (data) => onLine(String(data).trim().split("\n").pop() ?? ""));
+      return {
+        pid: 1,
+        signal() {
+          asked += 1;
+          // The first ones tell that nothing came yet; the sixth has an answer, and nobody reads it before the window has ended.
+          if (asked < 6) echo.stdin.write("0/1 packets\n");
+          if (asked !== 6) return;
+          echo.stdin.write("1/2 packets\n");
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, windowMs - 200);
+        },
+        stop: () => undefined,
+      };
+    },
+  };
+  const votes = createVotes(exec as ExecPort);
+  context.after(() => votes.stop());
+  votes.watch([GATEWAY]);
+  assert.equal(await votes.sample([GATEWAY], windowMs), true);
 });
 
 test("answers from before an outage do not make its first sample pass", async (context) => {

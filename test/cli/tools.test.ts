@@ -39,6 +39,14 @@ const parameters = [
 
 const ha = (...args: string[]): Promise<Ran> => runTool("ha-cfg", args, { socket: daemon.path });
 const iscsi = (...args: string[]): Promise<Ran> => runTool("iscsi-cfg", args, { socket: daemon.path });
+test("a setup is not taken back while HA is on, whoever said yes", async () => {
+  const on = { ...healthyStatus, own: { ...healthyStatus.own, ha: "on" as const } };
+  daemon.script.status = [{ kind: "status", status: on }];
+  const ran = await iscsi("setup", "--undo", "--yes");
+  assert.equal(ran.code, 3);
+  assert.match(ran.err, /nothing was changed\. First: ha-cfg disable/);
+});
+
 const tooWide = (text: string): string[] => text.split("\n").filter((line) => line.length > 80);
 
 const commands = {

@@ -80,6 +80,20 @@ for (const [name, state, words] of [
     assert.ok(host.now() < 60_000, `after ${host.now()} ms`);
   });
 
+test("manual mode, in which nobody serves, is told once while the floating IP is waited for", async () => {
+  const exec = scriptedExec({ "systemctl enable tandemd": exited(0), "systemctl start tandemd": exited(0) });
+  const host = parts([{}]);
+  const team = { parts: { ...host.parts, exec }, ask: async () => ok("done") };
+  let looks = 0;
+  const served = async (): Promise<boolean> => ++looks > 5;
+  assert.ok((await serveBoth(team, { vip: "192.0.2.1" }, served, async () => true)).ok);
+  assert.deepEqual(
+    host.told.filter((text) => /manual mode is on: iscsi-cfg become-primary/.test(text)).length,
+    1,
+    host.told.join(" | "),
+  );
+});
+
 test("both daemons are enabled and started although the floating IP is served already", async () => {
   const exec = scriptedExec({ "systemctl enable tandemd": exited(0), "systemctl start tandemd": exited(0) });
   const asked: string[] = [];

@@ -260,6 +260,7 @@ export async function serveBoth(
   team: Pick<Team, "ask"> & { readonly parts: Pick<HostParts, "exec" | "progress" | "clock"> },
   { vip }: Pick<SetupAnswers, "vip">,
   served: (address: string) => Promise<boolean> = isServed,
+  isManual: () => Promise<boolean> = async () => (await ownStatus(controlSocketPath))?.flags.manual === true,
 ): Promise<Result<"served", string>> {
   const there = await team.ask("serve");
   if (!there.ok) return there;
@@ -271,7 +272,7 @@ export async function serveBoth(
   let told = false;
   while (clock.now() < end) {
     if (await served(vip)) return ok("served");
-    if (!told && (await ownStatus(controlSocketPath))?.flags.manual === true) {
+    if (!told && (await isManual())) {
       told = true;
       team.parts.progress(`manual mode is on: ${END_OF_MANUAL}`);
     }
@@ -292,15 +293,15 @@ export async function keepBoth(team: Team): Promise<Result<"kept", string>> {
 
 /** Takes everything back but the data: DRBD's metadata and what the disks hold stay. */
 export async function undoSetup(context: CliContext, yes: boolean): Promise<ExitCode> {
+  if (await haIsOn(context)) {
+    note(context, "HA is on, and nothing was changed. First: ha-cfg disable. Then run this again.");
+    return 3;
+  }
   const team = await makeTeam(context);
   if (!team.ok) return tellFailure(context, team.error);
   const { parts, peer, own } = team.value;
   const record = await readRecord(parts.context);
   if (!record.ok) return tellFailure(context, record.error);
-  if (await haIsOn(context)) {
-    note(context, "HA is on, and nothing was changed. First: ha-cfg disable. Then run this again.");
-    return 3;
-  }
   if (!yes) {
     if (!isInteractive(context)) {
       note(context, "Cannot ask whether to go on: found no terminal, expected --yes");

@@ -15,8 +15,8 @@ const LASTS_MS: Millis = 20_000;
 const APART_MS: Millis = 600_000;
 
 /** Of these VMs the ones with a domain on this host and no power by xapi's database. */
-export function strayed(vms: readonly VmFacts[], domains: readonly DomainFact[] | null): readonly StrayedVm[] {
-  const here = new Set((domains ?? []).map(({ uuid }) => uuid));
+export function strayed(vms: readonly VmFacts[], domains: readonly DomainFact[]): readonly StrayedVm[] {
+  const here = new Set(domains.map(({ uuid }) => uuid));
   return vms.filter((vm) => vm.powerState === "Halted" && vm.operations.length === 0 && here.has(vm.uuid));
 }
 

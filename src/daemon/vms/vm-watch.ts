@@ -141,7 +141,7 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     const vms = pool.vms.map(vmFacts(pool.hosts, pool.appliances));
     tellProtection(vms, policy);
     unlike = differs(vms, now);
-    strays.see(strayed(vms, now.ownDomains), now.ownVmsRefusal !== null || pool.haEnabled);
+    if (now.ownDomains !== null) strays.see(strayed(vms, now.ownDomains), now.ownVmsRefusal !== null || pool.haEnabled);
     if (unlike && clock.now() - lookedAt >= LOOK_MS) {
       lookedAt = clock.now();
       void lookAtDomains();

@@ -40,12 +40,30 @@ interface Watching {
   readonly alerts: Map<string, string>;
   readonly cache: { kept: KeptVms | null };
   /** Fields of the snapshot that the test bends. */
-  readonly world: { ha: "on" | "off"; refusal: string | null; masterOnly: boolean; xapiHangs: boolean };
+  readonly world: {
+    ha: "on" | "off";
+    refusal: string | null;
+    masterOnly: boolean;
+    xapiHangs: boolean;
+    /** Of the watch's clock. */
+    speed: number;
+    /** A domain of which the hypervisor tells and xapi knows nothing. */
+    strayed: string | null;
+  };
+  readonly restarts: string[];
 }
 
 /** The watch of the master's daemon, with the digests of both hypervisors as heartbeats would carry them. */
 function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms | null = null): Watching {
-  const world: Watching["world"] = { ha: "on", refusal: null, masterOnly: false, xapiHangs: false };
+  const world: Watching["world"] = {
+    ha: "on",
+    refusal: null,
+    masterOnly: false,
+    xapiHangs: false,
+    speed: 1,
+    strayed: null,
+  };
+  const restarts: string[] = [];
   const domains = { own: [] as string[], peer: [] as string[] };
   const look = async (): Promise<void> => {
     domains.own = [...(await master.localDomains())];
@@ -55,7 +73,12 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
   const snapshot = (): VmSnapshot => ({
     ha: world.ha,
     role: "master",
-    ownDomains: domains.own.map((uuid, i) => ({ uuid, domId: i + 1, name: uuid, paused: false })),
+    ownDomains: [...domains.own, ...(world.strayed === null ? [] : [world.strayed])].map((uuid, i) => ({
+      uuid,
+      domId: i + 1,
+      name: uuid,
+      paused: false,
+    })),
     others: new Map([[XCP2, new Set(domains.peer)]]),
     vacated: new Set(),
     needed: [XCP2],
@@ -91,7 +114,7 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
         isolatedVmPolicy: "restart",
       },
     }),
-    clock: systemClock(),
+    clock: { ...systemClock(), now: () => performance.now() * world.speed },
     domains: {
       async list() {
         const uuids = [...(await master.localDomains())];
@@ -113,7 +136,10 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
         return { ok: true, value: "saved" };
       },
     },
-    restartToolstack: async () => null,
+    async restartToolstack() {
+      restarts.push(world.strayed ?? "nobody strayed");
+      return null;
+    },
     alerts: { raise: (id, text) => void alerts.set(id, text), clear: (id) => void alerts.delete(id) },
     log: (event, detail) => void logged.push(`${event} ${detail}`),
     tickMs: 20,
@@ -123,7 +149,7 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
     await watch.stop();
     await pool.stop();
   });
-  return { watch, logged, alerts, cache, world };
+  return { watch, logged, alerts, cache, world, restarts };
 }
 
 /** Logs in never, until the caller gives up. */
@@ -141,6 +167,21 @@ async function startOn(host: SimHost, on: string, ...numbers: readonly number[])
 const wanted = ({ cache }: Watching): readonly string[] => Object.keys(cache.kept?.hosts ?? {});
 
 describe("the passes of VM protection", { timeout: 120_000 }, () => {
+  test("tell of a VM that runs here while xapi calls it halted, and have the toolstack started anew", async (t) => {
+    const pool = await startSimPool(t, { vms: [vm(1)] });
+    const watched = watching(t, pool);
+    watched.world.speed = 200;
+    watched.world.refusal = "the other host does not answer";
+    watched.world.strayed = vmUuid(1);
+    await eventually(async () => watched.watch.report() !== null);
+    assert.deepEqual([...watched.alerts.keys()], []);
+    watched.world.refusal = null;
+    await eventually(async () => watched.restarts.length === 1);
+    assert.deepEqual([...watched.alerts.keys()], [`vm-strayed:${vmUuid(1)}`]);
+    watched.world.strayed = null;
+    await eventually(async () => watched.alerts.size === 0);
+  });
+
   test("start VMs again that end by themselves, on either host, and not those that xapi was asked to stop", async (t) => {
     const pool = await startSimPool(t, { vms: [vm(1), vm(2), vm(3), vm(4)] });
     const { master, supporter } = pool;
