@@ -63,6 +63,7 @@ test("V6: a promotion that hangs while the storage is given up ends before nobod
   assert.equal(world.state("b").activity?.kind, "activate");
   // D18: what has no disk goes to the host that has one.
   world.failDisk("b");
+  world.until("nobody owns it", () => world.state("b").durable.owner === null, 30_000);
   world.until("it goes back", () => world.serving("a"), 30_000);
   assert.deepEqual(world.violations, []);
 });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { describePoolFailure } from "../../../src/act/pool/procedure.ts";
 import { LEFT_KEY } from "../../../src/core/decide/vms/guard.ts";
 import { unknown, type Observation } from "../../../src/core/model/observation.ts";
@@ -174,6 +175,8 @@ describe("the passes of VM protection", { timeout: 120_000 }, () => {
     watched.world.refusal = "the other host does not answer";
     watched.world.strayed = vmUuid(1);
     await eventually(async () => watched.watch.report() !== null);
+    // Twice as long as it takes a host that does something about its VMs.
+    await delay(200);
     assert.deepEqual([...watched.alerts.keys()], []);
     watched.world.refusal = null;
     await eventually(async () => watched.restarts.length === 1);

@@ -77,6 +77,15 @@ describe("the silence of a switch", () => {
     assert.equal(kernel.writes, 1, "the portal answered: nothing had to be written");
   });
 
+  it("has ended when its end is told, and not only been told to end", async () => {
+    const { firewall, kernel, waiting } = setUp();
+    await firewall.prepare();
+    waiting.lateMs = 5;
+    await firewall.hush("10.10.10.3", 3260, "all");
+    await firewall.hush("10.10.10.3", 3260, "off");
+    assert.equal(kernel.chain, rules());
+  });
+
   it("is lifted by a process where the one that waited died with the order unread", async () => {
     const { firewall, kernel, waiting } = setUp();
     await firewall.prepare();
