@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { globSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Argument, Command } from "commander";
 import { buildAll } from "./build.ts";
 import { labUnavailable } from "./lab/packages.ts";
 
@@ -84,13 +85,17 @@ const parts: Readonly<Record<string, Part>> = {
 };
 
 mkdirSync(join(root, ".build"), { recursive: true });
-const wanted = process.argv.slice(2);
-const chosen = wanted.length === 0 ? Object.keys(parts) : wanted;
-const unknown = chosen.filter((name) => parts[name] === undefined);
-if (unknown.length > 0) {
-  console.error(`Cannot run ${unknown.join(", ")}: expected ${Object.keys(parts).join(", ")}`);
-  process.exit(2);
-}
+const program = new Command("test")
+  .description("Runs what must hold before a change is taken, and prints the time of each part.")
+  .addArgument(new Argument("[parts...]", "all of them where none is named").choices(Object.keys(parts)))
+  .addHelpText(
+    "after",
+    `\nParts:\n${Object.entries(parts)
+      .map(([key, { name }]) => `  ${key.padEnd(8)} ${name}`)
+      .join("\n")}`,
+  )
+  .parse();
+const chosen = program.args.length === 0 ? Object.keys(parts) : program.args;
 const times: string[] = [];
 let failed = false;
 for (const name of chosen) {

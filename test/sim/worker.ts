@@ -26,11 +26,16 @@ export interface Report {
   readonly branches: readonly Branch[];
 }
 
+/** A few of the first kind, then the report. */
+export type Message =
+  { readonly kind: "played"; readonly schedules: number } | { readonly kind: "report"; readonly report: Report };
+
+const TOLD_EVERY = 100;
 const LEAST_FAULTS = 2;
 const LEAST_VIRTUAL_MS = 60_000;
 const KEPT_FAILURES = 20;
 
-export function runJob(job: Job): Report {
+export function runJob(job: Job, onPlayed: (schedules: number) => void = () => undefined): Report {
   const faults: Record<string, number> = {};
   const failures: { seed: number; violation: string }[] = [];
   let counted = 0;
@@ -40,7 +45,9 @@ export function runJob(job: Job): Report {
   let virtualMs = 0;
   let slowestMs = 0;
   const coverage = job.coverage ? beginCoverage() : null;
+  let played = 0;
   for (let i = job.worker; i < job.seeds; i += job.workers) {
+    if (++played % TOLD_EVERY === 0) onPlayed(TOLD_EVERY);
     const outcome = play(job.from + i, job.options);
     steps += outcome.steps;
     virtualMs += outcome.virtualMs;
@@ -57,4 +64,9 @@ export function runJob(job: Job): Report {
   return { counted, tooSmall, outside, steps, virtualMs, slowestMs, faults, failures, branches };
 }
 
-if (parentPort !== null) parentPort.postMessage(runJob(workerData as Job));
+if (parentPort !== null) {
+  const port = parentPort;
+  const tell = (message: Message): void => port.postMessage(message);
+  const report = runJob(workerData as Job, (schedules) => tell({ kind: "played", schedules }));
+  tell({ kind: "report", report });
+}

@@ -37,6 +37,7 @@ export interface AlertParts {
   /** Puts a message into xapi. */
   readonly message: (alert: PoolAlert) => Promise<Result<unknown, string>>;
   readonly firstRetryMs?: Millis;
+  readonly gatherMs?: Millis;
   readonly sweepMs?: Millis;
   /** What was open before a restart and is not raised again within this time is over. */
   readonly confirmMs?: Millis;
@@ -72,6 +73,7 @@ export async function openAlerts(parts: AlertParts): Promise<Alerts> {
           ? log("alert.sent", `the ${NAMES[route]} takes alerts again`)
           : log("alert.unsent", `alerts wait for the ${NAMES[route]}: ${reason}`, "warn"),
       ...(parts.firstRetryMs === undefined ? {} : { firstRetryMs: parts.firstRetryMs }),
+      ...(parts.gatherMs === undefined ? {} : { gatherMs: parts.gatherMs }),
     });
   const boxes: Readonly<Record<Route, Outbox<Told>>> = {
     mail: outbox("mail"),

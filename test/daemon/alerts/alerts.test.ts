@@ -23,7 +23,10 @@ interface Bench {
   readonly messages: PoolAlert[];
   readonly logged: string[];
   isXapiUp: boolean;
-  open(port: number, change?: { readonly areas?: Settings["areas"]; readonly path?: string }): Promise<Alerts>;
+  open(
+    port: number,
+    change?: { readonly areas?: Settings["areas"]; readonly path?: string; readonly gatherMs?: number },
+  ): Promise<Alerts>;
 }
 
 const MAIL = { on: true, from: "root@xcp1", to: ["admin@example.org"], subject: "ALERT:$HOSTNAME" };
@@ -64,6 +67,7 @@ async function withBench(run: (bench: Bench) => Promise<void>): Promise<void> {
           return Promise.resolve(ok("raised"));
         },
         firstRetryMs: 40,
+        gatherMs: change.gatherMs ?? 0,
         sweepMs: 50,
         confirmMs: 300,
       });
@@ -112,6 +116,20 @@ test("a condition is mailed and shown in xapi once, and so is its end", async ()
       ["TANDEM_FENCING 3", "TANDEM_FENCING 5"],
     );
     assert.deepEqual(alerts.list(), []);
+  });
+  await peer.stop();
+});
+
+test("what goes wrong together is told together, and not before it could have gone right", async () => {
+  const peer = await startSmtp();
+  await withBench(async (bench) => {
+    const alerts = await bench.open(peer.port, { gatherMs: 300 });
+    alerts.raise("management", "the management network of this host is gone");
+    await sleep(100);
+    alerts.raise("vm:1", "VM 1 does not start");
+    assert.deepEqual([peer.mails.length, bench.messages.length], [0, 0]);
+    await until("the mail", () => peer.mails.length === 1 && bench.messages.length === 2);
+    assert.deepEqual(subjects(peer), ["ALERT:xcp1 2 alerts"]);
   });
   await peer.stop();
 });

@@ -39,9 +39,13 @@ export function createAdmission(exec: Pick<ExecPort, "run">, timeoutMs: Millis):
     );
   }
 
-  async function look(address: string): Promise<Result<ShownRules, DriverError>> {
+  /** After these changes, if there are any, which the same process makes. */
+  async function look(address: string, changes: readonly string[] = []): Promise<Result<ShownRules, DriverError>> {
     known.delete(address);
-    const shown = await ip(address, ["rule", "show"]);
+    const shown =
+      changes.length === 0
+        ? await ip(address, ["rule", "show"])
+        : await ip(address, ["-batch", "-"], [...changes, "rule show", ""].join("\n"));
     if (!shown.ok) return shown;
     const found = parseRules(shown.value.stdout, address);
     known.set(address, found);
@@ -75,10 +79,7 @@ export function createAdmission(exec: Pick<ExecPort, "run">, timeoutMs: Millis):
         ...(had.closed && !want.closed ? [`rule del ${nobody}`] : []),
         ...had.letIn.filter((to) => !want.letIn.includes(to)).map((to) => `rule del ${letIn(to)}`),
       ];
-      known.delete(address);
-      const done = await ip(address, ["-batch", "-"], `${lines.join("\n")}\n`);
-      if (!done.ok) return done;
-      const after = await look(address);
+      const after = await look(address, lines);
       if (!after.ok) return after;
       if (same(after.value, want)) return ok("changed");
       return err({ kind: "unverified", action: "let initiators in", expected: text(want), found: text(after.value) });

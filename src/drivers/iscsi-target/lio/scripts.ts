@@ -66,8 +66,19 @@ const script = (body: string): string => `set -e\n${SHOW}${body}\nshow "$1" "$2"
 
 export const LOOK = script("");
 
-/** $3: the loopback portal. An enabled target without a LUN, for whoever gets past the routes of \`admission.ts\`. */
-export const WARM = script(`${APART}
+/** $1, $2: number and name of a LUN. The directories that it will live in hold nothing and open nothing. */
+const ROOM = `
+room() {
+  store=$root/${HBA}/$2 lun=$tpg/lun/lun_$1
+  [ -d "$store" ] && [ -d "$lun" ] || mkdir -p "$store" "$lun"
+}
+`;
+
+/**
+ * $3: the loopback portal; then number and name of each LUN that is to come. An enabled target without a LUN, for whoever gets
+ * past the routes of \`admission.ts\`.
+ */
+export const WARM = script(`${APART}${ROOM}
 if [ ! -d "$1/iscsi" ]; then
   modprobe -a target_core_mod target_core_file iscsi_target_mod
   [ -d "$1" ] || mount -t configfs configfs "\${1%/*}"
@@ -91,19 +102,22 @@ if [ "$on" != 1 ]; then
   mkdir -p "$tpg/np/$3"
   echo 1 > "$tpg/enable"
 fi
+root=$1 iqn=$2
+shift 3
+while [ $# -gt 0 ]; do room "$1" "$2"; shift 2; done
+set -- "$root" "$iqn"
 `);
 
 /**
  * $3 and on, four for each LUN: number, name, device, serial number. FILEIO and not IBLOCK: only there does "write cache off"
  * make the kernel sync each write (O_DSYNC) before it is acknowledged; IBLOCK shows the cache of the DRBD device, which is on.
  */
-export const FILL = script(`
+export const FILL = script(`${ROOM}
 root=$1 iqn=$2 tpg=$1/iscsi/$2/tpgt_1
 shift 2
 [ -d "$tpg" ] || { echo "there is no target $iqn: it was not started" >&2; exit 1; }
 while [ $# -gt 0 ]; do
-  store=$root/${HBA}/$2 lun=$tpg/lun/lun_$1
-  [ -d "$store" ] && [ -d "$lun" ] || mkdir -p "$store" "$lun"
+  room "$1" "$2"
   read -r on < "$store/enable"
   if [ "$on" != 1 ]; then
     echo "fd_dev_name=$3" > "$store/control"

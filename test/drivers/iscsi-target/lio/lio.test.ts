@@ -260,4 +260,25 @@ describe("the kernel's target", () => {
     assert.ok(!filled.ok && filled.error.kind === "busy");
     delete world.does["LOOK"];
   });
+
+  it("is filled by one script and one change of rules, and rooms are made for its LUNs while it waits", async () => {
+    await lio.warm();
+    assert.deepEqual(world.calls.at(-1)?.args.slice(1), ["10", "tandem.10.iscsi1"]);
+    world.calls = [];
+    await lio.fill({ ...spec, allow: ["10.10.10.1"] });
+    assert.deepEqual(made().toSorted(), ["FILL", "ip -batch -", "ip rule show"]);
+  });
+
+  it("is looked at before it is filled where nobody knows what is in it", async () => {
+    await lio.warm();
+    world.does["LOOK"] = () => ({ kind: "timeout", pid: 7, afterMs: 2000 });
+    await lio.observe();
+    delete world.does["LOOK"];
+    world.calls = [];
+    await lio.fill(spec);
+    assert.deepEqual(
+      made().filter((name) => !name.startsWith("ip")),
+      ["LOOK", "FILL"],
+    );
+  });
 });

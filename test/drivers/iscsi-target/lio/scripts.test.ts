@@ -139,6 +139,16 @@ describe("the scripts for the kernel's target", () => {
     assert.deepEqual(run(FILL, ...lun).luns, [{ lun: 10, store: "tandem.10.iscsi1" }]);
   });
 
+  it("make room for a LUN that is to come, without a LUN", () => {
+    makeTarget(iqn);
+    makeStore("0", "");
+    for (const _ of [1, 2]) {
+      const warm = run(WARM, loopback, "10", "tandem.10.iscsi1");
+      assert.deepEqual([warm.enabled, warm.luns, warm.stores.map(({ enabled }) => enabled)], [true, [], [false]]);
+    }
+    assert.ok(existsSync(join(root, tpg, "lun/lun_10")));
+  });
+
   it("fail to withdraw when a target of an earlier IQN cannot be taken apart", () => {
     makeTarget(earlier);
     write("../bin/rmdir", "#!/bin/sh\nexit 1\n");
