@@ -36,6 +36,11 @@ interface Stream {
 }
 
 const INTERVAL_S = "0.2";
+/**
+ * A question that comes before ping listens for it would end it (SIGQUIT), and while samples are taken the next one too: what
+ * is ignored stays ignored until ping has a handler of its own.
+ */
+const DEAF_UNTIL_READY = 'trap "" QUIT; exec ping "$@"';
 const RESTART_MS = 1_000;
 const LATELY_MS = 2_500;
 /** While samples are taken, and until none was for so long, answers are noticed so soon. */
@@ -64,8 +69,8 @@ export function createVotes(exec: ExecPort, now: () => number = () => performanc
     made.toldAt = now();
     // -n no name lookup, -i 5 per second, -q nothing but what a signal asks for: "7/8 packets, 12% loss, ..." on stderr.
     made.line = exec.lines(
-      "ping",
-      ["-n", "-q", "-i", INTERVAL_S, "-W", "1", address],
+      "sh",
+      ["-c", DEAF_UNTIL_READY, "tandem", "-n", "-q", "-i", INTERVAL_S, "-W", "1", address],
       (line) => hear(made, line),
       () => {
         made.line = null;

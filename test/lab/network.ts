@@ -39,10 +39,14 @@ export async function layWires(): Promise<void> {
   for (const command of commands) await must("ip", command.split(" "));
 }
 
-/** Both directions of one port. */
+/** Both directions of one port. That of a node without power cannot be opened: it is open when its power comes back. */
 export async function setPort(network: NetworkName, node: NodeName, up: boolean): Promise<void> {
-  await must("bridge", ["link", "set", "dev", tap(network, node), "state", up ? "3" : "0"]);
+  const port = tap(network, node);
+  if (up && !hasCarrier(port)) return;
+  await must("bridge", ["link", "set", "dev", port, "state", up ? "3" : "0"]);
 }
+
+const hasCarrier = (device: string): boolean => readFileSync(`/sys/class/net/${device}/carrier`, "utf8").trim() === "1";
 
 /** The switch itself: no port forwards and the gateway behind it is gone. */
 export async function setSwitch(up: boolean): Promise<void> {
