@@ -17,7 +17,7 @@ export interface HostRoot {
   /** `rpm -e tandem` by somebody who wants nothing of it left. */
   purge(): { readonly code: number | null; readonly text: string };
   /** What the daemon says of itself; "silent": it runs and does not say; null: it does not run. */
-  daemon(own: DaemonAnswer): void;
+  daemon(own: DaemonAnswer, inContact?: boolean): void;
   /** What systemctl (is-active left out) and ha-cfg were told since the last call. */
   told(): readonly string[];
 }
@@ -30,11 +30,11 @@ export function makeHostRoot(path: string, busybox: string): HostRoot {
   const script = (name: string, text: string): void =>
     writeFileSync(join(path, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   const log = join(path, "tmp/systemctl.log");
-  function daemon(own: DaemonAnswer): void {
+  function daemon(own: DaemonAnswer, inContact = true): void {
     const active = `case "$1" in is-active) exit ${own === null ? 3 : 0} ;; esac`;
     script("bin/systemctl", `${active}\necho "$@" >> /tmp/systemctl.log`);
     // rpm looks into /sbin before /usr/sbin, where the real one lies.
-    script("sbin/iscsi-cfg", own === "silent" ? "exit 1" : `echo '${JSON.stringify({ own })}'`);
+    script("sbin/iscsi-cfg", own === "silent" ? "exit 1" : `echo '${JSON.stringify({ own, contact: { inContact } })}'`);
     script("sbin/ha-cfg", `echo "ha-cfg $@" >> /tmp/systemctl.log`);
   }
   daemon(null);

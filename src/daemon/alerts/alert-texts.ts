@@ -28,6 +28,7 @@ export const AREAS: Readonly<Record<string, string>> = {
   "sr-unplugged": "storage",
   "drbd-apart": "drbd",
   "drbd-module": "drbd",
+  witness: "witness",
   "witness-held": "witness",
   disk: "drbd",
   smart: "storage",

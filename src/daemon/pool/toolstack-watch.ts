@@ -2,7 +2,7 @@
 // decision (D18). It is asked only while the pool cannot be read, so an idle daemon asks nothing. What is asked is the local
 // xapi and never the pool: a supporter whose master is gone is healthy here.
 
-import { DESIGNATE } from "../../core/decide/repair.ts";
+import { DESIGNATE, FOLLOW } from "../../core/decide/repair.ts";
 import type { State } from "../../core/model/state.ts";
 import type { Instant, Millis } from "../../core/model/time.ts";
 
@@ -52,11 +52,16 @@ export function judge(
   return { next: { ...freshToolstack, restarts: next.restarts + 1 }, restart: true };
 }
 
-/** HA off, maintenance, a stop under way: a person's. A hand-over or a promotion of the master role: ours. */
-export function toolstackIsOthers({ durable, stopping, promotion, repairs }: State): boolean {
-  if (durable.ha !== "on" || durable.flags.maintenance || stopping !== null) return true;
-  const designating = repairs[DESIGNATE];
-  return promotion?.phase === "running" || (designating !== undefined && designating.id !== -1);
+/** A hand-over of the master role, a promotion, or a supporter that is told to follow. */
+export function roleMoves({ promotion, repairs }: State): boolean {
+  const isUnderWay = (repair: string): boolean => repairs[repair] !== undefined && repairs[repair].id !== -1;
+  return promotion?.phase === "running" || isUnderWay(DESIGNATE) || isUnderWay(FOLLOW);
+}
+
+/** HA off, maintenance, a stop under way: a person's. A move of the master role: ours. */
+export function toolstackIsOthers(state: State): boolean {
+  const { durable, stopping } = state;
+  return durable.ha !== "on" || durable.flags.maintenance || stopping !== null || roleMoves(state);
 }
 
 export interface ToolstackWatchOptions {

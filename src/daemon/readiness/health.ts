@@ -1,9 +1,10 @@
-// Conditions of this host that a person should know of before the day they matter: a failover would find no vote, the
-// management network is gone, the disk under the storage failed, the other copy falls behind.
+// Conditions that a person should know of: the other host is lost; and, before the day they matter: a failover would find no
+// vote or no witness, the management network is gone, the disk under the storage failed, the other copy falls behind.
 
 import type { State } from "../../core/model/state.ts";
 import type { Link } from "../../core/model/peer.ts";
 import { valueOf } from "../../core/model/observation.ts";
+import { voters } from "../../core/witness.ts";
 import type { Alerts } from "../alerts/alerts.ts";
 
 export interface HealthSigns {
@@ -23,6 +24,9 @@ export interface Condition {
   readonly text: string;
 }
 
+export const LOST =
+  "the other host is silent on every channel; what is done about it: ha-cfg explain, what was: ha-cfg history";
+
 const BROKEN: readonly string[] = ["Diskless", "Failed"];
 
 export function conditions({
@@ -34,12 +38,15 @@ export function conditions({
   refused,
 }: HealthSigns): readonly Condition[] {
   const found: Condition[] = [];
+  if (isLost(state)) found.push({ id: "lost", text: LOST });
   const silent = heuristics.filter((one) => one.answering === false).map((one) => one.address);
-  if (silent.length > 0) {
+  if (state.config.policy === "witness") found.push(...witnessConditions(state));
+  else if (silent.length > 0) {
     const text = `no answer from ${silent.join(", ")}: while that is so this host has no vote, and an outage would find no failover here; check the network, or FENCE_HEURISTICS_IPS`;
     found.push({ id: "vote", text });
   }
-  if (management === false) {
+  // Where nothing else is asked on it, a network that shows nobody does so because the other host is off.
+  if (management === false && !(state.dead && heuristics.length === 0)) {
     const text = "the management network of this host is lost: check its cable, its port and the switch";
     found.push({ id: "management", text });
   }
@@ -58,6 +65,26 @@ export function conditions({
     }
   }
   return found;
+}
+
+/** Not a host that said it leaves, nor one that a person works on. */
+function isLost({ dead, peer, durable }: State): boolean {
+  const intent = peer.body?.intent;
+  return dead && intent !== "leaving" && intent !== "paused" && !durable.peerFlags.maintenance;
+}
+
+function witnessConditions({ config, witness }: State): readonly Condition[] {
+  if (witness.askedAt === null) return [];
+  const silent = config.witnesses.filter((_, i) => (witness.answers[i] ?? null) === null);
+  if (silent.length === 0) return [];
+  const { all, needed } = voters(config);
+  const left = all - silent.length;
+  const harm =
+    left < needed
+      ? "while that is so an outage would find no failover here"
+      : `an outage needs ${needed} of ${all}, and ${left} answer`;
+  const text = `no answer from the witness at ${silent.join(", ")}: ${harm}; there: systemctl status tandem-witness`;
+  return [{ id: "witness", text }];
 }
 
 export interface HealthTeller {

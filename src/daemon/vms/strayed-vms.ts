@@ -7,17 +7,24 @@ import type { DomainFact } from "../../core/model/event.ts";
 import type { Instant, Millis } from "../../core/model/time.ts";
 import type { Alerts } from "../alerts/alerts.ts";
 
-export type StrayedVm = Pick<VmFacts, "uuid" | "name">;
+export interface StrayedVm extends Pick<VmFacts, "uuid" | "name"> {
+  /** An operation of xapi on it is under way, and may yet put the record right. */
+  readonly busy: boolean;
+}
 
 /** An operation of xapi, or the end of a domain, is in its database within seconds. */
 const LASTS_MS: Millis = 20_000;
 /** A toolstack that starts is missed by the pool for some seconds. */
 const APART_MS: Millis = 600_000;
+/** While something strayed there is a pass a second: after a longer pause nobody knows what was in between. */
+const GAP_MS: Millis = 5_000;
 
 /** Of these VMs the ones with a domain on this host and no power by xapi's database. */
 export function strayed(vms: readonly VmFacts[], domains: readonly DomainFact[]): readonly StrayedVm[] {
   const here = new Set(domains.map(({ uuid }) => uuid));
-  return vms.filter((vm) => vm.powerState === "Halted" && vm.operations.length === 0 && here.has(vm.uuid));
+  return vms
+    .filter((vm) => vm.powerState === "Halted" && here.has(vm.uuid))
+    .map(({ uuid, name, operations }) => ({ uuid, name, busy: operations.length > 0 }));
 }
 
 export interface StrayWatchParts {
@@ -28,16 +35,25 @@ export interface StrayWatchParts {
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
 }
 
+export interface StrayLook {
+  /** This host does nothing about its VMs now. */
+  readonly handsOff: boolean;
+  /** The toolstack starts or moves a VM, or a role moves: it is not started anew in the middle of that. */
+  readonly toolstackBusy: boolean;
+}
+
 export interface StrayWatch {
-  /** What a pass found; `handsOff`: this host does nothing about its VMs now. */
-  see(found: readonly StrayedVm[], handsOff: boolean): void;
+  /** What a pass found, by a list of domains that is true now. */
+  see(found: readonly StrayedVm[], how: StrayLook): void;
 }
 
 /** Restarts the toolstack once for each VM that strayed, and no sooner than ten minutes after the last time. */
 export function createStrayWatch({ now, restart, alerts, log }: StrayWatchParts): StrayWatch {
   const since = new Map<string, Instant>();
+  /** Until the VM has strayed no more; a record that a start of the toolstack did not mend is not mended by the next one. */
   const tried = new Set<string>();
   let restartedAt = -Infinity;
+  let seenAt = -Infinity;
 
   function forget(uuid: string): void {
     since.delete(uuid);
@@ -46,10 +62,12 @@ export function createStrayWatch({ now, restart, alerts, log }: StrayWatchParts)
   }
 
   return {
-    see(found, handsOff) {
+    see(found, { handsOff, toolstackBusy }) {
       const at = now();
+      const anew = handsOff || at - seenAt > GAP_MS;
+      seenAt = at;
       for (const uuid of since.keys()) if (!found.some((vm) => vm.uuid === uuid)) forget(uuid);
-      for (const { uuid } of found) if (handsOff || !since.has(uuid)) since.set(uuid, at);
+      for (const { uuid, busy } of found) if (anew || busy || !since.has(uuid)) since.set(uuid, at);
       const lasting = found.filter(({ uuid }) => at - (since.get(uuid) ?? at) >= LASTS_MS);
       for (const { uuid, name } of lasting)
         alerts.raise(
@@ -57,7 +75,7 @@ export function createStrayWatch({ now, restart, alerts, log }: StrayWatchParts)
           `${name} runs on this host and xapi calls it halted: do not start it, it would run twice`,
         );
       const fresh = lasting.filter(({ uuid }) => !tried.has(uuid));
-      if (fresh.length === 0 || at - restartedAt < APART_MS) return;
+      if (fresh.length === 0 || toolstackBusy || at - restartedAt < APART_MS) return;
       restartedAt = at;
       for (const { uuid } of fresh) tried.add(uuid);
       const names = fresh.map(({ name }) => name).join(", ");

@@ -3,6 +3,7 @@
 import { valueOf } from "../../core/model/observation.ts";
 import type { Snapshot } from "../brain/messages.ts";
 import type { PoolSnapshot } from "../brain/pool-brain.ts";
+import { roleMoves } from "../pool/toolstack-watch.ts";
 import type { VmSnapshot } from "./vm-watch.ts";
 
 type Others = VmSnapshot["others"];
@@ -22,6 +23,7 @@ export function vmsOfPair(now: Snapshot | null, peerId: string, members: Others)
     // Out of contact only VMs that ran here last are started, and only by a host that nobody can have replaced.
     needed: inContact ? [peerId] : [],
     ownVmsRefusal,
+    roleMoves: roleMoves(state),
   };
 }
 
@@ -37,5 +39,7 @@ export function vmsOfPool(now: PoolSnapshot | null, others: Others): VmSnapshot 
     vacated: new Set(),
     needed: [],
     ownVmsRefusal,
+    // Only a host of the pair has a part in that.
+    roleMoves: false,
   };
 }

@@ -12,10 +12,11 @@ import { guardPass, LEFT_KEY, noteStart, type GuardMemory, type GuardPlan } from
 import { isProtected, selfStarting, type VmFacts, type VmPolicy } from "../../core/decide/vms/protection.ts";
 import type { HaMode } from "../../core/model/durable.ts";
 import type { DomainFact } from "../../core/model/event.ts";
-import { known, valueOf, type Observation } from "../../core/model/observation.ts";
+import { known, unknown, valueOf, type Observation } from "../../core/model/observation.ts";
 import type { Millis } from "../../core/model/time.ts";
 import type { ClockPort } from "../../drivers/clock/port.ts";
 import type { DomainsPort } from "../../drivers/domains/port.ts";
+import { describe } from "../../drivers/driver-error.ts";
 import type { JsonCache } from "../../drivers/store/json-cache.ts";
 import type { PoolView } from "../../drivers/xapi/port.ts";
 import type { Result } from "../../util/result.ts";
@@ -57,6 +58,8 @@ export interface VmSnapshot {
   /** Other hosts without whose word nothing is started. */
   readonly needed: readonly string[];
   readonly ownVmsRefusal: string | null;
+  /** The pool-master role is on its way from one host to the other, or may be. */
+  readonly roleMoves: boolean;
 }
 
 export interface VmWatchParts {
@@ -141,7 +144,11 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
     const vms = pool.vms.map(vmFacts(pool.hosts, pool.appliances));
     tellProtection(vms, policy);
     unlike = differs(vms, now);
-    if (now.ownDomains !== null) strays.see(strayed(vms, now.ownDomains), now.ownVmsRefusal !== null || pool.haEnabled);
+    if (now.ownDomains !== null)
+      strays.see(strayed(vms, now.ownDomains), {
+        handsOff: now.ownVmsRefusal !== null || pool.haEnabled,
+        toolstackBusy: now.roleMoves || starting || vms.some(({ operations }) => operations.length > 0),
+      });
     if (unlike && clock.now() - lookedAt >= LOOK_MS) {
       lookedAt = clock.now();
       void lookAtDomains();
@@ -187,7 +194,8 @@ export function startVmWatch(parts: VmWatchParts): VmWatch {
   /** Not only with the next period: both hosts judge by it, the other one by the next heartbeat. */
   async function lookAtDomains(): Promise<void> {
     const list = await parts.domains.list();
-    if (list.ok) parts.feed({ kind: "domains", domains: known(list.value, performance.now()) });
+    const at = performance.now();
+    parts.feed({ kind: "domains", domains: list.ok ? known(list.value, at) : unknown(describe(list.error), at) });
   }
 
   /** xapi and the last list of this host's domains do not say the same. */

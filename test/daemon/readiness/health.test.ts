@@ -2,10 +2,36 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DrbdView } from "../../../src/core/model/drbd.ts";
 import { known } from "../../../src/core/model/observation.ts";
-import { initialState } from "../../../src/core/model/state.ts";
+import { heartbeatOf } from "../../../src/core/heartbeat.ts";
+import type { Intent } from "../../../src/core/model/peer.ts";
+import { initialState, type State } from "../../../src/core/model/state.ts";
+import type { WitnessAnswer } from "../../../src/core/model/witness.ts";
 import { conditions, createHealthTeller, type HealthSigns } from "../../../src/daemon/readiness/health.ts";
 import { R, testConfig, testRecord } from "../../sim/settings.ts";
 import { sampleView } from "../../drivers/drbd/sample-view.ts";
+
+/** As `signs`, of a state that is changed. */
+function signsOf(change: (state: State) => State, patch: Partial<HealthSigns> = {}): HealthSigns {
+  const found = signs({ connection: "Connecting" }, { inContact: false, ...patch });
+  return { ...found, state: change(found.state) };
+}
+
+const lost = (state: State): State => ({ ...state, dead: true });
+const said =
+  (intent: Intent) =>
+  (state: State): State => ({ ...lost(state), peer: { ...state.peer, body: { ...heartbeatOf(state, 0), intent } } });
+const inMaintenance = (state: State): State => ({
+  ...lost(state),
+  durable: { ...state.durable, peerFlags: { ...state.durable.peerFlags, maintenance: true } },
+});
+const granted: WitnessAnswer = { granted: true, holder: null, epoch: 1, stamp: 1, refusal: null };
+const witnessed =
+  (answers: readonly (WitnessAnswer | null)[]) =>
+  (state: State): State => ({
+    ...state,
+    config: { ...state.config, policy: "witness", witnesses: answers.map((_, i) => `192.0.2.${i + 10}`) },
+    witness: { ...state.witness, askedAt: 0, answers },
+  });
 
 function signs(view: Partial<DrbdView>, patch: Partial<HealthSigns> = {}): HealthSigns {
   const fresh = initialState(testConfig("a", "vote"), testRecord("a"), "boot", 1, 0);
@@ -33,7 +59,22 @@ const rows: readonly (readonly [string, HealthSigns, readonly string[]])[] = [
     ["refused-packets"],
   ],
   ["a few packets were dropped on the way to contact", signs({}, { refused: "another version" }), []],
-  ["the other host is gone", signs({ connection: "Connecting" }, { inContact: false }), []],
+  ["the other host is silent for a moment", signs({ connection: "Connecting" }, { inContact: false }), []],
+  ["the other host is gone", signsOf(lost), ["lost"]],
+  ["the other host left", signsOf(said("leaving")), []],
+  ["its daemon is exchanged", signsOf(said("paused")), []],
+  ["it is gone and said nothing of that", signsOf(said("none")), ["lost"]],
+  ["it is gone while a person works on it", signsOf(inMaintenance), []],
+  ["it is gone, and nothing else is asked", signsOf(lost, { heuristics: [], management: false }), ["lost"]],
+  ["it is gone, and the addresses are too", signsOf(lost, { management: false }), ["lost", "management"]],
+  ["the witness answers", signsOf(witnessed([granted])), []],
+  ["the witness is silent", signsOf(witnessed([null])), ["witness"]],
+  ["one of three witnesses is silent", signsOf(witnessed([granted, null, granted])), ["witness"]],
+  [
+    "WITNESS asks no address",
+    signsOf(witnessed([granted]), { heuristics: [{ address: "192.0.2.1", answering: false }] }),
+    [],
+  ],
 ];
 for (const [name, found, expected] of rows) {
   test(`health: ${name}`, () => {

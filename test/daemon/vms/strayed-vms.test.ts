@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { VmFacts } from "../../../src/core/decide/vms/protection.ts";
-import { createStrayWatch, strayed, type StrayedVm } from "../../../src/daemon/vms/strayed-vms.ts";
+import { createStrayWatch, strayed, type StrayedVm, type StrayLook } from "../../../src/daemon/vms/strayed-vms.ts";
 
-const VM3: StrayedVm = { uuid: "vm-3", name: "vm3" };
-const VM4: StrayedVm = { uuid: "vm-4", name: "vm4" };
+const VM3: StrayedVm = { uuid: "vm-3", name: "vm3", busy: false };
+const VM4: StrayedVm = { uuid: "vm-4", name: "vm4", busy: false };
 
 function watching(failure: string | null = null) {
   let at = 0;
@@ -21,13 +21,14 @@ function watching(failure: string | null = null) {
     log: (event, detail) => void logged.push(`${event} ${detail}`),
   });
   /** A pass a second. */
-  function see(seconds: number, found: readonly StrayedVm[], handsOff = false): void {
+  function see(seconds: number, found: readonly StrayedVm[], how: Partial<StrayLook> = {}): void {
     for (let i = 0; i < seconds; i++) {
       at += 1_000;
-      watch.see(found, handsOff);
+      watch.see(found, { handsOff: false, toolstackBusy: false, ...how });
     }
   }
-  return { see, restarts, logged, alerts };
+  const pause = (seconds: number): void => void (at += seconds * 1_000);
+  return { see, pause, restarts, logged, alerts };
 }
 
 test("a VM that runs here while xapi calls it halted is told, and the toolstack is started anew, once", () => {
@@ -60,10 +61,43 @@ test("what xapi is just doing with a VM is over before that, and a second one wa
 
 test("a host that does nothing about its VMs does not begin to count", () => {
   const { see, restarts, alerts } = watching();
-  see(600, [VM3], true);
+  see(600, [VM3], { handsOff: true });
   see(19, [VM3]);
   assert.deepEqual([restarts.length, alerts.size], [0, 0]);
   see(1, [VM3]);
+  assert.equal(restarts.length, 1);
+});
+
+test("a toolstack that starts or moves a VM, or whose role moves, is not started anew in the middle of it", () => {
+  const { see, restarts, alerts } = watching();
+  see(100, [VM3], { toolstackBusy: true });
+  assert.deepEqual([restarts.length, alerts.size], [0, 1]);
+  see(1, [VM3]);
+  assert.equal(restarts.length, 1);
+});
+
+test("what nobody saw for a while begins to count anew", () => {
+  const { see, pause, restarts } = watching();
+  see(1, [VM3]);
+  pause(60);
+  see(20, [VM3]);
+  assert.deepEqual(restarts, []);
+  see(1, [VM3]);
+  assert.equal(restarts.length, 1);
+});
+
+test("an operation on it puts the count back, and brings no second start of the toolstack", () => {
+  const { see, restarts, alerts } = watching();
+  const busy = { ...VM3, busy: true };
+  for (let i = 0; i < 10; i++) {
+    see(15, [VM3]);
+    see(1, [busy]);
+  }
+  assert.deepEqual([restarts.length, alerts.size], [0, 0]);
+  see(30, [VM3]);
+  see(1, [busy]);
+  assert.deepEqual([restarts.length, alerts.size], [1, 1], "it still runs in no record");
+  see(2_000, [VM3]);
   assert.equal(restarts.length, 1);
 });
 
@@ -77,7 +111,7 @@ test("a toolstack that cannot be started anew is told", async () => {
   );
 });
 
-test("only a halted VM without an operation, and with a domain here, has strayed", () => {
+test("only a halted VM with a domain here has strayed; an operation on it may yet end that", () => {
   const vm = (uuid: string, change: Partial<VmFacts> = {}): VmFacts => ({
     uuid,
     name: uuid,
@@ -100,7 +134,10 @@ test("only a halted VM without an operation, and with a domain here, has strayed
   ];
   const domains = ["strayed", "starts", "runs"].map((uuid, i) => ({ uuid, domId: i + 1, name: uuid, paused: false }));
   assert.deepEqual(
-    strayed(vms, domains).map(({ uuid }) => uuid),
-    ["strayed"],
+    strayed(vms, domains).map(({ uuid, busy }) => [uuid, busy]),
+    [
+      ["strayed", false],
+      ["starts", true],
+    ],
   );
 });

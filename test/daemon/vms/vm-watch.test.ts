@@ -5,7 +5,7 @@ import { describe, test, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { describePoolFailure } from "../../../src/act/pool/procedure.ts";
 import { LEFT_KEY } from "../../../src/core/decide/vms/guard.ts";
-import { unknown, type Observation } from "../../../src/core/model/observation.ts";
+import { known, unknown, valueOf, type Observation } from "../../../src/core/model/observation.ts";
 import { keptOf, memoryOf, type KeptVms } from "../../../src/daemon/vms/vm-memory.ts";
 import { startVmWatch, type VmSnapshot, type VmWatch } from "../../../src/daemon/vms/vm-watch.ts";
 import { systemClock } from "../../../src/drivers/clock/system.ts";
@@ -50,8 +50,14 @@ interface Watching {
     speed: number;
     /** A domain of which the hypervisor tells and xapi knows nothing. */
     strayed: string | null;
+    roleMoves: boolean;
+    /** xapi is just doing something with each VM that has not strayed. */
+    operations: readonly string[];
+    xlHangs: boolean;
   };
   readonly restarts: string[];
+  /** What was fed last of this host's domains. */
+  readonly fed: { domains: Observation<unknown> | null };
 }
 
 /** The watch of the master's daemon, with the digests of both hypervisors as heartbeats would carry them. */
@@ -63,8 +69,12 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
     xapiHangs: false,
     speed: 1,
     strayed: null,
+    roleMoves: false,
+    operations: [],
+    xlHangs: false,
   };
   const restarts: string[] = [];
+  const fed: Watching["fed"] = { domains: null };
   const domains = { own: [] as string[], peer: [] as string[] };
   const look = async (): Promise<void> => {
     domains.own = [...(await master.localDomains())];
@@ -84,6 +94,7 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
     vacated: new Set(),
     needed: [XCP2],
     ownVmsRefusal: world.refusal,
+    roleMoves: world.roleMoves,
   });
   const logged: string[] = [];
   const alerts = new Map<string, string>();
@@ -118,18 +129,26 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
     clock: { ...systemClock(), now: () => performance.now() * world.speed },
     domains: {
       async list() {
+        if (world.xlHangs) return { ok: false, error: { kind: "timeout", command: "xl list -v", afterMs: 3_000 } };
         const uuids = [...(await master.localDomains())];
         return { ok: true, value: uuids.map((uuid, i) => ({ uuid, domId: i + 1, name: uuid, paused: false })) };
       },
     },
     snapshot,
-    view: () => view,
+    view() {
+      const pool = valueOf(view);
+      if (pool === undefined || world.operations.length === 0) return view;
+      const { operations, strayed } = world;
+      return known({ ...pool, vms: pool.vms.map((one) => (one.uuid === strayed ? one : { ...one, operations })) }, 0);
+    },
     async perform(work, permitted) {
       const gate = world.xapiHangs ? { ...master.gate, openPool: hangs } : master.gate;
       const done = await work({ ...master.context, gate, permitted });
       return done.ok ? done : { ok: false, error: describePoolFailure(done.error) };
     },
-    feed: () => undefined,
+    feed(event) {
+      if (event.kind === "domains") fed.domains = event.domains;
+    },
     cache: {
       load: async () => cache.kept,
       async save(value) {
@@ -150,7 +169,7 @@ function watching(t: TestContext, { master, supporter }: SimPool, kept: KeptVms 
     await watch.stop();
     await pool.stop();
   });
-  return { watch, logged, alerts, cache, world, restarts };
+  return { watch, logged, alerts, cache, world, restarts, fed };
 }
 
 /** Logs in never, until the caller gives up. */
@@ -169,20 +188,39 @@ const wanted = ({ cache }: Watching): readonly string[] => Object.keys(cache.kep
 
 describe("the passes of VM protection", { timeout: 120_000 }, () => {
   test("tell of a VM that runs here while xapi calls it halted, and have the toolstack started anew", async (t) => {
-    const pool = await startSimPool(t, { vms: [vm(1)] });
+    const pool = await startSimPool(t, { vms: [vm(1), vm(2)] });
     const watched = watching(t, pool);
-    watched.world.speed = 200;
+    // A tick is a second.
+    watched.world.speed = 50;
     watched.world.refusal = "the other host does not answer";
     watched.world.strayed = vmUuid(1);
     await eventually(async () => watched.watch.report() !== null);
     // Twice as long as it takes a host that does something about its VMs.
-    await delay(200);
+    await delay(800);
     assert.deepEqual([...watched.alerts.keys()], []);
     watched.world.refusal = null;
+    watched.world.roleMoves = true;
+    await eventually(async () => watched.alerts.has(`vm-strayed:${vmUuid(1)}`));
+    await delay(200);
+    watched.world.operations = ["snapshot"];
+    watched.world.roleMoves = false;
+    await delay(200);
+    assert.deepEqual(watched.restarts, [], "not in the middle of a move of the role, or of an operation");
+    watched.world.operations = [];
     await eventually(async () => watched.restarts.length === 1);
     assert.deepEqual([...watched.alerts.keys()], [`vm-strayed:${vmUuid(1)}`]);
     watched.world.strayed = null;
     await eventually(async () => watched.alerts.size === 0);
+  });
+
+  test("know nothing of this host's domains while the hypervisor does not tell them", async (t) => {
+    const pool = await startSimPool(t, { vms: [vm(1)] });
+    const watched = watching(t, pool);
+    watched.world.speed = 50;
+    watched.world.strayed = vmUuid(1);
+    await eventually(async () => watched.fed.domains?.kind === "known");
+    watched.world.xlHangs = true;
+    await eventually(async () => watched.fed.domains?.kind === "unknown");
   });
 
   test("start VMs again that end by themselves, on either host, and not those that xapi was asked to stop", async (t) => {

@@ -1,6 +1,7 @@
 // The situations the dashboard is tested in, shared by the goldens and by whoever wants to look at them in a terminal.
 
 import type { DashboardView } from "../../../../src/cli/iscsi-cfg/status/sections.ts";
+import { LOST } from "../../../../src/daemon/readiness/health.ts";
 import { healthyStatus, ownHost, sampleWallMs, statusWith } from "../../../drivers/control/status-sample.ts";
 
 const view = ownHost.resources[0]?.view ?? null;
@@ -62,7 +63,7 @@ export const situations: Readonly<Record<string, Situation>> = {
             vote: "held",
             waitingFor: "13 s of silence with a vote that never failed (6.8 s left)",
           },
-          alerts: [{ id: "peer", sinceWallMs: sampleWallMs - 5000, text: "xcp2 is silent on both links" }],
+          alerts: [{ id: "lost", sinceWallMs: sampleWallMs - 5000, text: LOST }],
           events: [
             { wallMs: sampleWallMs - 5200, node: "xcp1", event: "peer.suspected", detail: "silent for 1.0 s" },
             { wallMs: sampleWallMs - 3200, node: "xcp1", event: "peer.dead", detail: "silent for 3.0 s" },
@@ -173,7 +174,7 @@ export const situations: Readonly<Record<string, Situation>> = {
             ],
           },
           alerts: [
-            { id: "peer", sinceWallMs: sampleWallMs - 94_000, text: "xcp2 is silent on both links" },
+            { id: "lost", sinceWallMs: sampleWallMs - 94_000, text: LOST },
             { id: "disk", sinceWallMs: sampleWallMs - 80_000, text: "the storage runs on one copy" },
           ],
           events: [
