@@ -49,9 +49,10 @@ export function createSignsOfLife(exec: ExecPort, now: () => number = () => perf
     const existing = listeners.get(key);
     if (existing !== undefined && (existing.line !== null || existing.starting !== null)) return existing;
     const made: Listener = { line: null, starting: null, since: Infinity, answeredAt: -Infinity, mac: null };
-    const startAt = Math.max(now(), nextStartAt);
+    const at = now();
+    const startAt = Math.max(at, nextStartAt);
     nextStartAt = startAt + APART_MS;
-    made.starting = setTimeout(() => start(made, question), startAt - now());
+    made.starting = setTimeout(() => start(made, question), startAt - at);
     listeners.set(key, made);
     return made;
   }

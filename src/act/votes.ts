@@ -26,7 +26,10 @@ interface Stream {
   line: LineStream | null;
   /** What the ping that runs now told last; it begins at 0. */
   answers: number;
-  toldAt: number;
+  /** It counted them after this. */
+  countedAfter: number;
+  /** What it had told before this was read by then: a line that is read later was written later. */
+  emptyAt: number;
   /** The newest answer came after this. */
   answeredAfter: number;
   /** An answer was told then. */
@@ -59,14 +62,15 @@ export function createVotes(exec: ExecPort, now: () => number = () => performanc
     const made: Stream = existing ?? {
       line: null,
       answers: 0,
-      toldAt: now(),
+      countedAfter: now(),
+      emptyAt: now(),
       answeredAfter: -Infinity,
       seenAt: -Infinity,
       since: now(),
       waiting: [],
     };
     made.answers = 0;
-    made.toldAt = now();
+    made.countedAfter = made.emptyAt = now();
     // -n no name lookup, -i 5 per second, -q nothing but what a signal asks for: "7/8 packets, 12% loss, ..." on stderr.
     made.line = exec.lines(
       "sh",
@@ -90,16 +94,22 @@ export function createVotes(exec: ExecPort, now: () => number = () => performanc
     if (told === undefined) return;
     const answers = Number(told);
     if (answers > s.answers) {
-      s.answeredAfter = s.toldAt;
+      s.answeredAfter = s.countedAfter;
       s.seenAt = now();
       for (const resolve of s.waiting.splice(0)) resolve();
     }
     s.answers = answers;
-    s.toldAt = now();
+    s.countedAfter = s.emptyAt;
   }
 
+  /** Not before what was written has been read: how old a line is that waited for this program nobody can tell. */
   function look(): void {
-    for (const s of streams.values()) s.line?.signal("SIGQUIT");
+    setImmediate(() => {
+      for (const s of streams.values()) {
+        s.emptyAt = now();
+        s.line?.signal("SIGQUIT");
+      }
+    });
   }
 
   function beAlert(): void {

@@ -43,7 +43,7 @@ function pings(context: TestContext) {
         for (const [address, count] of answers) if (alive.get(address) === true) answers.set(address, count + 1);
       if (looks && at % 1000 === 0) votes.look();
       context.mock.timers.tick(1);
-      await Promise.resolve();
+      await new Promise(setImmediate);
     }
   }
   async function sample(
@@ -158,6 +158,35 @@ test("an answer is too old from half a window before the sample, and too late a 
   void votes.sample([GATEWAY], WINDOW_MS).then((result) => (passed = result));
   alive.set(GATEWAY, true);
   await heldUp(WINDOW_MS + 50);
+  await new Promise(setImmediate);
+  assert.equal(passed, false);
+});
+
+test("an answer is not younger because this program was held up before it read of it", async (context) => {
+  let at = 0;
+  let tell: (line: string) => void = () => undefined;
+  const exec: Pick<ExecPort, "lines"> = {
+    lines(_file, _args, onLine) {
+      tell = onLine;
+      return { pid: 1, signal: () => undefined, stop: () => undefined };
+    },
+  };
+  const votes = createVotes(exec as ExecPort, () => at);
+  context.after(() => votes.stop());
+  votes.watch([GATEWAY]);
+  for (at of [0, 9]) {
+    votes.look();
+    await new Promise(setImmediate);
+    if (at === 0) tell("1/1 packets");
+  }
+  // What it told then waits in the pipe until 800. The last answer came at 100.
+  at = 800;
+  let passed = false;
+  void votes.sample([GATEWAY], WINDOW_MS).then((result) => (passed = result));
+  tell("1/1 packets");
+  await new Promise(setImmediate);
+  at = 801;
+  tell("2/4 packets");
   await new Promise(setImmediate);
   assert.equal(passed, false);
 });
