@@ -1,7 +1,7 @@
 // Why this host does what it does, and what it waits for: one sentence per rule that holds something back at this
 // moment, for an administrator. Pure; `explain` of the command-line tools and the status print it.
 
-import { CONFIRM_OFF, PAUSED_OFF } from "./decide/alarms.ts";
+import { CONFIRM_OFF, PAUSED_OFF, wayOut } from "./decide/alarms.ts";
 import { autoReleaseRefusal, releaseCause } from "./decide/auto-release.ts";
 import { fenceForbidden } from "./decide/fencing.ts";
 import { flapLeftMs, flapRefusal } from "./decide/flap.ts";
@@ -221,7 +221,7 @@ const ownership: Clause = (state, now) => {
   if (state.blocked !== null)
     return because(
       state.blocked.startsWith("split brain") ? "D11" : state.blocked.startsWith("fencing") ? "D14" : "D6",
-      `blocked: ${state.blocked}; an operator is needed`,
+      `blocked: ${state.blocked}; an operator is needed: ${wayOut(state.blocked)}`,
     );
   if (state.claim !== null) return because("D13", "asking the other host whether this one may own the storage");
   if (!inContact(state, now) || state.durable.owner !== null) return undefined;

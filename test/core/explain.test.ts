@@ -4,6 +4,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { explain, type Explanation } from "../../src/core/explain.ts";
+import { FLAPPING } from "../../src/core/decide/flap.ts";
+import { SPLIT_DATA } from "../../src/core/decide/ownership.ts";
+import { VIP_ANSWERED } from "../../src/core/decide/takeover.ts";
 import { RULES, type RuleId } from "../../src/core/rules.ts";
 import { hostState } from "../../src/core/view.ts";
 import { known } from "../../src/core/model/observation.ts";
@@ -112,7 +115,17 @@ test("STRICT names the fence device: the delay, the attempt, the failure, the en
   expectIn(says(world, "a"), "D4", /confirm-peer-off/);
   soon(world, () => world.state("a").blocked !== null, 60_000);
   assert.equal(hostState(world.state("a")), "BLOCKED");
-  expectIn(says(world, "a"), "D14", /an operator is needed/);
+  expectIn(says(world, "a"), "D14", /an operator is needed: .*confirm-peer-off/);
+});
+
+test("a block says what ends it (D6, D11)", () => {
+  const world = servingWorld();
+  for (const [rule, blocked, next] of [
+    ["D11", `${SPLIT_DATA}: r holds data on each host that the other one never had`, /resolve-split-brain/],
+    ["D6", `${VIP_ANSWERED} 00:11:22:33:44:55`, /find that machine/],
+    ["D6", `${FLAPPING} 2 times by itself within an hour (D15)`, /confirm-peer-off/],
+  ] as const)
+    expectIn(patched(world, "b", { blocked }), rule, next);
 });
 
 test("one-way reception says that the vote is void (D9, A27)", () => {

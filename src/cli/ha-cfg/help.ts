@@ -6,7 +6,7 @@ export const HELP: Readonly<Record<string, string>> = {
 it as it is. In a script it only prints.`,
 
   check: `Nothing is changed: the fence device is asked for its power state, every
-heuristic address is pinged, the other host's daemon is asked the same.
+heuristic address is pinged, from this host only: run it on both.
 It ends with 1 when a failover would miss something.`,
 
   explain: `Nothing is changed. Start here when something does not happen.`,
@@ -30,7 +30,8 @@ A host that is to be repaired is not forgotten: it comes back as it was.`,
   "get-vm-ha": `"unset" counts as false. While GLOBAL_VM_HA is 1 every VM is protected, whatever
 its flag says.`,
 
-  "set-vm-ha": `While GLOBAL_VM_HA is 1 every VM is protected, whatever its flag says.
+  "set-vm-ha": `Counts only while GLOBAL_VM_HA is 0; then every VM without the flag true is
+unprotected, so set the flags first, then 'ha-cfg set GLOBAL_VM_HA 0'.
 Example: ha-cfg set-vm-ha web1 true`,
 
   set: `A password is asked for when its value is left out.

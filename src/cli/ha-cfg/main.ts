@@ -60,7 +60,7 @@ export async function haCfg(argv: readonly string[], context: CliContext): Promi
   tool
     .command("enable", "switch HA on for the pool")
     .helpGroup(EVERYDAY)
-    .option("--force", "although a host cannot be reached")
+    .option("--force", "although 'ha-cfg check' finds faults; both hosts must answer")
     .action(async ({ json, force }: Force) =>
       tool.finish(await run(context, { kind: "enable", force: force === true }, json === true)),
     );

@@ -50,13 +50,12 @@ export async function iscsiCfg(argv: readonly string[], context: CliContext): Pr
   addLog(tool, context);
   tool
     .command("manual-mode-enable", "roles of this host are moved by hand only; do it on both")
-    .option("--force", "although the peer cannot be reached", false)
-    .action(async ({ json, force }: Force) =>
-      tool.finish(await run(context, { kind: "manual", on: true, force }, json === true)),
+    .action(async ({ json }: CommonOptions) =>
+      tool.finish(await run(context, { kind: "manual", on: true, force: false }, json === true)),
     );
   tool
     .command("manual-mode-disable", "roles follow the pool master again; needs native roles")
-    .option("--force", "although the peer cannot be reached", false)
+    .option("--force", "although the roles are not native", false)
     .action(async ({ json, force }: Force) =>
       tool.finish(await run(context, { kind: "manual", on: false, force }, json === true)),
     );
@@ -93,7 +92,7 @@ export async function iscsiCfg(argv: readonly string[], context: CliContext): Pr
   function addBecomePrimary(name: string, text: string, isOld: boolean): void {
     tool
       .command(name, text)
-      .option("--force", "although the peer is not proven to be off: data may be lost", false)
+      .option("--force", "after confirm-peer-off: accept that what only the peer has is lost", false)
       .option("--peer <name>", "with --force: the name of the peer, instead of typing it")
       .action(async ({ json, force, peer }: Force & { peer?: string }) => {
         if (isOld) note(context, "become-master is now called become-primary; doing that.");

@@ -10,7 +10,7 @@ import { waitingFor } from "../view.ts";
 import { heldByPeer } from "../witness.ts";
 import { lastingCauses } from "./auto-release.ts";
 import { FLAPPING } from "./flap.ts";
-import { FENCING_FAILED } from "./fencing.ts";
+import { FENCING_FAILED, PROVE_OFF } from "./fencing.ts";
 import { RESOLVE, SPLIT_BRAIN } from "./ownership.ts";
 import { VIP_ANSWERED } from "./takeover.ts";
 
@@ -30,17 +30,29 @@ const suspended = (state: State): boolean => someView(state, (v) => v?.suspended
 const apart = (state: State): readonly string[] =>
   state.config.resources.filter((resource) => view(state, resource)?.connection === "StandAlone");
 
+const TAKE_BY_HAND =
+  "make sure that it is off, then run here 'iscsi-cfg confirm-peer-off', 'iscsi-cfg manual-mode-enable' and 'iscsi-cfg become-primary --force'";
+/** The rules of the policy hold again then. */
+const END_MAINTENANCE = "run 'ha-cfg maintenance off' here";
+
+const byManualMode = ({ durable }: State): boolean => durable.flags.manual || durable.peerFlags.manual;
+
 /** Why nobody takes over from an owner that is lost, and what a person does about it. */
 function ownerLost(state: State): string | undefined {
   if (!state.dead || !peerOwns(state) || !inForce(state.config, "A19")) return undefined;
   const forbidden = moveForbidden(state);
-  const byHand = "make sure that it is off, run 'iscsi-cfg confirm-peer-off' and then 'iscsi-cfg become-primary'";
-  if (forbidden !== undefined) return `${forbidden}: ${byHand}`;
+  if (forbidden !== undefined) return `${forbidden}: ${byManualMode(state) ? TAKE_BY_HAND : END_MAINTENANCE}`;
   const agreed = paused(state);
   return agreed === undefined ? undefined : `${agreed}: ${PAUSED_OFF}`;
 }
 
 const blockedBy = (state: State, start: string): boolean => state.blocked?.startsWith(start) === true;
+
+/** What a person does about what blocks this host. */
+export function wayOut(blocked: string): string {
+  if (blocked.startsWith(SPLIT_BRAIN)) return RESOLVE;
+  return blocked.startsWith(VIP_ANSWERED) ? "find that machine" : PROVE_OFF;
+}
 
 /** A1: the other host is dead as far as can be told, and the grant that this one needs died with it. */
 const grantStuck = (state: State): boolean =>

@@ -25,6 +25,8 @@ import { deaf } from "./self-fence.ts";
 const MAX_ATTEMPTS = 3;
 /** How the reason of that block begins. */
 export const FENCING_FAILED = "fencing failed";
+/** A person's word in the place of the device's. */
+export const PROVE_OFF = "make sure that the other host is off, then run 'iscsi-cfg confirm-peer-off'";
 
 /** An owner whose turn comes decides within this; the rest of T_fdelay is its agent's. */
 const LATE_MS = 300;

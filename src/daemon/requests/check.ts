@@ -342,7 +342,7 @@ export function room({ vms }: Pick<CheckParts, "vms">): Said {
   if (found.survivorHasRoom) return fine(`one host can run all ${found.protected} protected VMs`);
   return warn(
     found.detail || "one host cannot run all protected VMs",
-    "give VMs less memory, or protect fewer of them: ha-cfg set-vm-ha",
+    "give VMs less memory, or protect fewer of them: see 'ha-cfg help set-vm-ha'",
   );
 }
 

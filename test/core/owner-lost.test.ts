@@ -1,0 +1,40 @@
+// A19: the owner is lost while nothing may act by itself. What the alert names is all that a person has to type.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Command } from "../../src/core/model/event.ts";
+import { servingWorld } from "../sim/world.ts";
+
+const TYPED: Readonly<Record<string, Command>> = {
+  "iscsi-cfg confirm-peer-off": { kind: "confirm-peer-off" },
+  "iscsi-cfg manual-mode-enable": { kind: "manual", on: true, force: false },
+  "iscsi-cfg become-primary": { kind: "become-primary", force: false },
+  "iscsi-cfg become-primary --force": { kind: "become-primary", force: true },
+  "ha-cfg maintenance off": { kind: "maintenance", on: false },
+};
+
+const MANUAL: Command = { kind: "manual", on: true, force: false };
+
+for (const [mode, host, command] of [
+  ["this host is in manual mode", "b", MANUAL],
+  ["the other host is in manual mode", "a", MANUAL],
+  ["this host is in maintenance", "b", { kind: "maintenance", on: true }],
+] as const)
+  test(`${mode} and the owner is lost: the commands of the alert take the storage`, () => {
+    const world = servingWorld();
+    world.command(host, command);
+    world.run(1_000);
+    world.powerOff("a");
+    world.run(20_000);
+    assert.equal(world.serving("b"), false);
+    const alert = world.log.find((one) => one.event === "alert.raised" && one.detail.includes(mode))?.detail ?? "";
+    const commands = [...alert.matchAll(/'((?:iscsi|ha)-cfg [^']+)'/g)].map(([, typed = ""]) => TYPED[typed]);
+    assert.ok(commands.length > 0, alert);
+    for (const one of commands) {
+      assert.ok(one !== undefined, alert);
+      world.command("b", one);
+      world.run(1_000);
+    }
+    world.until("b serves", () => world.serving("b"), 15_000);
+    assert.deepEqual(world.violations, []);
+  });
