@@ -23,7 +23,8 @@ const ROLE_MS = 30_000;
 /** A7: the daemon stops, its host goes on. Both hosts must know it before the watchdog is disarmed. */
 export function pause(turn: Turn, id: number): void {
   const { state, now } = turn;
-  const next = "stop it when both hosts talk again; 'systemctl kill' leaves the watchdog armed";
+  const next =
+    "stop it when both hosts talk again, or after 'ha-cfg disable --force'; ended without, its watchdog resets this host";
   if (state.durable.ha === "off") return reply(turn, id, "done", "HA is off: the daemon may stop");
   if (!inContact(state, now))
     return reply(turn, id, "refused", "the other host does not answer, so it cannot agree to a pause", next, "A7");
