@@ -1,8 +1,10 @@
-// A19: the owner is lost while nothing may act by itself. What the alert names is all that a person has to type.
+// A19, D12: the owner is lost and nothing may act by itself. What the alert names, or the guide after a loss of both hosts, is
+// all that a person has to type.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Command } from "../../src/core/model/event.ts";
+import { valueOf } from "../../src/core/model/observation.ts";
 import { servingWorld } from "../sim/world.ts";
 
 const TYPED: Readonly<Record<string, Command>> = {
@@ -12,6 +14,12 @@ const TYPED: Readonly<Record<string, Command>> = {
   "iscsi-cfg become-primary --force": { kind: "become-primary", force: true },
   "ha-cfg maintenance off": { kind: "maintenance", on: false },
 };
+
+const TAKE_BY_HAND: readonly Command[] = [
+  { kind: "confirm-peer-off" },
+  { kind: "manual", on: true, force: false },
+  { kind: "become-primary", force: true },
+];
 
 const MANUAL: Command = { kind: "manual", on: true, force: false };
 
@@ -38,3 +46,22 @@ for (const [mode, host, command] of [
     world.until("b serves", () => world.serving("b"), 15_000);
     assert.deepEqual(world.violations, []);
   });
+
+test("both hosts were off and one is back: taken by hand, and then out of manual mode", () => {
+  const world = servingWorld();
+  for (const host of ["a", "b"] as const) world.powerOff(host);
+  world.run(5_000);
+  world.powerOn("b");
+  world.run(60_000);
+  assert.equal(world.serving("b"), false);
+  for (const one of TAKE_BY_HAND) {
+    world.command("b", one);
+    world.run(1_000);
+  }
+  world.until("b serves", () => world.serving("b"), 15_000);
+  world.until("b is pool master", () => valueOf(world.state("b").xapi)?.role === "master", 60_000);
+  world.command("b", { kind: "manual", on: false, force: false });
+  world.run(1_000);
+  assert.equal(world.replies.at(-1)?.action.outcome, "done");
+  assert.deepEqual(world.violations, []);
+});
