@@ -18,9 +18,14 @@ const LOOK_MS = 10_000;
 export async function recordOfConfiguration(exec: ExecPort): Promise<Result<SetupRecord, string>> {
   const local = await readLocalFile();
   if (!local.ok) return err(local.error.map(describeProblem).join("; "));
+  const dump = await readDump(exec);
+  return dump.ok ? recordOf(local.value, dump.value) : dump;
+}
+
+/** DRBD's configuration as drbdadm understands it. */
+export async function readDump(exec: ExecPort): Promise<Result<string, string>> {
   const dump = succeeded("drbdadm dump", await exec.run("drbdadm", ["dump"], { timeoutMs: LOOK_MS }));
-  if (!dump.ok) return err(describe(dump.error));
-  return recordOf(local.value, dump.value.stdout);
+  return dump.ok ? ok(dump.value.stdout) : err(describe(dump.error));
 }
 
 /** Pure: tandem.yaml and what `drbdadm dump` prints. */
@@ -65,17 +70,32 @@ export function recordOf(local: LocalFile, dump: string): Result<SetupRecord, st
 const textOf = (value: Value | undefined): string =>
   value === undefined || value === null ? "" : Array.isArray(value) ? value.join(",") : String(value);
 
-/** Host name -> disk of one resource, from the text of `drbdadm dump`. */
-export function disksOf(dump: string, resource: string): ReadonlyMap<string, string> {
-  const disks = new Map<string, string>();
-  let isOurs = false;
+interface DumpedDisk {
+  readonly resource: string;
+  readonly host: string;
+  readonly disk: string;
+}
+
+/** Every disk of every resource and host, from the text of `drbdadm dump`. */
+export function dumpedDisks(dump: string): readonly DumpedDisk[] {
+  const disks: DumpedDisk[] = [];
+  let resource: string | null = null;
   let host: string | null = null;
   for (const line of dump.split("\n").map((one) => one.trim())) {
     const begun = /^resource\s+"?([^"\s{]+)"?\s*\{/.exec(line)?.[1];
-    if (begun !== undefined) [isOurs, host] = [begun === resource, null];
+    if (begun !== undefined) [resource, host] = [begun, null];
     host = /^on\s+"?([^"\s{]+)"?\s*\{/.exec(line)?.[1] ?? host;
     const disk = /^disk\s+"?(\/[^"\s;]+)"?\s*;/.exec(line)?.[1];
-    if (isOurs && host !== null && disk !== undefined && !disks.has(host)) disks.set(host, disk);
+    if (resource !== null && host !== null && disk !== undefined) disks.push({ resource, host, disk });
   }
   return disks;
 }
+
+/** Host name -> disk of one resource: that of its first volume. */
+export const disksOf = (dump: string, resource: string): ReadonlyMap<string, string> =>
+  new Map(
+    dumpedDisks(dump)
+      .filter((one) => one.resource === resource)
+      .toReversed()
+      .map(({ host, disk }) => [host, disk]),
+  );

@@ -16,8 +16,10 @@ import { recordOfConfiguration } from "./existing.ts";
 import type { HostFacts } from "./facts.ts";
 import { primaryIn, told, type SeenCopy } from "./in-use.ts";
 import { identify, lookAround, ownUuid, type LookPorts } from "./look/look.ts";
+import { deviceBytes } from "./look/disk.ts";
+import { writeDiskOf } from "./name-disk.ts";
 import { isBlank } from "./plan/data.ts";
-import { planHost } from "./plan/plan.ts";
+import { planHost, type FilesOf } from "./plan/plan.ts";
 import { show, type HostPlan, type ShownPlan } from "./plan/step.ts";
 import { readPoolText, SETUP_RECORD } from "./pool/record.ts";
 import type { PluginCall } from "./pool/plugin.ts";
@@ -33,6 +35,8 @@ export interface PlanReport {
   readonly plan: ShownPlan;
   readonly view: SeenCopy;
   readonly isJustCreated: boolean;
+  /** Of the replicated device; null: it has none yet. Absent: another version of the package. */
+  readonly deviceBytes?: number | null;
 }
 
 export async function answerCall(parts: HostParts, call: PluginCall): Promise<Result<unknown, string>> {
@@ -51,7 +55,16 @@ export async function answerCall(parts: HostParts, call: PluginCall): Promise<Re
       return takeBack(parts);
     case "keep":
       return keepBackup(parts);
+    case "disk":
+      return writeOthersDisk(parts, call.disk ?? "");
   }
+}
+
+async function writeOthersDisk(parts: HostParts, named: string): Promise<Result<"written" | "already", string>> {
+  const record = await recordOfConfiguration(parts.exec);
+  if (!record.ok) return record;
+  const uuid = await ownUuid();
+  return uuid.ok ? writeDiskOf(parts, record.value, uuid.value, named) : uuid;
 }
 
 /** The setup of this pool; the error says what to do when there is none. */
@@ -73,7 +86,7 @@ export async function planHere(
   parts: LookPorts,
   record: SetupRecord,
   erase: readonly string[],
-  files: "write" | "keep" = "write",
+  files: FilesOf = "write",
 ): Promise<Result<Planned, string>> {
   const pair = await pairOf(record);
   if (!pair.ok) return pair;
@@ -82,7 +95,7 @@ export async function planHere(
   return ok({ plan: planHost({ record, self: self.uuid, facts, erase, files }), facts, self, peer });
 }
 
-async function pairOf({ answers }: SetupRecord): Promise<Result<Pick<Planned, "self" | "peer">, string>> {
+export async function pairOf({ answers }: SetupRecord): Promise<Result<Pick<Planned, "self" | "peer">, string>> {
   const uuid = await ownUuid();
   if (!uuid.ok) return uuid;
   const self = answers.hosts.find((one) => one.uuid === uuid.value);
@@ -109,6 +122,7 @@ export async function reportPlan(
     plan: show(plan, blank, record.value.drbdSecret),
     view: facts.view,
     isJustCreated: facts.isJustCreated,
+    deviceBytes: await deviceBytes(record.value.answers.device),
   });
 }
 
@@ -139,7 +153,7 @@ export async function applyPlan(
   parts: HostParts,
   record: SetupRecord,
   erase: readonly string[],
-  files: "write" | "keep" = "write",
+  files: FilesOf = "write",
 ): Promise<Result<"done", string>> {
   const planned = await planHere(parts, record, erase, files);
   if (!planned.ok) return planned;

@@ -1,7 +1,7 @@
 // Whether this host's storage is in use, for what may only be done while it is not. It must never take "cannot tell" for "not
 // in use": a host under load answers late, and it is the one that serves. A module that is not loaded is an answer.
 
-import type { DrbdView } from "../core/model/drbd.ts";
+import type { DiskState, DrbdView } from "../core/model/drbd.ts";
 import { describe, type DriverError } from "../drivers/driver-error.ts";
 import { err, ok, type Result } from "../util/result.ts";
 
@@ -33,18 +33,28 @@ export function mayReplaceFiles(looked: Looked): Result<"yes", string> {
 /** Null: the resource is not up. "unknown": DRBD did not say. */
 export type SeenCopy = DrbdView | null | "unknown";
 
+/** Which disk is to be put under the copy: the configured one, by its own name or by none, or another. */
+export type NamedDisk = "none" | "configured" | "other";
+
+const FILLING: readonly DiskState[] = ["Attaching", "Negotiating", "Inconsistent"];
+const HELD: readonly DiskState[] = [...FILLING, "Outdated", "Consistent", "UpToDate"];
+/** In which states of its disk a copy has what was asked for already: an earlier run got that far, and this one goes on. */
+const REACHED: Readonly<Record<NamedDisk, readonly DiskState[]>> = { none: FILLING, configured: HELD, other: [] };
+
 /**
  * Whether a new disk may be put under the copy of this host, which is then filled from the other one; the error says why not.
- * `peer` is the other host's own picture, which is asked for only where this host's does not show that copy.
+ * "attached": it is there. `peer` is the other host's own picture, asked for only where this host's does not show that copy.
  */
 export async function mayReplaceDisk(
   resource: string,
   looked: Looked,
   peer: () => Promise<Result<SeenCopy, string>>,
-): Promise<Result<"yes", string>> {
+  named: NamedDisk = "none",
+): Promise<Result<"yes" | "attached", string>> {
   const views = told(looked);
   if (!views.ok) return err(`Refused: ${views.error}`);
   const view = views.value.get(resource);
+  if (view !== undefined && REACHED[named].includes(view.disk)) return ok("attached");
   // Failed too: until the broken disk is let go, the resource takes no other one.
   if (view !== undefined && view.disk !== "Diskless")
     return err(`Refused: ${resource} has its disk (${view.disk}); first: drbdadm detach ${resource}`);

@@ -7,7 +7,14 @@ import { primaryOf } from "../../src/cli/iscsi-cfg/setup.ts";
 import { createDrbd } from "../../src/drivers/drbd/drbdadm.ts";
 import type { ExecResult } from "../../src/drivers/exec/port.ts";
 import { answerCall } from "../../src/setup/host.ts";
-import { mayReplaceDisk, mayReplaceFiles, primaryIn, type Looked, type SeenCopy } from "../../src/setup/in-use.ts";
+import {
+  mayReplaceDisk,
+  mayReplaceFiles,
+  primaryIn,
+  type Looked,
+  type NamedDisk,
+  type SeenCopy,
+} from "../../src/setup/in-use.ts";
 import { lookAround } from "../../src/setup/look/look.ts";
 import { hostParts } from "../../src/setup/parts.ts";
 import { err, ok, type Result } from "../../src/util/result.ts";
@@ -89,6 +96,25 @@ test("a disk is replaced only under a copy without one, from a copy that is whol
     await refused(/does not answer/, looked, says("unknown"));
     await refused(/xcp2 is not reachable/, looked, () => Promise.resolve(err("xcp2 is not reachable")));
   }
+});
+
+test("a copy that has the disk already is gone on with; a disk of another name is not taken for it", async () => {
+  const never = (): Promise<Result<SeenCopy, string>> => assert.fail("this host's picture is enough");
+  const asked = async (disk: DrbdView["disk"], named: NamedDisk): Promise<string> => {
+    const done = await mayReplaceDisk("iscsi1", seen({ disk }), never, named);
+    return done.ok ? done.value : "refused";
+  };
+  for (const [disk, ...wanted] of [
+    ["Diskless", "yes", "yes", "yes"],
+    ["Inconsistent", "attached", "attached", "refused"],
+    ["Negotiating", "attached", "attached", "refused"],
+    ["UpToDate", "refused", "attached", "refused"],
+    ["Outdated", "refused", "attached", "refused"],
+    ["Failed", "refused", "refused", "refused"],
+    ["Detaching", "refused", "refused", "refused"],
+  ] as const)
+    for (const [index, named] of (["none", "configured", "other"] as const).entries())
+      assert.equal(await asked(disk, named), wanted[index], `${disk}, ${named}`);
 });
 
 test("the look tells a silent DRBD from a resource that is not up, and the preflight says so", async () => {

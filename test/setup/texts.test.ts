@@ -110,6 +110,13 @@ test("the plugin takes its name, the named disks and draft answers from xapi's c
   assert.equal(parsePluginCall(xml.replace("<methodName>plan", "<methodName>format")), null);
   const evil = xml.replace("xcp2:/dev/sdb", "xcp2:/dev/sdb;reboot");
   assert.deepEqual(parsePluginCall(evil)?.erase, []);
+  const disk = "xcp1:/dev/disk/by-id/wwn-0x5b";
+  assert.deepEqual(pluginArguments({ ...call, fn: "disk", disk }), { ...pluginArguments(call), disk });
+  const named = xml
+    .replace("<methodName>plan", "<methodName>disk")
+    .replace("</struct>", `<member><name>disk</name><value>${disk}</value></member></struct>`);
+  assert.deepEqual(parsePluginCall(named), { ...call, fn: "disk", disk });
+  assert.equal(parsePluginCall(named.replace(disk, `${disk}"; on`))?.disk, undefined);
   assert.match(pluginSuccess('{"a":"<b>"}'), /<name>Status<\/name><value>Success<.*\{"a":"&lt;b&gt;"\}/);
   assert.match(pluginFailure("no & never"), /<value>XENAPI_PLUGIN_FAILURE<\/value>.*no &amp; never/);
 });

@@ -38,6 +38,28 @@ export interface Pair {
 const ANSWER_COLUMNS = 20;
 const isAddress = (typed: string): boolean => isIP(typed) !== 0;
 
+interface Asked {
+  readonly text: string;
+  /** What an answer looks like. */
+  readonly form: string;
+  readonly isMeant: (typed: string) => boolean;
+  readonly proposal?: string;
+}
+
+/** Asks again where the answer cannot be meant; empty: there was none. */
+export async function askUntilMeant(
+  context: CliContext,
+  { text, form, isMeant, proposal = "" }: Asked,
+): Promise<string> {
+  const asked = wrap(`${text}${proposal === "" ? "" : ` [${proposal}]`}:`, textColumns - ANSWER_COLUMNS).join("\n");
+  for (;;) {
+    const typed = (await question(context, `${asked} `)) || proposal;
+    if (isMeant(typed)) return typed;
+    if (typed === "") return "";
+    note(context, `"${typed}" cannot be meant: expected ${form}${proposal === "" ? " (Enter quits)" : ""}.`);
+  }
+}
+
 /** The error is for people. At a terminal an answer that cannot be meant is asked for again, and none at all stops it. */
 export async function collectAnswers(
   context: CliContext,
@@ -55,16 +77,11 @@ export async function collectAnswers(
     proposal = "",
   ): Promise<string> => {
     if (!asks) missing.push(option);
-    const asked = wrap(`${text}${proposal === "" ? "" : ` [${proposal}]`}:`, textColumns - ANSWER_COLUMNS).join("\n");
-    while (asks && !isStopped) {
-      const typed = (await question(context, `${asked} `)) || proposal;
-      if (isMeant(typed)) return typed;
-      isStopped = typed === "";
-      const form = option.replace(/^--\S+ (?:[^=]*=)?/, "");
-      if (!isStopped)
-        note(context, `"${typed}" cannot be meant: expected ${form}${proposal === "" ? " (Enter quits)" : ""}.`);
-    }
-    return "";
+    if (!asks || isStopped) return "";
+    const form = option.replace(/^--\S+ (?:[^=]*=)?/, "");
+    const typed = await askUntilMeant(context, { text, form, isMeant, proposal });
+    isStopped = typed === "";
+    return typed;
   };
   const of = (list: readonly string[], host: HostIdentity): string | undefined => valueFor(list, host.name);
   const hosts: SetupHost[] = [];

@@ -5,6 +5,7 @@ import { InvalidArgumentError } from "commander";
 import type { CliContext } from "../context.ts";
 import type { CommonOptions, Tool } from "../program.ts";
 import { parseCount } from "../shared-commands.ts";
+import type { ReplaceOptions } from "./replace-disk.ts";
 import type { SetupOptions } from "./setup-answers.ts";
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
@@ -70,9 +71,13 @@ export function addSetupCommands(tool: Tool, context: CliContext): void {
     });
   tool
     .command("replace-disk", "put a new disk of this host under DRBD and resync it")
+    .option("--disk <disk>", "the new disk; the configured path when left out, asked where it is gone")
     .option("--erase <host:disk>", "agree to the loss of what is on this disk", collectErasure, [])
-    .action(async ({ json, ...given }: CommonOptions & { erase: readonly string[] }) => {
-      const { replaceDisk } = await import("./keeping.ts");
-      tool.finish(await replaceDisk(context, { ...given, json: json === true }));
+    .option("--dry-run", "show what would be done here, change nothing", false)
+    .action(async ({ json, ...given }: CommonOptions & Omit<ReplaceOptions, "json">) => {
+      const { replaceDisk } = await import("./replace-disk.ts");
+      const { replaceWorld } = await import("./replace-world.ts");
+      const options = { ...given, json: json === true };
+      tool.finish(await replaceDisk(context, options, replaceWorld(context, options)));
     });
 }

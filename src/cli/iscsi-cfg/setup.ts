@@ -13,7 +13,7 @@ import { answerCall, readRecord, reportPlan, serve, type HostParts, type PlanRep
 import { identify } from "../../setup/look/look.ts";
 import { hostParts } from "../../setup/parts.ts";
 import { askHost, readPlace } from "../../setup/pool/peer.ts";
-import type { PluginFunction } from "../../setup/pool/plugin.ts";
+import type { PluginCall, PluginFunction } from "../../setup/pool/plugin.ts";
 import { readPoolText, SETUP_RECORD, writePoolText } from "../../setup/pool/record.ts";
 import { ensureSr, forgetSr, isServed } from "../../setup/pool/sr.ts";
 import { err, ok, type Result } from "../../util/result.ts";
@@ -45,7 +45,7 @@ export interface Team {
   readonly parts: HostParts;
   readonly own: HostIdentity;
   readonly peer: { readonly uuid: string; readonly name: string };
-  ask(fn: PluginFunction, more?: { erase?: readonly string[]; answers?: string }): Promise<Result<unknown, string>>;
+  ask(fn: PluginFunction, more?: Partial<Omit<PluginCall, "fn">>): Promise<Result<unknown, string>>;
 }
 
 export const progressOf =
@@ -72,7 +72,8 @@ export async function makeTeam(context: CliContext): Promise<Result<Team & { poo
     own: own.value,
     peer,
     poolUuid: place.value.poolUuid,
-    ask: (fn, { erase = [], answers } = {}) => askHost(parts.context, peer, { fn, erase, answers: answers ?? null }),
+    ask: (fn, { erase = [], answers = null, ...more } = {}) =>
+      askHost(parts.context, peer, { fn, erase, answers, ...more }),
   });
 }
 
@@ -161,9 +162,11 @@ async function keptOrAsked(
     if (!record.ok) return record;
     const differs = contradictions(flags, record.value.answers, team.own, other);
     if (differs.length === 0) return ok({ record: record.value, isNew: false });
+    const isDisk = differs.some((one) => one.startsWith("--disk"));
+    const replaced = isDisk ? " Where a disk was replaced, on its host: iscsi-cfg replace-disk --disk DISK." : "";
     return stop(
       3,
-      `This pool was set up already: ${differs.join("; ")}. Leave the options out, or iscsi-cfg setup --undo.`,
+      `This pool was set up already: ${differs.join("; ")}. Leave the options out, or iscsi-cfg setup --undo.${replaced}`,
     );
   }
   const place = failed(await readPlace(team.parts.context));

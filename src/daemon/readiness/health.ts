@@ -57,7 +57,8 @@ export function conditions({
   if (!inContact && refused !== null) found.push({ id: "refused-packets", text: refused });
   for (const [resource, view] of Object.entries(valueOf(state.drbd) ?? {})) {
     if (BROKEN.includes(view.disk)) {
-      const text = `the disk under ${resource} is ${view.disk}: replace it, then run 'iscsi-cfg replace-disk' on this host`;
+      const letGo = view.disk === "Failed" ? `run 'drbdadm detach ${resource}', ` : "";
+      const text = `the disk under ${resource} is ${view.disk}: ${letGo}replace it, then run 'iscsi-cfg replace-disk' on this host`;
       found.push({ id: `disk:${resource}`, text });
     } else if (inContact && view.connection !== "Connected") {
       const text = `DRBD of ${resource} is ${view.connection} although the other host answers: one copy falls behind; check the replication network`;

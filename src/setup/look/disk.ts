@@ -115,7 +115,7 @@ export function usesIn(mountinfo: string, swaps: string): readonly Use[] {
 }
 
 /** by-id before by-path, and what names the hardware (wwn, scsi, ata) before the rest. */
-async function stableNames(kernelName: string): Promise<readonly string[]> {
+export async function stableNames(kernelName: string): Promise<readonly string[]> {
   const names: string[] = [];
   for (const folder of BY_FOLDERS) {
     for (const name of (await readdir(folder).catch(() => [])).toSorted(byRank)) {
@@ -158,11 +158,25 @@ export async function listDisks(sysfs = "/sys"): Promise<readonly DiskSummary[]>
     if (/^(loop|ram|dm-|md|drbd|nbd|sr|fd|zram|td)/.test(name)) continue;
     const sizeBytes = await readSize(sysfs, name);
     if (sizeBytes === null || sizeBytes === 0) continue;
-    const partitions = await partitionsOf(sysfs, name);
-    const uses = await Promise.all([holdersOf(sysfs, name), mountsOf(sysfs, [name])]);
     const path = `/dev/${name}`;
     const [stable = null] = await stableNames(path);
-    disks.push({ path, stable, sizeBytes, isFree: partitions.length === 0 && uses.flat().length === 0 });
+    disks.push({ path, stable, sizeBytes, isFree: (await usesOf(sysfs, name)).length === 0 });
   }
   return disks;
+}
+
+/** What makes it none of the free ones: partitions, what is built on it, where it is mounted. */
+export async function usesOf(sysfs: string, name: string): Promise<readonly string[]> {
+  const [partitions, holders, mounts] = await Promise.all([
+    partitionsOf(sysfs, name),
+    holdersOf(sysfs, name),
+    mountsOf(sysfs, [name]),
+  ]);
+  return [...partitions, ...holders, ...mounts];
+}
+
+/** Of any block device, by whatever name; null: there is none, or it has no size yet. */
+export async function deviceBytes(path: string, sysfs = "/sys"): Promise<number | null> {
+  const kernelName = await realpath(path).catch(() => null);
+  return kernelName === null ? null : (await readSize(sysfs, basename(kernelName))) || null;
 }

@@ -104,7 +104,7 @@ export async function lookAround(
   };
 }
 
-async function readFacts(path: string): Promise<FileFacts | null> {
+export async function readFacts(path: string): Promise<FileFacts | null> {
   try {
     return { text: await readFile(path, "utf8"), mode: (await stat(path)).mode & 0o7777 };
   } catch {

@@ -10,6 +10,7 @@ import {
   drbdResourceText,
   includesResources,
 } from "../texts/drbd.ts";
+import { diskOf, withDisk } from "../texts/drbd-disk.ts";
 import { chainOf, openFirewall, rulesOf, toolsOf } from "../texts/firewall.ts";
 import { editLvm, LVM_CACHES, LVM_CONFS, lvmFaults } from "../texts/lvm.ts";
 import { isOurs } from "../texts/marker.ts";
@@ -33,9 +34,14 @@ export interface PlanInput {
   readonly facts: HostFacts;
   /** HOST:DISK names that a person typed. */
   readonly erase: readonly string[];
-  /** "keep": the configuration of DRBD and tandem is there already, from a backup or by other hands. */
-  readonly files: "write" | "keep";
+  readonly files: FilesOf;
 }
+
+/**
+ * "keep": the configuration of DRBD and tandem is there already, from a backup or by other hands. `diskWas`: that too, but this
+ * host gets another disk than this one, which its resource file names.
+ */
+export type FilesOf = "write" | "keep" | { readonly diskWas: string };
 
 interface Draft {
   readonly steps: Step[];
@@ -55,6 +61,7 @@ export function planHost(input: PlanInput): HostPlan {
   }
   needs(draft, record, facts);
   if (input.files === "write") files(draft, record, facts);
+  else if (input.files !== "keep") newDisk(draft, record, self, facts, input.files.diskWas);
   firewall(draft, record, peer, facts);
   services(draft, facts);
   lvm(draft, record, facts);
@@ -112,6 +119,34 @@ function files(draft: Draft, record: SetupRecord, facts: HostFacts): void {
   });
   const yaml = tandemYamlText(record.answers);
   wanted(draft, facts, { title: "tandem's own configuration", path: LOCAL_CONFIG, content: yaml, mode: 0o600 });
+}
+
+/** Nothing of the resource file but the line of this host's disk. */
+function newDisk(
+  { steps, already, obstacles }: Draft,
+  { answers: { resource } }: SetupRecord,
+  self: SetupHost,
+  facts: HostFacts,
+  was: string,
+): void {
+  const path = drbdResourcePath(resource);
+  const stuck = (what: string): void => {
+    const next = `give ${self.name} disk "${self.disk}"; in DRBD's configuration by hand, on both hosts; then iscsi-cfg replace-disk`;
+    obstacles.push({ what, next });
+  };
+  const found = facts.files.get(path);
+  if (found === undefined) return stuck(`there is no ${path}`);
+  const content = withDisk(found.text, { resource, host: self.name, was, disk: self.disk });
+  if (!content.ok) return stuck(`${path}: ${content.error}`);
+  if (content.value === found.text) return void already.push(path);
+  steps.push({
+    kind: "file",
+    title: `the disk of ${self.name}`,
+    path,
+    content: content.value,
+    mode: found.mode,
+    before: found.text,
+  });
 }
 
 const command = (
@@ -197,7 +232,7 @@ function multipath(draft: Draft, facts: HostFacts): void {
 }
 
 /** Module, metadata, attach. Returns the data that stands in the way of it. */
-function disk(draft: Draft, { record, facts, erase }: PlanInput, self: SetupHost): DataAtRisk | null {
+function disk(draft: Draft, { record, facts, erase, files: filesOf }: PlanInput, self: SetupHost): DataAtRisk | null {
   const { resource } = record.answers;
   if (!facts.moduleLoaded && facts.tools.has("drbdadm"))
     draft.steps.push(command("the DRBD module", ["modprobe", "drbd"]));
@@ -217,10 +252,15 @@ function disk(draft: Draft, { record, facts, erase }: PlanInput, self: SetupHost
     return null;
   }
   if ("fault" in facts.disk) {
-    draft.obstacles.push({ what: facts.disk.fault, next: "correct --disk; see: lsblk" });
+    const replaced = "iscsi-cfg replace-disk --disk /dev/disk/by-id/NEW";
+    const next =
+      filesOf === "write" ? `correct --disk; where the disk was replaced: ${replaced}` : `see lsblk; ${replaced}`;
+    draft.obstacles.push({ what: facts.disk.fault, next });
     return null;
   }
-  const isConfigured = facts.files.get(drbdResourcePath(resource))?.text.includes(self.disk) === true;
+  // This host's own: the other one may have a disk of the same path.
+  const isConfigured =
+    diskOf(facts.files.get(drbdResourcePath(resource))?.text ?? "", resource, self.name) === self.disk;
   const found = dataOn(facts.disk);
   const name = `${self.name}:${facts.disk.kernelName}`;
   // An earlier run of this setup, or a restore: the resource was written for this disk, and its copy is on it.

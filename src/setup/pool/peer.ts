@@ -21,6 +21,7 @@ const CALL_MS: Readonly<Record<PluginCall["fn"], Millis>> = {
   check: 180_000,
   undo: 240_000,
   keep: 120_000,
+  disk: 120_000,
 };
 
 export interface PoolPlace {

@@ -5,7 +5,7 @@
 export const PLUGIN = "tandem";
 
 /** What one host asks of the other. */
-export const PLUGIN_FUNCTIONS = ["identify", "plan", "apply", "serve", "check", "undo", "keep"] as const;
+export const PLUGIN_FUNCTIONS = ["identify", "plan", "apply", "serve", "check", "undo", "keep", "disk"] as const;
 export type PluginFunction = (typeof PLUGIN_FUNCTIONS)[number];
 
 export interface PluginCall {
@@ -14,7 +14,11 @@ export interface PluginCall {
   readonly erase: readonly string[];
   /** For a plan before anything is decided: the answers, as JSON. Null: those in the pool's database. */
   readonly answers: string | null;
+  /** Of "disk" alone: the HOST:DISK that a person named for a broken one of the host that asks. */
+  readonly disk?: string;
 }
+
+const NAMED_DISK = /^[A-Za-z0-9_.-]+:\/dev\/[A-Za-z0-9_.:/+-]+$/;
 
 /** Null: no call that is known here. */
 export function parsePluginCall(xml: string): PluginCall | null {
@@ -23,15 +27,17 @@ export function parsePluginCall(xml: string): PluginCall | null {
   if (fn === undefined) return null;
   const erase = argument(xml, "erase")
     .split(" ")
-    .filter((one) => /^[A-Za-z0-9_.-]+:\/dev\/[A-Za-z0-9_.:/+-]+$/.test(one));
+    .filter((one) => NAMED_DISK.test(one));
   const answers = Buffer.from(argument(xml, "answers"), "base64url").toString("utf8");
-  return { fn, erase, answers: answers === "" ? null : answers };
+  const disk = argument(xml, "disk");
+  return { fn, erase, answers: answers === "" ? null : answers, ...(NAMED_DISK.test(disk) && { disk }) };
 }
 
 /** What goes with the call: names and base64 need no escaping in XML. */
-export const pluginArguments = ({ erase, answers }: PluginCall): Readonly<Record<string, string>> => ({
+export const pluginArguments = ({ erase, answers, disk }: PluginCall): Readonly<Record<string, string>> => ({
   erase: erase.join(" "),
   answers: Buffer.from(answers ?? "", "utf8").toString("base64url"),
+  ...(disk !== undefined && { disk }),
 });
 
 const argument = (xml: string, name: string): string =>

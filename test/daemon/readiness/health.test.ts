@@ -83,6 +83,13 @@ for (const [name, found, expected] of rows) {
   });
 }
 
+test("a disk that DRBD holds still is let go before another one is put in its place", () => {
+  const textOf = (disk: DrbdView["disk"]): string => conditions(signs({ disk }))[0]?.text ?? "";
+  assert.match(textOf("Failed"), new RegExp(`drbdadm detach ${R}.*iscsi-cfg replace-disk`));
+  assert.match(textOf("Diskless"), /iscsi-cfg replace-disk/);
+  assert.doesNotMatch(textOf("Diskless"), /detach/);
+});
+
 test("a condition is told when it lasts, and its end is told", () => {
   const said: string[] = [];
   const teller = createHealthTeller({

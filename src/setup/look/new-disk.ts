@@ -1,0 +1,94 @@
+// Looks at a disk that a person named for a broken one: by which name it is kept, and what else it may be. Reads only.
+
+import { readdir, readFile, realpath } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { ExecPort } from "../../drivers/exec/port.ts";
+import { err, ok, type Result } from "../../util/result.ts";
+import { DEVICE_PATTERN } from "../answers.ts";
+import { dumpedDisks, readDump } from "../existing.ts";
+import type { OtherPath } from "../plan/new-disk.ts";
+import { stableNames, usesOf } from "./disk.ts";
+
+export interface Named {
+  readonly typed: string;
+  readonly resource: string;
+  /** The disk that the resource has in its configuration; it may be gone. */
+  readonly configured: string;
+}
+
+/**
+ * The name under which the disk is kept: one that stays with it where it has one, and that of the configuration where it is
+ * the very disk that stands there (a run that goes on). The error is a sentence.
+ */
+export async function nameOfDisk(
+  { typed, resource, configured }: Named,
+  stableOf: typeof stableNames = stableNames,
+): Promise<Result<string, string>> {
+  if (typed === configured) return ok(configured);
+  if (!DEVICE_PATTERN.test(typed))
+    return err(`"${typed}" is no disk: expected a path such as /dev/disk/by-id/wwn-0x5000…`);
+  const kernelName = await realpath(typed).catch(() => null);
+  if (kernelName === null) return err(`${typed} does not exist; see: ls -l /dev/disk/by-id`);
+  if (/^drbd\d/.test(basename(kernelName))) return err(`${typed} is DRBD's own device; name the disk below it`);
+  const stable = await stableOf(kernelName);
+  const name = stable.includes(typed) ? typed : (stable[0] ?? typed);
+  if (name === configured) return ok(configured);
+  if ((await realpath(configured).catch(() => null)) !== kernelName) return ok(name);
+  return err(
+    `${typed} is ${configured} by another name, which ${resource} has already; ` +
+      "for a new disk in the place of the old one leave --disk out",
+  );
+}
+
+export interface Standing {
+  readonly otherPaths: readonly OtherPath[];
+  readonly ownedBy: string | null;
+}
+
+/** What the disk is to the rest of this host. `kernelName`: of the disk that was named. */
+export async function standingOf(
+  exec: ExecPort,
+  {
+    kernelName,
+    host,
+    resource,
+    configured,
+  }: Omit<Named, "typed"> & { readonly kernelName: string; readonly host: string },
+  sysfs = "/sys",
+): Promise<Result<Standing, string>> {
+  const dump = await readDump(exec);
+  if (!dump.ok) return dump;
+  let ownedBy: string | null = null;
+  for (const one of dumpedDisks(dump.value)) {
+    const isOwn = one.resource === resource && one.disk === configured;
+    if (one.host === host && !isOwn && (await realpath(one.disk).catch(() => null)) === kernelName)
+      ownedBy = one.resource;
+  }
+  return ok({ ownedBy, otherPaths: await otherPathsTo(kernelName, configured, sysfs) });
+}
+
+/** Disks that say of themselves that they are this one: the two ports of a SAS disk, a LUN by two ways. */
+async function otherPathsTo(kernelName: string, configured: string, sysfs: string): Promise<readonly OtherPath[]> {
+  const own = basename(kernelName);
+  const wwid = await wwidOf(sysfs, own);
+  if (wwid === null) return [];
+  const present = await realpath(configured).catch(() => null);
+  const others: OtherPath[] = [];
+  for (const name of await readdir(join(sysfs, "block")).catch(() => []))
+    if (name !== own && (await wwidOf(sysfs, name)) === wwid)
+      others.push({
+        kernelName: `/dev/${name}`,
+        isConfigured: present === `/dev/${name}`,
+        uses: await usesOf(sysfs, name),
+      });
+  return others;
+}
+
+/** Of NVMe the kernel keeps it with the disk, of SCSI and ATA with the device; null: it has none. */
+async function wwidOf(sysfs: string, name: string): Promise<string | null> {
+  for (const place of ["wwid", "device/wwid"]) {
+    const text = await readFile(join(sysfs, "block", name, place), "utf8").catch(() => "");
+    if (text.trim() !== "") return text.trim();
+  }
+  return null;
+}

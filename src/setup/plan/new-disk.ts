@@ -1,0 +1,55 @@
+// Whether a disk may be put in the place of a broken one, before anything is written. Pure. What is on it, and whether it is
+// mounted or built on, is the plan's part, as with any disk.
+
+import type { DiskFacts } from "../facts.ts";
+
+export interface NewDisk {
+  readonly disk: DiskFacts;
+  readonly resource: string;
+  /** The disk that the resource has in its configuration. */
+  readonly configured: string;
+  /** The same disk under other kernel names, by another cable or controller. */
+  readonly otherPaths: readonly OtherPath[];
+  /** The other resource that has it as its disk; null: none. */
+  readonly ownedBy: string | null;
+  /** Of the replicated device; null: neither host says. */
+  readonly neededBytes: number | null;
+}
+
+export interface OtherPath {
+  readonly kernelName: string;
+  readonly isConfigured: boolean;
+  readonly uses: readonly string[];
+}
+
+/** Null: nothing speaks against it. */
+export function whyUnfit({ disk, resource, configured, otherPaths, ownedBy, neededBytes }: NewDisk): string | null {
+  if (ownedBy !== null) return `${disk.path} is the disk of the DRBD resource ${ownedBy}; name another one`;
+  for (const { kernelName, isConfigured, uses } of otherPaths) {
+    if (isConfigured)
+      return `${disk.path} is another path to ${configured} (${kernelName}), the disk that ${resource} has now; name another one`;
+    if (uses.length > 0)
+      return `${disk.path} is another path to ${kernelName}, which is in use (${uses.join(", ")}); name another one`;
+  }
+  const member = disk.signatures.find((one) => /^LVM\d*_member$|_raid_member$/.test(one));
+  // Below DRBD lies what VMs wrote, volumes among it: that is a copy, not a member.
+  if (member !== undefined && !disk.signatures.includes("drbd"))
+    return `${disk.path} is a member of ${member.startsWith("LVM") ? "LVM" : "a RAID"} (${member}); if nothing needs it any more, first: ${freeing(member)} ${disk.path}`;
+  if (neededBytes !== null && usableBytes(disk.sizeBytes) < neededBytes)
+    return `${disk.path} is too small: ${resource} has ${neededBytes} bytes, and ${usableBytes(disk.sizeBytes)} are left on it beside DRBD's metadata; name a larger one`;
+  return null;
+}
+
+const freeing = (member: string): string =>
+  member.startsWith("LVM") ? "pvremove" : member === "linux_raid_member" ? "mdadm --zero-superblock" : "wipefs --all";
+
+const SECTOR = 512;
+
+/**
+ * What internal metadata leave of a disk (drbdmeta, 8.4; 9 with one other host): at the end 4 KiB of superblock and 32 KiB of
+ * activity log, before them one bit for each 4 KiB, in whole blocks.
+ */
+export function usableBytes(sizeBytes: number): number {
+  const sectors = Math.floor(sizeBytes / SECTOR / 8) * 8;
+  return Math.max(0, sectors - 72 - Math.ceil(sectors / 2 ** 18) * 8) * SECTOR;
+}
