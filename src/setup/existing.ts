@@ -92,10 +92,9 @@ export function dumpedDisks(dump: string): readonly DumpedDisk[] {
 }
 
 /** Host name -> disk of one resource: that of its first volume. */
-export const disksOf = (dump: string, resource: string): ReadonlyMap<string, string> =>
-  new Map(
-    dumpedDisks(dump)
-      .filter((one) => one.resource === resource)
-      .toReversed()
-      .map(({ host, disk }) => [host, disk]),
-  );
+export function disksOf(dump: string, resource: string): ReadonlyMap<string, string> {
+  const disks = new Map<string, string>();
+  for (const one of dumpedDisks(dump))
+    if (one.resource === resource && !disks.has(one.host)) disks.set(one.host, one.disk);
+  return disks;
+}

@@ -194,6 +194,7 @@ async function nameElsewhere(
   const kept = await world.keepDisk(self.uuid, disk);
   if (!kept.ok) return err(`${NOT_KEPT}: ${kept.error}`);
   const { peer, ask } = team.value;
+  note(context, `... ${peer.name}: the disk of ${self.name} in its resource file`, "    ");
   const there = await ask("disk", { disk: `${self.name}:${disk}` });
   if (there.ok) return ok([]);
   const left =

@@ -3,6 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
+import { hostname } from "node:os";
 import { recordOfConfiguration } from "../../setup/existing.ts";
 import { followSync } from "../../setup/first-sync.ts";
 import { pairOf, planHere, type PlanReport } from "../../setup/host.ts";
@@ -73,7 +74,8 @@ export function replaceWorld(context: CliContext, { erase, json }: ReplaceOption
 
   async function otherHeld(resource: string, disk: string): Promise<string | null> {
     const shown = await parts.exec.run("drbdsetup", ["show", resource], { timeoutMs: LOOK_MS });
-    const held = shown.kind === "exited" && shown.code === 0 ? diskOf(shown.stdout, resource, "_this_host") : null;
+    // What it shows of this host stands in a section of no host's name.
+    const held = shown.kind === "exited" && shown.code === 0 ? diskOf(shown.stdout, resource, hostname()) : null;
     if (held === null || held === disk) return null;
     const [one, other] = await Promise.all([held, disk].map((path) => realpath(path).catch(() => path)));
     return one === other ? null : held;
