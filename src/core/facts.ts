@@ -2,6 +2,7 @@
 
 import type { CoreConfig } from "./model/config.ts";
 import type { DiskState, DrbdView } from "./model/drbd.ts";
+import type { DurableRecord } from "./model/durable.ts";
 import { valueOf } from "./model/observation.ts";
 import type { State } from "./model/state.ts";
 import type { Instant, Millis } from "./model/time.ts";
@@ -172,21 +173,28 @@ export const protectedOf = (state: State, domains: readonly string[]): readonly 
 export const looked = (state: State): boolean =>
   state.drbd.kind === "known" && state.target.kind === "known" && state.vip.kind === "known";
 
+/** D1: a mode holds from the moment its record is written, which may be on the disk before anybody is told. */
+const modes = ({ durable, persisting }: State): readonly DurableRecord[] =>
+  persisting === null ? [durable] : [durable, persisting.record];
+
 /** D1, A20: may storage move by itself? Undefined when it may, else the reason. */
 export function moveForbidden(state: State): string | undefined {
-  const { durable, config } = state;
-  if (!demands(config, "D1", !durable.flags.manual)) return "this host is in manual mode";
-  if (!demands(config, "D1", !durable.peerFlags.manual)) return "the other host is in manual mode";
-  if (!demands(config, "D1", !durable.flags.maintenance)) return "this host is in maintenance";
+  const { config } = state;
+  for (const { flags, peerFlags } of modes(state)) {
+    if (!demands(config, "D1", !flags.manual)) return "this host is in manual mode";
+    if (!demands(config, "D1", !peerFlags.manual)) return "the other host is in manual mode";
+    if (!demands(config, "D1", !flags.maintenance)) return "this host is in maintenance";
+  }
   return undefined;
 }
 
 /** D1, A20: may this host act on the loss of the other one (fence it, restart its VMs)? Manual mode is about storage. */
 export function hostLossForbidden(state: State): string | undefined {
   const { durable, config } = state;
-  if (!demands(config, "D1", durable.ha === "on")) return `HA is ${durable.ha} on this host`;
-  if (!demands(config, "D1", durable.peerHa === "on"))
-    return `HA was ${durable.peerHa} on the other host when last heard`;
+  for (const { ha, peerHa } of modes(state)) {
+    if (!demands(config, "D1", ha === "on")) return `HA is ${ha} on this host`;
+    if (!demands(config, "D1", peerHa === "on")) return `HA was ${peerHa} on the other host when last heard`;
+  }
   if (config.disarmed !== undefined) return config.disarmed;
   if (!config.fenceEnabled) return "FENCE_ENABLED is 0";
   if (config.hosts < config.minHosts)

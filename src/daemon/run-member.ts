@@ -19,6 +19,7 @@ import { alertCache } from "./alerts/alert-store.ts";
 import { openAlerts } from "./alerts/alerts.ts";
 import type { Beginning } from "./beginning.ts";
 import { startBrainThread } from "./brain/brain-thread.ts";
+import { collectOnce } from "./collect-once.ts";
 import { createProblemTeller } from "./settings/config-problems.ts";
 import { startDiskMonitor } from "./storage/disk-monitor.ts";
 import { createDrivers } from "./drivers.ts";
@@ -266,6 +267,8 @@ export async function startMember({ settings, identity, secret, logger: plain }:
   logger.event("daemon.started", { version: VERSION, policy: config.core.policy, policyNote: config.policyNote });
   notify.ready();
   alerts.start();
+  // Nothing that a member does waits for half a second.
+  collectOnce(() => true);
   const diskMonitor = startDiskMonitor({ ...drivers, alerts, log, on: () => config.alerts.diskMonitor });
   void fenceWatch.check();
   /** LEAVE_POLICY: to the hosts that answer, or shut down until this one is back. */

@@ -13,6 +13,7 @@ import { isEventName, type EventName } from "../report/events.ts";
 import { VERSION } from "../report/version.ts";
 import { alertCache } from "./alerts/alert-store.ts";
 import { openAlerts } from "./alerts/alerts.ts";
+import { collectOnce } from "./collect-once.ts";
 import { createProblemTeller } from "./settings/config-problems.ts";
 import { openControlDoor } from "./requests/control-door.ts";
 import { startDiskMonitor } from "./storage/disk-monitor.ts";
@@ -351,6 +352,7 @@ export async function startDaemon(
   history.add("daemon.started", VERSION);
   notify.ready();
   alerts.start();
+  collectOnce(() => snapshot !== null && snapshot.inContact && snapshot.state.activity === null);
   const diskMonitor = startDiskMonitor({ ...drivers, alerts, log, on: () => config.alerts.diskMonitor });
 
   stopOnSignal({

@@ -8,12 +8,8 @@ import { readBeginning, type Beginning } from "./beginning.ts";
 import { LOG_PATH } from "./paths.ts";
 import { beginToBeat } from "./first-beats.ts";
 
-/** By then what the start needed is done with, HA switched on and the first alerts included. */
-const START_OVER_MS = 120_000;
-
 /** Runs until a signal; resolves with the exit code. */
 export async function runDaemon(configPath: string | undefined): Promise<number> {
-  setTimeout(collectOnce, START_OVER_MS).unref();
   const logger = createLogger({ node: hostname(), level: "info", path: LOG_PATH, stderr: true });
   const fail = (reason: string): number => {
     logger.event("daemon.stopping", { reason }, "fatal");
@@ -39,9 +35,3 @@ async function startAsMember(beginning: Beginning): Promise<number | string> {
   const { startMember } = await import("./run-member.ts");
   return await startMember(beginning);
 }
-
-/**
- * Collects and compacts this thread's heap once. The runtime does it by itself only where it measures that there is time for
- * it, which it never does on a loaded host. The brain's thread is left alone: it must not pause, for 80 ms on the machine itself.
- */
-const collectOnce = (): void => void globalThis.gc?.({ type: "major", execution: "async", flavor: "last-resort" });

@@ -293,3 +293,56 @@ test("V4: a host whose disk fails after it accepted the storage gives it back wi
   world.until("a serves again", () => world.serving("a"), 30_000);
   assert.deepEqual(world.violations, []);
 });
+
+test("V5: what would begin in the moment in which HA is switched off does not, though the record is not on the disk yet", () => {
+  const latencyMs = (): number => 120;
+  const lose = (): ReturnType<typeof servingWorld> => {
+    const world = servingWorld({ latencyMs });
+    world.powerOff("a");
+    return world;
+  };
+  const first = lose();
+  const begun = first.now;
+  first.until("b takes over", () => first.state("b").activity?.kind === "activate", 60_000);
+  const afterMs = first.now - begun;
+  for (let beforeMs = 150; beforeMs >= 0; beforeMs -= 10) {
+    const world = lose();
+    world.run(afterMs - beforeMs);
+    world.command("b", { kind: "disable", force: true });
+    world.run(2_000);
+    assert.deepEqual(world.violations, [], `${beforeMs} ms before it would take over`);
+  }
+});
+
+test("V12: a move by itself that took its time is counted from its end, on the host that began it too (D15)", () => {
+  const world = servingWorld({ latencyMs: () => 120 });
+  world.links.management.a = false;
+  world.until("b serves", () => world.serving("b"), 90_000);
+  world.until("a knows", () => world.state("a").handover === null && world.state("a").durable.owner === "b", 5_000);
+  assert.ok((world.state("a").moves.at(-1) ?? 0) >= (world.state("b").moves.at(-1) ?? Infinity));
+});
+
+test("A22, V5: a host whose HA is being switched off gives up none of its VMs", () => {
+  const before = servingWorld({ policy: "vote" }).state("b");
+  const at = before.lastTick + 10;
+  const domains = known([{ uuid: "vm-b", domId: 1, name: "vm-b", paused: false }], at);
+  const state: State = { ...before, domains, drbd: disconnected(before) };
+  const asked: Event = { kind: "request", id: 7, request: { kind: "confirm-gone", domains: ["vm-b"] } };
+  const destroys = (one: State): boolean => step(one, asked, at).actions.some((a) => a.kind === "destroy-domains");
+  assert.equal(destroys(state), true);
+  assert.equal(destroys({ ...state, durable: { ...state.durable, ha: "leaving" } }), false);
+  const leaving = { id: 900, record: { ...state.durable, ha: "leaving" as const }, purpose: "HA is leaving (A4)" };
+  assert.equal(destroys({ ...state, persisting: leaving }), false);
+});
+
+test("A22, V5: VMs that the other host gave up are not started once HA is being switched off", () => {
+  const before = servingWorld().state("a");
+  const at = before.lastTick + 10;
+  const state: State = { ...before, isolated: { phase: "starting", id: -1, domains: ["vm-b"], attempts: 1, at } };
+  const starts = (one: State): readonly [boolean, boolean] => {
+    const next = step(one, { kind: "tick" }, at);
+    return [next.actions.some((a) => a.kind === "start-confirmed"), next.state.isolated === null];
+  };
+  assert.deepEqual(starts(state), [true, false]);
+  assert.deepEqual(starts({ ...state, durable: { ...state.durable, ha: "leaving" } }), [false, true]);
+});

@@ -11,6 +11,7 @@ import { SOUND } from "./world.ts";
 
 interface Options {
   readonly short: boolean;
+  readonly only?: string;
   readonly states?: number;
   readonly budget?: number;
   readonly policy?: Policy;
@@ -44,6 +45,7 @@ const program = new Command("explore")
     "Visits every state that two hosts can reach with the real decision function and a number of faults, and checks the invariants of protocol.md 10 in each. Without --policy: the whole suite, violations of H1 included.",
   )
   .option("--short", "the part that belongs to npm test", false)
+  .option("--only <name>", "of the suite only the searches with this in their names")
   .option("--states <n>", "end a search when it knows this many distinct states", count)
   .option("--budget <n>", "most faults", count)
   .addOption(new Option("--policy <policy>", "search this policy only").choices([...POLICIES]))
@@ -66,7 +68,14 @@ function chosen(): readonly Job[] {
     auditEvery: options.audit ?? base.auditEvery,
   };
   const rules = options.remove;
-  if (options.policy === undefined && rules.length === 0) return suite(size);
+  if (options.policy === undefined && rules.length === 0) {
+    const found = suite(size).filter(({ name }) => name.includes(options.only ?? ""));
+    const names = (): string =>
+      suite(size)
+        .map(({ name }) => `"${name}"`)
+        .join(", ");
+    return found.length > 0 ? found : program.error(`error: no search has that in its name; there are ${names()}`);
+  }
   const policies = options.policy === undefined ? POLICIES : [options.policy];
   return policies.map((policy) => {
     const job = options.h1 ? soundJob(policy, size) : withoutH1(policy, size);

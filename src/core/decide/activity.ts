@@ -1,12 +1,13 @@
 // Runs the one sequence that may be in flight: starts stages, re-checks authority before each, undoes on failure.
 
-import { everyView, isOwner, isSolo, keepsDisks, view } from "../facts.ts";
+import { everyView, isOwner, isSolo, keepsDisks, takeoverForbidden, view } from "../facts.ts";
 import { RELEASE_DEMOTES, stages } from "../plan/sequence.ts";
 import type { Activity, State } from "../model/state.ts";
 import { ask, change, effect, log, persist, writable, type Turn } from "../turn.ts";
 import { authorityLost, verifySoftFence } from "./self-fence.ts";
 import { begin } from "./begin.ts";
 import { offer } from "./handover.ts";
+import { TAKEOVER } from "./takeover.ts";
 
 const RETRY_MS = 1_000;
 
@@ -43,6 +44,9 @@ function mayGoOn(turn: Turn, activity: Activity): string | undefined {
   if (activity.kind !== "activate") return undefined;
   // Stages 0 and 1 revalidate the token and write the record that makes this host the owner.
   if (activity.stage > 1 && !isOwner(turn.state)) return "another host became the owner";
+  // V5: a mode that was ordered in the same moment is on record before the takeover is.
+  const forbidden = activity.stage <= 1 && activity.why === TAKEOVER ? takeoverForbidden(turn.state) : undefined;
+  if (forbidden !== undefined) return forbidden;
   const failed = activity.stage === PROMOTES ? withoutDisk(turn.state) : undefined;
   if (failed !== undefined) return `the disk under ${failed} failed`;
   if (activity.stage > 1 && !isSolo(turn.state) && authorityLost(turn.state, turn.now)) return "the lease ended";

@@ -44,6 +44,12 @@ export function blockFlapping(turn: Turn): void {
   alert(turn, "flapping", `${text}: an operator decides about the next time`);
 }
 
+/** A move that this host began is counted from its end, as the other host counts it. */
+export function countAnew(turn: Turn): void {
+  const { moves } = turn.state;
+  if (moves.length > 0) change(turn, { moves: [...moves.slice(0, -1), turn.now] });
+}
+
 /** A23: somebody looked, or the copies agreed again. */
 export function forgetMoves(turn: Turn): void {
   if (turn.state.moves.length > 0 && inForce(turn.state.config, "A23")) change(turn, { moves: [] });

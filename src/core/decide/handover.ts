@@ -5,6 +5,7 @@ import { valueOf } from "../model/observation.ts";
 import { inForce } from "../rules.ts";
 import { ask, change, effect, log, type Turn } from "../turn.ts";
 import { begin } from "./begin.ts";
+import { countAnew } from "./flap.ts";
 import { DESIGNATE } from "./repair.ts";
 
 /** Everything is withdrawn and durable: give the storage away. `automatic`: no operator asked for it (D15). */
@@ -22,6 +23,7 @@ export function offer(turn: Turn, automatic: boolean): void {
       phase: "offered",
       pending,
       designate: state.designate,
+      automatic,
     },
     designate: false,
   });
@@ -36,6 +38,7 @@ export function decideHandover(turn: Turn): void {
   const taken = peer.body !== null && peer.body.epoch > handover.epoch && peer.body.owner === config.peerId;
   if (taken || durable.owner === config.peerId) {
     change(turn, { handover: null });
+    if (handover.automatic) countAnew(turn);
     log(turn, "storage.released", `the other host owns the storage in epoch ${peer.body?.epoch ?? durable.epoch}`);
     const role = valueOf(turn.state.xapi)?.role;
     if (handover.designate && role !== "supporter") {

@@ -76,6 +76,12 @@ export function recoverIsolated(turn: Turn): void {
 function start(turn: Turn): void {
   const { isolated } = turn.state;
   if (isolated === null || isolated.id !== -1) return;
+  // V5: HA was switched off meanwhile. What a person does about these VMs from here on nobody here would know.
+  const forbidden = hostLossForbidden(turn.state);
+  if (forbidden !== undefined) {
+    log(turn, "vm.failed", `VMs that the other host gave up are not started: ${forbidden}`, "error");
+    return change(turn, { isolated: null });
+  }
   const id = effect(turn, { kind: "start-confirmed", domains: isolated.domains });
   change(turn, { isolated: { ...isolated, id } });
 }

@@ -30,6 +30,12 @@ export const DESIGNATE = "designate";
 /** Makes the other toolstack a supporter; it restarts for that, and says so in its heartbeats only afterwards. */
 export const FOLLOW = "make the other toolstack a supporter";
 
+/** A hand-over of the master role, a promotion, or a supporter that is told to follow. */
+export function roleMoves({ promotion, repairs }: State): boolean {
+  const isUnderWay = (repair: string): boolean => repairs[repair] !== undefined && repairs[repair].id !== -1;
+  return promotion?.phase === "running" || isUnderWay(DESIGNATE) || isUnderWay(FOLLOW);
+}
+
 /** True when it was tried now. */
 function mend(turn: Turn, name: string, body: EffectBody): boolean {
   const last = turn.state.repairs[name];

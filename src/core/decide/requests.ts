@@ -4,6 +4,7 @@ import { assertNever } from "../../util/assert.ts";
 import {
   ahead,
   drbdConnected,
+  hostLossForbidden,
   inContact,
   isOwner,
   looked,
@@ -234,6 +235,9 @@ function acceptConfirmGone(turn: Turn, id: number, domains: readonly string[]): 
   const mine = valueOf(state.domains);
   if (mine === undefined) return refuse(turn, id, "the domains of this host are not known");
   if (!mine.some((d) => domains.includes(d.uuid))) return done(turn, id);
+  // V5: the other host asked before it could know.
+  const forbidden = hostLossForbidden(state);
+  if (forbidden !== undefined) return refuse(turn, id, forbidden);
   log(turn, "vm.stopped", `${domains.length} VMs stall without their disks: the other host starts them (A22)`, "warn");
   owe(turn, id, "confirm-gone", [effect(turn, { kind: "destroy-domains", domains })], domains);
 }

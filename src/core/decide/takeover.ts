@@ -23,6 +23,9 @@ import { begin } from "./begin.ts";
 import { blockFlapping, FLAPPING, flapRefusal, tooMany } from "./flap.ts";
 import { deaf } from "./self-fence.ts";
 
+/** Why an activation takes the storage without a word of the other host, and without a person's. */
+export const TAKEOVER = "takeover: the other host is gone (D6)";
+
 /** How the reason of that block begins. */
 export const VIP_ANSWERED = "the floating IP is answered by";
 
@@ -106,7 +109,7 @@ export function decideTakeover(turn: Turn): void {
   change(turn, { blocked: null });
   begin(turn, {
     kind: "activate",
-    why: "takeover: the other host is gone (D6)",
+    why: TAKEOVER,
     record: {
       epoch: state.durable.epoch + 1,
       owner: state.config.hostId,

@@ -6,6 +6,7 @@ import type { DrbdView } from "./drbd.ts";
 import type { DurableRecord } from "./durable.ts";
 import type { DomainFact, TargetFacts, XapiFacts } from "./event.ts";
 import { unknown, type Observation } from "./observation.ts";
+import type { Claim, Handover } from "./handover.ts";
 import type { HeartbeatBody, Link, PeerRequest } from "./peer.ts";
 import type { Instant } from "./time.ts";
 import type { WitnessAnswer, WitnessRequest } from "./witness.ts";
@@ -106,24 +107,6 @@ export interface Activity {
   readonly record: Partial<DurableRecord> | null;
   /** The stage's effects were asked for (a stage waits while another durable write is in flight). */
   readonly begun: boolean;
-}
-
-/** The releaser's memory of a token it gave away (A9). */
-export interface Handover {
-  readonly token: string;
-  readonly epoch: number;
-  readonly deadline: Instant;
-  readonly phase: "offered" | "cancelling";
-  readonly pending: number | null;
-  readonly designate: boolean;
-}
-
-/** D13: my claim waits for the peer's durable yes. */
-export interface Claim {
-  readonly id: number;
-  readonly epoch: number;
-  readonly operator: boolean;
-  readonly phase: "asking" | "persisting";
 }
 
 export interface PendingCommand {

@@ -2,7 +2,7 @@
 // decision (D18). It is asked only while the pool cannot be read, so an idle daemon asks nothing. What is asked is the local
 // xapi and never the pool: a supporter whose master is gone is healthy here.
 
-import { DESIGNATE, FOLLOW } from "../../core/decide/repair.ts";
+import { roleMoves } from "../../core/decide/repair.ts";
 import type { State } from "../../core/model/state.ts";
 import type { Instant, Millis } from "../../core/model/time.ts";
 
@@ -50,12 +50,6 @@ export function judge(
   if ((!hangs && !gone) || next.beyondRepair) return { next, restart: false };
   if (next.restarts >= count) return { next: { ...next, beyondRepair: true }, restart: false };
   return { next: { ...freshToolstack, restarts: next.restarts + 1 }, restart: true };
-}
-
-/** A hand-over of the master role, a promotion, or a supporter that is told to follow. */
-export function roleMoves({ promotion, repairs }: State): boolean {
-  const isUnderWay = (repair: string): boolean => repairs[repair] !== undefined && repairs[repair].id !== -1;
-  return promotion?.phase === "running" || isUnderWay(DESIGNATE) || isUnderWay(FOLLOW);
 }
 
 /** HA off, maintenance, a stop under way: a person's. A move of the master role: ours. */

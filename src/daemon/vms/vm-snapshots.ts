@@ -1,9 +1,9 @@
 // What VM protection needs to know of the decision: from the pair's, or from that of a larger pool. Pure.
 
+import { roleMoves } from "../../core/decide/repair.ts";
 import { valueOf } from "../../core/model/observation.ts";
 import type { Snapshot } from "../brain/messages.ts";
 import type { PoolSnapshot } from "../brain/pool-brain.ts";
-import { roleMoves } from "../pool/toolstack-watch.ts";
 import type { VmSnapshot } from "./vm-watch.ts";
 
 type Others = VmSnapshot["others"];
