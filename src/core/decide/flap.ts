@@ -4,6 +4,7 @@ import type { State } from "../model/state.ts";
 import type { Instant, Millis } from "../model/time.ts";
 import { demands, inForce } from "../rules.ts";
 import { alert, change, persist, type Turn } from "../turn.ts";
+import { PROVE_OFF } from "./fencing.ts";
 
 const WINDOW_MS = 3_600_000;
 /** So many automatic moves inside the window, and the next one waits for a person. */
@@ -41,7 +42,7 @@ export function blockFlapping(turn: Turn): void {
   if (!state.dead || state.blocked !== null || !tooMany(state, now) || !inForce(state.config, "D15")) return;
   const text = `${FLAPPING} ${MOST_MOVES} times by itself within an hour (D15)`;
   change(turn, { blocked: text });
-  alert(turn, "flapping", `${text}: an operator decides about the next time`);
+  alert(turn, "flapping", `${text}: an operator decides about the next time; ${PROVE_OFF}`);
 }
 
 /** A move that this host began is counted from its end, as the other host counts it. */
