@@ -71,6 +71,9 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** So long after the end of a command something that it left behind may hold its pipes. */
+const LEFT_BEHIND_MS = 500;
+
 function exec(command: string, timeoutMs: number): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
     const env = { ...process.env, PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root" };
@@ -98,7 +101,9 @@ function exec(command: string, timeoutMs: number): Promise<{ code: number; stdou
       stderr += error.message;
       end(127);
     });
-    child.on("exit", (code) => setTimeout(() => end(code ?? 137), 20));
+    child.on("close", (code) => end(code ?? 137));
+    // What it wrote last is read first, however late this agent comes to that on a loaded node.
+    child.on("exit", (code) => setTimeout(() => setImmediate(() => end(code ?? 137)), LEFT_BEHIND_MS));
   });
 }
 
