@@ -49,7 +49,14 @@ export const startXapi = async (options: XapiOptions): Promise<RunningXapi> => {
     if (role.kind === "broken") throw new Error(`Cannot start xapi: found "broken" in ${options.paths.poolConf}`);
     const xapi = new Xapi(options, role, loadDatabase(options));
     current = xapi;
-    await startLife(xapi);
+    try {
+      await startLife(xapi);
+    } catch (error) {
+      await xapi.close("stopped");
+      throw error;
+    }
+    // It was killed while it started: what it opened since would stay open.
+    if (stopping) await xapi.close("stopped");
     void xapi.exited.then(async (reason) => {
       if (current === xapi) current = undefined;
       if (reason !== "restart" || stopping) return;

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttp, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createHttps } from "node:https";
+import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import { type HttpReply, serverError } from "./rpc.ts";
 
@@ -107,6 +108,8 @@ const listen = (server: Server, options: { path: string } | { host: string; port
 /** Opens the sockets; the result closes them all at once, cutting every connection. */
 export const openEndpoints = async (endpoints: Endpoints, handler: Handler): Promise<() => Promise<void>> => {
   const servers: Server[] = [];
+  /** A connection that is in the middle of its TLS handshake is none of the HTTP server's own yet. */
+  const sockets = new Set<Socket>();
   const on = (via: "unix" | "tcp") => (message: IncomingMessage, response: ServerResponse) => {
     serve(via, handler, message, response).catch((error: unknown) => {
       send(response, serverError(error instanceof Error ? (error.stack ?? error.message) : String(error)));
@@ -118,7 +121,7 @@ export const openEndpoints = async (endpoints: Endpoints, handler: Handler): Pro
         (server) =>
           new Promise<void>((resolve) => {
             server.close(() => resolve());
-            server.closeAllConnections();
+            for (const socket of sockets) socket.destroy();
           }),
       ),
     );
@@ -126,6 +129,10 @@ export const openEndpoints = async (endpoints: Endpoints, handler: Handler): Pro
   const open = async (server: Server, options: { path: string } | { host: string; port: number }): Promise<void> => {
     server.requestTimeout = 0;
     server.keepAliveTimeout = 300_000;
+    server.on("connection", (socket: Socket) => {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+    });
     await listen(server, options);
     servers.push(server);
   };

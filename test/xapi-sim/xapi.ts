@@ -127,6 +127,7 @@ export class Xapi {
   }
 
   every(periodMs: number, work: () => Promise<void> | void): void {
+    if (this.life.signal.aborted) return;
     const timer = setInterval(() => {
       Promise.resolve(work()).catch((error: unknown) => this.log(`periodic work failed: ${String(error)}`));
     }, periodMs);
