@@ -11,11 +11,13 @@ if [ "$1" -ge 2 ] && [ -x /opt/tandem/bin/node ] && systemctl is-active --quiet 
       exit 1
       ;;
   esac
-  if [ "${said#* }" = "on false" ]; then
-    echo "tandem is not updated now: the other host is silent, and with HA on a daemon stops only with its word." >&2
-    echo "Update when it answers again, or without protection: ha-cfg disable --force" >&2
-    exit 1
-  fi
+  case ${said#* } in
+    "on false" | "leaving false")
+      echo "tandem is not updated now: the other host is silent, and with HA on a daemon stops only with its word." >&2
+      echo "Update when it answers again, or without protection: ha-cfg disable --force" >&2
+      exit 1
+      ;;
+  esac
   speaks=$(cat /opt/tandem/lib/protocol 2>/dev/null)
   if [ "$speaks" != "@PROTOCOL@" ] && [ "${said#* off }" = "$said" ]; then
     echo "tandem is not updated now: this package speaks version @PROTOCOL@ of the protocol between the hosts, the installed one version ${speaks:-0}." >&2

@@ -190,10 +190,12 @@ export function moveForbidden(state: State): string | undefined {
 
 /** D1, A20: may this host act on the loss of the other one (fence it, restart its VMs)? Manual mode is about storage. */
 export function hostLossForbidden(state: State): string | undefined {
-  const { durable, config } = state;
-  for (const { ha, peerHa } of modes(state)) {
+  const { config } = state;
+  for (const { ha, peerHa, flags, peerFlags } of modes(state)) {
     if (!demands(config, "D1", ha === "on")) return `HA is ${ha} on this host`;
     if (!demands(config, "D1", peerHa === "on")) return `HA was ${peerHa} on the other host when last heard`;
+    if (!demands(config, "D1", !flags.maintenance)) return "this host is in maintenance";
+    if (!demands(config, "D1", !peerFlags.maintenance)) return "the other host is in maintenance";
   }
   if (config.disarmed !== undefined) return config.disarmed;
   if (!config.fenceEnabled) return "FENCE_ENABLED is 0";
@@ -201,8 +203,6 @@ export function hostLossForbidden(state: State): string | undefined {
     return `FENCE_MIN_HOSTS is ${config.minHosts}, the pool has ${config.hosts} hosts`;
   if (!demands(config, "D1", state.peer.body === null || state.peer.body.cfgHash === config.cfgHash))
     return "the two hosts have different configurations (timers, policy or heuristics)";
-  if (!demands(config, "D1", !durable.flags.maintenance)) return "this host is in maintenance";
-  if (!demands(config, "D1", !durable.peerFlags.maintenance)) return "the other host is in maintenance";
   return paused(state);
 }
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { known } from "../../src/core/model/observation.ts";
 import { heartbeatOf } from "../../src/core/heartbeat.ts";
+import { hostLossForbidden } from "../../src/core/facts.ts";
 import { releaseRefusal } from "../../src/core/decide/ownership.ts";
 import type { Event } from "../../src/core/model/event.ts";
 import { persist } from "../../src/core/turn.ts";
@@ -333,6 +334,17 @@ test("A22, V5: a host whose HA is being switched off gives up none of its VMs", 
   assert.equal(destroys({ ...state, durable: { ...state.durable, ha: "leaving" } }), false);
   const leaving = { id: 900, record: { ...state.durable, ha: "leaving" as const }, purpose: "HA is leaving (A4)" };
   assert.equal(destroys({ ...state, persisting: leaving }), false);
+});
+
+test("D1: maintenance forbids to act on the loss of a host while its record is on the way to the disk", () => {
+  const before = servingWorld().state("a");
+  assert.equal(hostLossForbidden(before), undefined);
+  for (const flags of ["flags", "peerFlags"] as const) {
+    const record = { ...before.durable, [flags]: { ...before.durable[flags], maintenance: true } };
+    const ordered: State = { ...before, persisting: { id: 900, record, purpose: "maintenance" } };
+    assert.match(hostLossForbidden(ordered) ?? "", /is in maintenance$/);
+    assert.match(hostLossForbidden({ ...before, durable: record }) ?? "", /is in maintenance$/);
+  }
 });
 
 test("A22, V5: VMs that the other host gave up are not started once HA is being switched off", () => {

@@ -245,12 +245,14 @@ describe("the package", { skip }, () => {
     assert.equal(version(), `${packageVersion()}-1`);
     assert.deepEqual(host.told(), []);
 
-    host.daemon({ state: "OWNER_SOLO", ha: "on" }, false);
-    const alone = host.rpm("-U", "--nodeps", newer);
-    assert.notEqual(alone.code, 0);
-    assert.match(alone.text, /not updated now: the other host is silent[^]*ha-cfg disable --force/);
-    assert.equal(version(), `${packageVersion()}-1`);
-    assert.deepEqual(host.told(), []);
+    for (const ha of ["on", "leaving"]) {
+      host.daemon({ state: "OWNER_SOLO", ha }, false);
+      const alone = host.rpm("-U", "--nodeps", newer);
+      assert.notEqual(alone.code, 0);
+      assert.match(alone.text, /not updated now: the other host is silent[^]*ha-cfg disable --force/);
+      assert.equal(version(), `${packageVersion()}-1`);
+      assert.deepEqual(host.told(), []);
+    }
 
     host.daemon({ state: "OWNER", ha: "on" });
     const speaks = readFileSync(file("opt/tandem/lib/protocol"), "utf8");

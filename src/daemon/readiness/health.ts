@@ -68,11 +68,9 @@ export function conditions({
   return found;
 }
 
-/** Not a host that said it leaves, nor one that a person works on. */
-function isLost({ dead, peer, durable }: State): boolean {
-  const intent = peer.body?.intent;
-  return dead && intent !== "leaving" && intent !== "paused" && !durable.peerFlags.maintenance;
-}
+/** Not a host that said it leaves, nor one that a person works on. DRBD goes on speaking for one whose daemon is exchanged. */
+const isLost = ({ dead, peer, durable }: State): boolean =>
+  dead && peer.body?.intent !== "leaving" && !durable.peerFlags.maintenance;
 
 function witnessConditions({ config, witness }: State): readonly Condition[] {
   if (witness.askedAt === null) return [];

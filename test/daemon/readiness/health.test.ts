@@ -62,7 +62,7 @@ const rows: readonly (readonly [string, HealthSigns, readonly string[]])[] = [
   ["the other host is silent for a moment", signs({ connection: "Connecting" }, { inContact: false }), []],
   ["the other host is gone", signsOf(lost), ["lost"]],
   ["the other host left", signsOf(said("leaving")), []],
-  ["its daemon is exchanged", signsOf(said("paused")), []],
+  ["it is gone while its daemon is exchanged", signsOf(said("paused")), ["lost"]],
   ["it is gone and said nothing of that", signsOf(said("none")), ["lost"]],
   ["it is gone while a person works on it", signsOf(inMaintenance), []],
   ["it is gone, and nothing else is asked", signsOf(lost, { heuristics: [], management: false }), ["lost"]],
