@@ -60,6 +60,8 @@ export interface LabOptions {
   readonly target: TargetName;
   /** What is replicated; absent: the VMs' disk alone. */
   readonly resources?: readonly LabResource[];
+  /** One disk more in each node, which nobody uses. */
+  readonly spareDisk?: boolean;
   /** Changes the pool database that an installation would have. */
   readonly seed?: (seed: Seed) => Seed;
   readonly progress: (text: string) => void;
@@ -130,7 +132,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       name,
       dir: join(dir, name),
       images,
-      dataDisks: resources.length,
+      dataDisks: resources.length + (options.spareDisk === true ? 1 : 0),
       umid: `${options.name}-${name}-${randomUUID().slice(0, 4)}`,
       cpu: (FACTS[name].number - 1) % cores,
       // Unpacking a package leaves no room in the smaller one.

