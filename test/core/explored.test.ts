@@ -10,6 +10,7 @@ import type { Event } from "../../src/core/model/event.ts";
 import { persist } from "../../src/core/turn.ts";
 import { initialState, type State } from "../../src/core/model/state.ts";
 import { step } from "../../src/core/step.ts";
+import { inject } from "../sim/inject.ts";
 import { R } from "../sim/settings.ts";
 import { servingWorld } from "../sim/world.ts";
 
@@ -321,6 +322,45 @@ test("V12: a move by itself that took its time is counted from its end, on the h
   world.until("b serves", () => world.serving("b"), 90_000);
   world.until("a knows", () => world.state("a").handover === null && world.state("a").durable.owner === "b", 5_000);
   assert.ok((world.state("a").moves.at(-1) ?? 0) >= (world.state("b").moves.at(-1) ?? Infinity));
+});
+
+/** Hands the storage over, a move by itself that began a while ago. */
+function handingOver(before: State, phase: "offered" | "cancelling"): State {
+  const at = before.lastTick;
+  const handover = {
+    token: "",
+    epoch: 7,
+    deadline: at,
+    phase,
+    pending: null,
+    designate: false,
+    automatic: true,
+  } as const;
+  const durable = { ...before.durable, owner: null, takeovers: 1 };
+  return { ...before, durable, syncedEpoch: 7, handover, moves: [at - 5_000] };
+}
+
+test("V12: a move by itself that is taken back, or whose contact is lost, is counted from its end too (D15)", () => {
+  const before = handingOver(servingWorld().state("a"), "cancelling");
+  const now = before.lastTick + 10;
+  const back = step(before, { kind: "tick" }, now).state;
+  assert.match(back.activity?.why ?? "", /taken back/);
+  assert.deepEqual(back.moves, [now]);
+  const late = before.lastTick + before.config.timers.dead + 1_000;
+  const lost = step({ ...before, lastTick: late - 10 }, { kind: "tick" }, late).state;
+  assert.equal(lost.handover, null);
+  assert.deepEqual(lost.moves, [late]);
+});
+
+test("V12: a move by itself that is offered again, for want of a disk to take it back to, stays one (V4, D15)", () => {
+  const world = servingWorld();
+  inject(world, { at: 0, kind: "action", host: "b", effect: "persist", fault: "fails", always: true, ms: 6_000 });
+  world.failDisk("a");
+  world.until("the first offer failed", () => world.state("a").activity?.why.includes("(V4)") === true, 60_000);
+  world.until("b serves", () => world.serving("b"), 60_000);
+  assert.equal(world.state("b").moves.length, 1);
+  world.until("a knows", () => world.state("a").handover === null, 5_000);
+  assert.equal(world.state("a").moves.length, 1);
 });
 
 test("A22, V5: a host whose HA is being switched off gives up none of its VMs", () => {

@@ -45,7 +45,7 @@ export function blockFlapping(turn: Turn): void {
   alert(turn, "flapping", `${text}: an operator decides about the next time; ${PROVE_OFF}`);
 }
 
-/** A move that this host began is counted from its end, as the other host counts it. */
+/** A move that this host began is counted from its end, so that no host waits shorter than the other one. */
 export function countAnew(turn: Turn): void {
   const { moves } = turn.state;
   if (moves.length > 0) change(turn, { moves: [...moves.slice(0, -1), turn.now] });

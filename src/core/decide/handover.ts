@@ -1,6 +1,7 @@
 // Planned hand-over with a single-use token and a deadline (A9). Between release and acquire nobody is the owner.
 
 import { inContact, keepsDisks } from "../facts.ts";
+import type { Handover } from "../model/handover.ts";
 import { valueOf } from "../model/observation.ts";
 import { inForce } from "../rules.ts";
 import { ask, change, effect, log, type Turn } from "../turn.ts";
@@ -29,6 +30,12 @@ export function offer(turn: Turn, automatic: boolean): void {
   });
 }
 
+/** D15: a move by itself counts from its end, whatever that is: the other host may have had the storage until a moment ago. */
+function over(turn: Turn, { automatic }: Handover): void {
+  change(turn, { handover: null });
+  if (automatic) countAnew(turn);
+}
+
 /** Between two offers of a host that has no disk to take the storage back to. */
 const AGAIN_MS = 3_000;
 
@@ -37,8 +44,7 @@ export function decideHandover(turn: Turn): void {
   if (handover === null) return;
   const taken = peer.body !== null && peer.body.epoch > handover.epoch && peer.body.owner === config.peerId;
   if (taken || durable.owner === config.peerId) {
-    change(turn, { handover: null });
-    if (handover.automatic) countAnew(turn);
+    over(turn, handover);
     log(turn, "storage.released", `the other host owns the storage in epoch ${peer.body?.epoch ?? durable.epoch}`);
     const role = valueOf(turn.state.xapi)?.role;
     if (handover.designate && role !== "supporter") {
@@ -51,12 +57,12 @@ export function decideHandover(turn: Turn): void {
   if (!inContact(turn.state, turn.now)) {
     // No answer = no owner; the token dies with this memory, so a late acquirer is refused (A9).
     log(turn, "storage.failed", "contact was lost during the hand-over: nobody owns the storage", "error");
-    return change(turn, { handover: null });
+    return over(turn, handover);
   }
   if (handover.phase === "cancelling" && handover.token === "") {
     const epoch = handover.epoch + 2;
     if (keepsDisks(turn.state)) {
-      change(turn, { handover: null });
+      over(turn, handover);
       return begin(turn, {
         kind: "activate",
         why: "hand-over taken back (A9)",
@@ -66,17 +72,20 @@ export function decideHandover(turn: Turn): void {
     // V4: its disk failed meanwhile, or was the reason. The other host has the whole copy, and is asked again, not at once:
     // why it refused may last.
     if (turn.now < handover.deadline + AGAIN_MS) return;
-    change(turn, { handover: null, designate: handover.designate });
+    over(turn, handover);
+    change(turn, { designate: handover.designate });
+    // The same move once more: nobody asked for it now who did not before (D15).
+    const automatic = handover.automatic ? { takeovers: durable.takeovers } : {};
     return begin(turn, {
       kind: "release",
       why: "no disk to take the storage back to (V4)",
       to: "peer",
-      record: { epoch },
+      record: { epoch, ...automatic },
     });
   }
   if (handover.pending !== null || turn.now < handover.deadline) return;
   if (!inForce(config, "A9")) {
-    change(turn, { handover: null });
+    over(turn, handover);
     const record = { epoch: handover.epoch + 1, owner: config.hostId };
     return begin(turn, { kind: "activate", why: "hand-over taken back without the other host's word", record });
   }
