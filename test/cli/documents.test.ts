@@ -148,6 +148,7 @@ const NO_FAILURES: readonly string[] = [
   "setup-refuses-data",
   "upgrade-under-io",
   "erase",
+  "dashboard-on-the-pair",
 ];
 
 test("every failure that the lab plays is on a page, and every scenario that a page names exists", () => {

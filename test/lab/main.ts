@@ -9,10 +9,10 @@ import { FAULT_HELP } from "./faults.ts";
 import { dom0Package } from "./installed/dom0-package.ts";
 import type { Packages } from "./installed/install.ts";
 import { prepareHostLayer } from "./installed/layer.ts";
-import { labUnavailable, prepareImages, type Images } from "./packages.ts";
+import { labUnavailable, prepareImages, prometheusProgram, type Images } from "./packages.ts";
 import { POLICIES, policyParameters, type PolicyName } from "./policies.ts";
 import { STORAGE_FAMILY, TARGETS, type TargetName } from "./names.ts";
-import { packageOf, policyOf, scenarioNames } from "./scenario-list.ts";
+import { asksPrometheus, packageOf, policyOf, scenarioNames } from "./scenario-list.ts";
 import { interactiveShell } from "./shell.ts";
 import {
   dirOf,
@@ -178,12 +178,14 @@ async function run(scenario: string, options: RunOptions): Promise<number> {
   if (!Number.isInteger(repeat) || repeat < 1)
     throw new Error(`Cannot repeat ${options.repeat} times: expected 1 or more`);
   speak(options.ipv6);
+  const asks = asksPrometheus(scenario) ? { prometheus: await prometheusProgram(progress) } : {};
   const name = `r${process.pid}`;
   const order = {
     kind: "run",
     name,
     dir: dirOf(name),
     ...prepared,
+    ...asks,
     scenario,
     policy: options.policy,
     target: options.target,

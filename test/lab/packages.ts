@@ -75,6 +75,15 @@ export async function prepareImages(progress: (text: string) => void): Promise<I
   return { uml: join(dir, "uml/usr/bin/linux.uml"), layer: join(dir, "layer") };
 }
 
+/** The program of Debian's package, for scenarios that ask it. */
+export async function prometheusProgram(progress: (text: string) => void): Promise<string> {
+  const dir = await madeOnce(["prometheus"], async (work) => {
+    progress("Fetching Prometheus (once; 19 MB) …");
+    await unpackPackages(["prometheus"], work, join(work, "root"));
+  });
+  return join(dir, "root/usr/bin/prometheus");
+}
+
 /** The folder in the cache that `build` fills, made anew only when the recipe is another one. */
 export async function madeOnce(
   recipe: readonly (string | Buffer)[],

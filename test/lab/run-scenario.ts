@@ -25,6 +25,8 @@ export interface Order {
   /** To install on the nodes. */
   readonly packages?: Packages;
   readonly scenario: string;
+  /** The program, where the scenario asks it. */
+  readonly prometheus?: string;
   readonly policy: PolicyName;
   readonly target: TargetName;
   readonly repeat: number;
@@ -40,6 +42,7 @@ export interface Context {
   /** Who serves when the script begins, and the other one. */
   readonly owner: NodeName;
   readonly other: NodeName;
+  readonly prometheus: string | undefined;
   /** The moment the stop-watch starts: breaks something, or begins a planned step. */
   fault(spec: string): Promise<void>;
   /** Starts the stop-watch without breaking anything. */
@@ -79,6 +82,8 @@ export interface Expectation {
   readonly policy?: PolicyName;
   /** The scenario is about the package: its nodes have it installed; "upgraded": and a newer one is there to update to. */
   readonly rpm?: "installed" | "upgraded";
+  /** A Prometheus beside the nodes. */
+  readonly prometheus?: boolean;
   /** Where the storage serves at the end: the node that served before, or the other one. */
   readonly owner: "same" | "other";
   readonly stallMs: Readonly<Partial<Record<PolicyName | "any", number>>> | null;
@@ -210,6 +215,7 @@ async function runOnce(
     const context: Context = {
       lab,
       policy: order.policy,
+      prometheus: order.prometheus,
       owner,
       other: otherNode(owner),
       async fault(spec) {

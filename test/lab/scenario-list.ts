@@ -21,3 +21,5 @@ export const policyOf = (name: string): PolicyName => expectationOf(name).policy
 
 /** Undefined: the scenario runs with and without an installed package. */
 export const packageOf = (name: string): Expectation["rpm"] => expectationOf(name).rpm;
+
+export const asksPrometheus = (name: string): boolean => expectationOf(name).prometheus === true;
