@@ -67,8 +67,9 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 if (import.meta.main) {
+  // Not by process.exit: what a slow reader has not taken from the pipe yet would be lost.
   main(process.argv.slice(2)).then(
-    () => process.exit(0),
+    () => process.stdout.end(),
     (error: unknown) => {
       console.error(error instanceof Error ? error.message : String(error));
       process.exit(2);
