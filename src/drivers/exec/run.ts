@@ -28,16 +28,15 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
   const baseEnv = { PATH: settings.path ?? defaultPath, LC_ALL: "C", ...settings.env };
   const maxOutput = settings.maxOutput ?? 1_000_000;
   const onStart = settings.onStart ?? (() => undefined);
-  /** Process groups that outlived their deadline, by lane. */
-  const stuck = new Map<string, number>();
+  /** Process groups that outlived their deadline, by lane: calls that ran side by side may all of them. */
+  const stuck = new Map<string, readonly number[]>();
 
-  /** The pid that holds the lane, or null. A group is gone when no member is left, drbdsetup under drbdadm included. */
+  /** A pid that holds the lane, or null. A group is gone when no member is left, drbdsetup under drbdadm included. */
   function holder(lane: string): number | null {
-    const pid = stuck.get(lane);
-    if (pid === undefined) return null;
-    if (groupLives(pid)) return pid;
-    stuck.delete(lane);
-    return null;
+    const left = (stuck.get(lane) ?? []).filter(groupLives);
+    if (left.length === 0) stuck.delete(lane);
+    else stuck.set(lane, left);
+    return left[0] ?? null;
   }
 
   async function run(file: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
@@ -78,7 +77,7 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     }
     if (pid === undefined) return { kind: "not-started", reason: `cannot start ${file}` };
     killGroup(pid);
-    if (options.lane !== undefined) stuck.set(options.lane, pid);
+    if (options.lane !== undefined) stuck.set(options.lane, [...(stuck.get(options.lane) ?? []), pid]);
     // Nobody reads these any more, and a child in the kernel must not keep this process alive.
     child.stdout.destroy();
     child.stderr.destroy();

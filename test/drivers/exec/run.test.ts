@@ -85,8 +85,13 @@ describe("exec", () => {
         sleep 30; exit;
       }
       sleep 30;`;
-    const first = await exec.run("perl", ["-e", script, note], { timeoutMs: 300, lane: "drbd:r0" });
-    assert.ok(first.kind === "timeout");
+    const [first, beside] = await Promise.all([
+      exec.run("perl", ["-e", script, note], { timeoutMs: 300, lane: "drbd:r0" }),
+      // One that only was as slow, told later and gone with its deadline.
+      exec.run("sleep", ["30"], { timeoutMs: 500, lane: "drbd:r0" }),
+    ]);
+    assert.ok(first.kind === "timeout" && beside.kind === "timeout");
+    await until("the other one is gone", () => !isRunning(beside.pid));
     const keeper = Number(readFileSync(note, "utf8"));
     try {
       assert.deepEqual(await exec.run("true", [], { timeoutMs: 5000, lane: "drbd:r0" }), {
