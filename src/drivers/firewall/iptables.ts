@@ -175,7 +175,6 @@ export function createFirewall(
   async function endWaiting(): Promise<boolean> {
     if (waiting === null) return true;
     const { feed, gone } = waiting;
-    waiting = null;
     feed.stop();
     const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), endMs));
     return await Promise.race([gone.then(() => true), late]);

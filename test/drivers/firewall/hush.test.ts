@@ -15,7 +15,7 @@ const from = "-A TANDEM -s 10.10.10.3 -p tcp --sport 3260 -j DROP";
 /** The kernel's chain, a process that waits for orders, and processes that are started for one. */
 function setUp(settings: FirewallSettings = {}, answer: Answer = exited(0)) {
   const kernel = { chain: "", writes: 0 };
-  const waiting = { dead: false, lateMs: 0, started: 0, stopped: 0 };
+  const waiting = { dead: false, lateMs: 0, started: 0, stopped: 0, hangs: null as Promise<void> | null };
   const process: Answer = async (call) => {
     const outcome = typeof answer === "function" ? await answer(call) : answer;
     if (outcome.kind === "exited" && outcome.code === 0) {
@@ -38,7 +38,8 @@ function setUp(settings: FirewallSettings = {}, answer: Answer = exited(0)) {
         stop() {
           alive = false;
           waiting.stopped += 1;
-          setImmediate(onEnd, "killed");
+          if (waiting.hangs === null) setImmediate(onEnd, "killed");
+          else void waiting.hangs.then(() => onEnd("killed"));
         },
       };
     },
@@ -137,6 +138,20 @@ describe("the silence of a switch", () => {
     assert.deepEqual(await blocking, { ok: true, value: "changed" });
     await delay(200);
     assert.match(kernel.chain, /-d 10\.10\.10\.4 /);
+  });
+
+  it("is made sure of after a process that hung in the kernel is gone, with the order that it carried out last", async () => {
+    const { firewall, kernel, waiting } = setUp({ settleMs: 20, connects: async () => false });
+    await firewall.prepare();
+    await firewall.hush("10.10.10.3", 3260, "all");
+    const kernelGoesOn = Promise.withResolvers<void>();
+    waiting.dead = true;
+    waiting.hangs = kernelGoesOn.promise;
+    await firewall.hush("10.10.10.3", 3260, "off");
+    await until("written twice while it hangs", () => kernel.writes >= 3);
+    kernel.chain = rules(to, from);
+    kernelGoesOn.resolve();
+    await until("written after its end", () => kernel.chain === rules());
   });
 
   it("ends by itself where the hand-over died half-way", async () => {
