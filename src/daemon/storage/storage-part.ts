@@ -80,6 +80,8 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
   /** A server that did not answer: nothing is decided about the storage before a later look succeeds. */
   let targetUnknown = false;
   let looking = false;
+  /** Counts what was done to the target: a look that began before (a person's status asks for them too) tells old news. */
+  let doings = 0;
 
   async function lookAgainAtTarget(): Promise<void> {
     if (!targetUnknown || looking) return;
@@ -90,7 +92,9 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
 
   async function lookAtTarget(verified: Partial<TargetFacts> | null): Promise<void> {
     if (verified === null) {
+      const before = doings;
       const found = await target.observe();
+      if (doings !== before) return;
       if (!found.ok) {
         targetUnknown = true;
         feed({ kind: "target", target: unknown(describe(found.error), now()) });
@@ -101,7 +105,10 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
       const { running, portalOpen, allowed, holds } = found.value;
       const peerBarred = filled && !allowed.some((entry) => peerInitiators.some((peer) => covers(entry, peer)));
       facts = { running, filled, portalOpen, holds, peerBarred };
-    } else facts = { ...facts, ...verified };
+    } else {
+      doings += 1;
+      facts = { ...facts, ...verified };
+    }
     targetUnknown = false;
     feed({ kind: "target", target: known(facts, now()) });
   }
@@ -117,6 +124,7 @@ export async function startStoragePart(options: StoragePartOptions): Promise<Sto
   }
 
   target.onDeath((why) => {
+    doings += 1;
     targetState = null;
     targetUnknown = false;
     facts = { running: false, filled: false, portalOpen: false };

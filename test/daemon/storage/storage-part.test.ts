@@ -21,6 +21,7 @@ test("a look at the target without an answer is repeated with every look until t
   };
   const timeout = { kind: "timeout", command: "tgtadm", afterMs: 1_000 } as const;
   let looks = 0;
+  let arrives = Promise.resolve();
   const part = await startStoragePart({
     drbd: {
       follow: () => ({ stop: () => undefined }),
@@ -34,9 +35,11 @@ test("a look at the target without an answer is repeated with every look until t
     inContact: () => true,
     handlers: { watch: () => ({ stop: () => undefined }), answer: () => Promise.resolve(ok("gone" as const)) },
     target: {
-      observe() {
+      async observe() {
         looks += 1;
-        return Promise.resolve(hangs ? err(timeout) : ok(state));
+        const seen = hangs ? err(timeout) : ok(state);
+        await arrives;
+        return seen;
       },
       onDeath: () => undefined,
       view: () => Promise.resolve("answers" as const),
@@ -71,4 +74,13 @@ test("a look at the target without an answer is repeated with every look until t
   const needed = looks;
   await later();
   assert.equal(looks, needed, "a target that answered is left alone");
+
+  const late = Promise.withResolvers<void>();
+  arrives = late.promise;
+  const look = part.target(null);
+  await part.target({ running: false, filled: false, portalOpen: false, holds: false });
+  late.resolve();
+  await look;
+  const last = told.flatMap((e) => (e.kind === "target" && e.target.kind === "known" ? [e.target.value] : [])).at(-1);
+  assert.equal(last?.filled, false, "what a person's look saw before a withdrawal is not told after it");
 });
