@@ -85,6 +85,12 @@ function splitList(text: string, separator: ":" | ","): readonly string[] {
   return items.map((one) => one.trim());
 }
 
+/** An IPv4 network such as 10.10.10.0/24. */
+function isNetwork(text: string): boolean {
+  const [, address = "", prefix] = /^([\d.]+)\/(\d{1,2})$/.exec(text) ?? [];
+  return isIP(address) === 4 && Number(prefix) <= 32;
+}
+
 function itemText(item: ListItem, text: string): string | null {
   switch (item) {
     case "uuid":
@@ -98,7 +104,7 @@ function itemText(item: ListItem, text: string): string | null {
     case "resource":
       return /^[A-Za-z0-9_.-]{1,64}$/.test(text) ? text : null;
     case "initiator":
-      return text === "ALL" || isIP(text) !== 0 || /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(text) ? text : null;
+      return text === "ALL" || (isIP(text) !== 0 && !text.includes("%")) || isNetwork(text) ? text : null;
     default:
       return assertNever(item);
   }

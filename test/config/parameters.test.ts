@@ -218,6 +218,19 @@ for (const [name, text] of bad) {
   });
 }
 
+for (const [text, takes] of [
+  ["10.10.10.1,10.10.10.0/24,fd00::1", true],
+  ["10.10.10.0/33", false],
+  ["10.10.300.0/24", false],
+  ["fe80::1%eth0", false],
+] as const) {
+  test(`TARGET_INITIATORS ${takes ? "accepts" : "refuses"} ${text}: the target's rules are made of it`, () => {
+    const one = findParameter("storage", "TARGET_INITIATORS");
+    assert.ok(one);
+    assert.equal(parseParameter(one, text).ok, takes);
+  });
+}
+
 test("the refused text of a secret is never shown", () => {
   const one = findParameter("pool", "FENCE_PASSWD");
   assert.ok(one);
