@@ -12,6 +12,8 @@ describe("who may log in", () => {
     ["10.10.11.0/24", "10.10.10.2", false],
     ["fd00::/64", "fd00::2", true],
     ["fd00::/64", "10.10.10.2", false],
+    ["fd00:0:0::2", "fd00::2", true],
+    ["10.10.10.2/32", "10.10.10.2", true],
   ] as const) {
     it(`${entry} ${expected ? "lets" : "does not let"} ${address} in`, () => {
       assert.equal(covers(entry, address), expected);

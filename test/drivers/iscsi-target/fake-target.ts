@@ -20,6 +20,8 @@ const HEADER = 48;
 
 export async function startFakeTarget(writeCacheOff: boolean): Promise<FakeTarget> {
   const sockets = new Set<Socket>();
+  /** By initiator name and session number: a login with those of a session that exists ends that one (RFC 7143 6.3.5). */
+  const sessions = new Map<string, Socket>();
   const received: Buffer[] = [];
   let logins = 0;
   let refuses = false;
@@ -35,6 +37,10 @@ export async function startFakeTarget(writeCacheOff: boolean): Promise<FakeTarge
       if (muted === "all" || (muted === "reads" && isRead)) return;
       if (opcode === 0x03) {
         logins += 1;
+        const name = /InitiatorName=([^\0]+)/.exec(chunk.toString("latin1"))?.[1] ?? "";
+        const session = `${name} ${chunk.subarray(8, 14).toString("hex")}`;
+        sessions.get(session)?.destroy();
+        sessions.set(session, socket);
         const answer = Buffer.alloc(HEADER);
         answer[0] = 0x23;
         answer[1] = 0x87;

@@ -9,7 +9,7 @@ import { err, ok, type Result } from "../../../util/result.ts";
 import type { DriverError } from "../../driver-error.ts";
 import { succeeded } from "../../exec/outcome.ts";
 import type { ExecPort } from "../../exec/port.ts";
-import { allowedWithout, hostAddresses, portalName } from "../allow.ts";
+import { allowedWithout, hostAddresses, isAmong, portalName } from "../allow.ts";
 import { SELF_CHECK_NAME } from "../ask-lun.ts";
 import { viewOf } from "../initiator-view.ts";
 import { readWriteCacheOff } from "../mode-sense.ts";
@@ -50,8 +50,17 @@ export function createLio(
   const loopbackName = portalName(loopback.host, loopback.port);
   const portal = portalName(spec.portal.address, spec.portal.port);
 
+  /** One change after the other: what is told here by the kernel itself comes in the middle of one that was ordered. */
+  let changes: Promise<unknown> = Promise.resolve();
+  function alone<T>(change: () => Promise<T>): Promise<T> {
+    const result = changes.then(change);
+    changes = result.catch(() => undefined);
+    return result;
+  }
+
   const listeners: ((why: string) => void)[] = [];
   let watching: { close(): void } | null = null;
+  let loggingIn: Promise<Result<unknown, DriverError>> | null = null;
   /** The target's end is wanted: told to nobody. */
   let withdrawing = false;
   /** As the last script showed it: what is known to be empty need not be looked at before it is filled. */
@@ -84,9 +93,17 @@ export function createLio(
     readBack = new Map();
   }
 
-  /** The first look of a daemon finds what an earlier one left in the kernel: that is as good as its own. */
+  /**
+   * The first look of a daemon finds what an earlier one left in the kernel: that is as good as its own. One login at a time:
+   * to the kernel a second one is the same session anew, so it ends the first, whose end would ask for a third.
+   */
   async function watch(): Promise<Result<unknown, DriverError>> {
     if (watching !== null) return ok(null);
+    loggingIn ??= logIn().finally(() => (loggingIn = null));
+    return await loggingIn;
+  }
+
+  async function logIn(): Promise<Result<unknown, DriverError>> {
     const opened = await stayLoggedIn(loopback, iqn, requestTimeoutMs, () => {
       watching = null;
       if (!withdrawing) void sessionEnded();
@@ -104,7 +121,7 @@ export function createLio(
 
   /** One that hangs in the kernel cannot be taken apart: then nothing is told, and the watch over its answers asks again. */
   function takeApart(why: string): void {
-    void withdraw().then((done) => {
+    void alone(withdraw).then((done) => {
       if (done.ok) for (const listener of listeners) listener(why);
     });
   }
@@ -125,7 +142,9 @@ export function createLio(
     return createHash("sha256").update(`${target.iqn} ${lun.lun}`).digest("hex").slice(0, 24);
   }
 
-  const everybody = (allowed: readonly string[]) => (allowed.includes("ALL") ? null : allowed);
+  /** A rule shows a network of all addresses as none. */
+  const everybody = (allowed: readonly string[]) =>
+    allowed.some((entry) => entry === "ALL" || entry.endsWith("/0")) ? null : allowed;
 
   async function fill(target: TargetSpec): Promise<Change> {
     // The portal opens after both: side by side they cost the hand-over one process less.
@@ -203,6 +222,7 @@ export function createLio(
 
   async function withdraw(): Promise<Change> {
     withdrawing = true;
+    readBack = new Map();
     try {
       const done = await run("withdraw the kernel's target", WITHDRAW, [loopbackName], withdrawTimeoutMs);
       if (!done.ok) return done;
@@ -229,7 +249,9 @@ export function createLio(
     // A name gets an entry of its own by this, and goes on with the session that it has.
     const named = unnamed.length === 0 ? first : await run("name the initiators", NAME, unnamed);
     if (!named.ok) return named;
-    const victims = sessionsFrom(named.value, addresses);
+    // An entry that was made after its session had ended has no LUN, nor would its initiator when it comes back.
+    const idle = named.value.named.filter(({ address }) => address === null).map(({ name }) => name);
+    const victims = [...sessionsFrom(named.value, addresses), ...idle];
     if (victims.length === 0) return ok(admitted.value);
     const dropped = await run("bar initiators", DROP, victims, withdrawTimeoutMs);
     if (!dropped.ok) return dropped;
@@ -246,11 +268,11 @@ export function createLio(
 
   return {
     observe,
-    warm,
-    fill,
-    openPortal,
-    withdraw,
-    bar,
+    warm: () => alone(warm),
+    fill: (target) => alone(() => fill(target)),
+    openPortal: () => alone(openPortal),
+    withdraw: () => alone(withdraw),
+    bar: (target, addresses) => alone(() => bar(target, addresses)),
     view,
     end: () => takeApart("the kernel's target gave no answer and was taken apart"),
     onDeath: (listener) => void listeners.push(listener),
@@ -282,7 +304,7 @@ const serves = ({ luns, stores }: ShownLio, lun: ExportedLun, serial: string): b
 };
 
 const sessionsFrom = ({ named }: ShownLio, addresses: readonly string[]): readonly string[] =>
-  named.filter(({ address }) => address !== null && addresses.includes(address)).map(({ name }) => name);
+  named.filter(({ address }) => address !== null && isAmong(addresses, address)).map(({ name }) => name);
 
 const sessionsOf = ({ dynamic, named }: ShownLio): number =>
   dynamic.filter((name) => !isOurs(name)).length + named.filter((one) => one.address !== null).length;

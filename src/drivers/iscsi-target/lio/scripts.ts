@@ -40,24 +40,29 @@ show() {
 `;
 
 /**
- * Disabling ends every session and waits for its commands. Every target of ours has the loopback portal, so one under an IQN
- * that the configuration names no more is known by it.
+ * Takes all under one IQN apart. Disabling ends every session and waits for its commands. What others may have made below goes
+ * first, or the kernel lets go of nothing: targetcli gives an initiator's entry LUNs of its own. Every target of ours has the
+ * loopback portal, so one under an IQN that the configuration names no more is known by it.
  */
 const APART = `
 apart() {
-  read -r on < "$1/enable"
-  [ "$on" != 1 ] || echo 0 > "$1/enable"
-  tpg=$1
+  iqn=$1
+  for enable in "$iqn"/tpgt_*/enable; do
+    on=0; [ ! -f "$enable" ] || read -r on < "$enable"
+    [ "$on" != 1 ] || echo 0 > "$enable"
+  done
   set --
-  for link in "$tpg"/lun/lun_*/*; do [ ! -L "$link" ] || set -- "$@" "$link"; done
+  for link in "$iqn"/tpgt_*/acls/*/lun_*/* "$iqn"/tpgt_*/lun/lun_*/*; do [ ! -L "$link" ] || set -- "$@" "$link"; done
   [ $# -eq 0 ] || rm "$@"
   set --
-  for dir in "$tpg"/np/* "$tpg"/acls/* "$tpg"/lun/lun_* "$tpg"; do [ ! -d "$dir" ] || set -- "$@" "$dir"; done
-  rmdir "$@" "\${tpg%/*}"
+  for dir in "$iqn"/tpgt_*/np/* "$iqn"/tpgt_*/acls/*/lun_* "$iqn"/tpgt_*/acls/* "$iqn"/tpgt_*/lun/lun_* "$iqn"/tpgt_*; do
+    [ ! -d "$dir" ] || set -- "$@" "$dir"
+  done
+  rmdir "$@" "$iqn"
 }
 apart_earlier() {
   for np in "$1"/iscsi/*/tpgt_1/np/"$3"; do
-    [ ! -d "$np" ] || [ "$np" = "$1/iscsi/$2/tpgt_1/np/$3" ] || ( apart "\${np%/np/*}" )
+    [ ! -d "$np" ] || [ "$np" = "$1/iscsi/$2/tpgt_1/np/$3" ] || ( apart "\${np%/tpgt_1/*}" )
   done
 }
 `;
@@ -76,7 +81,8 @@ room() {
 
 /**
  * $3: the loopback portal; then number and name of each LUN that is to come. An enabled target without a LUN, for whoever gets
- * past the routes of \`admission.ts\`.
+ * past the routes of \`admission.ts\`. One that is disabled, or has no loopback portal, was left half-way or by somebody else:
+ * enabled as it is, it would open whatever LUNs and portals it has.
  */
 export const WARM = script(`${APART}${ROOM}
 if [ ! -d "$1/iscsi" ]; then
@@ -87,8 +93,9 @@ fi
 apart_earlier "$1" "$2" "$3"
 tpg=$1/iscsi/$2/tpgt_1
 on=0
-[ ! -d "$tpg" ] || read -r on < "$tpg/enable"
+[ ! -d "$tpg/np/$3" ] || read -r on < "$tpg/enable"
 if [ "$on" != 1 ]; then
+  [ ! -d "$tpg" ] || ( apart "\${tpg%/*}" )
   mkdir -p "$tpg"
   echo 0 > "$tpg/attrib/authentication"
   echo 1 > "$tpg/attrib/generate_node_acls"
@@ -146,7 +153,7 @@ export const OPEN = script(`
  */
 export const WITHDRAW = script(`${APART}
 root=$1 iqn=$2
-[ ! -d "$1/iscsi/$2/tpgt_1" ] || ( apart "$1/iscsi/$2/tpgt_1" )
+[ ! -d "$1/iscsi/$2" ] || ( apart "$1/iscsi/$2" )
 apart_earlier "$1" "$2" "$3"
 set --
 for store in "$root"/core/fileio_*/${STORE_PREFIX}*; do [ ! -d "$store" ] || set -- "$@" "$store"; done

@@ -8,7 +8,7 @@ import type { ClockPort } from "../../clock/port.ts";
 import type { DriverError } from "../../driver-error.ts";
 import { succeeded } from "../../exec/outcome.ts";
 import type { ExecPort, LaunchPort } from "../../exec/port.ts";
-import { allowedWithout, hostAddresses, portalName } from "../allow.ts";
+import { allowedWithout, hostAddresses, isAmong, portalName } from "../allow.ts";
 import { ensureAcl, ensureLun, ensureTarget } from "./fill.ts";
 import { createManagement } from "./management.ts";
 import { readWriteCacheOff } from "../mode-sense.ts";
@@ -95,6 +95,22 @@ export function createTgtd(
     if (note === null || !isAlive(note)) return false;
     const hello = await management.request({ mode: "system", op: "show" });
     return hello.ok && (await take(note)).ok;
+  }
+
+  /** What an earlier daemon left that gives no answer: it may hang in the kernel, and holds its device until it is gone. */
+  function unadopted(): ServerNote | null {
+    const note = readNote(notePath);
+    return note === null || isFinished(note.pid, note.startTicks) ? null : note;
+  }
+
+  /** One that does not answer keeps its sockets and its device: another is started when it is gone, or nothing would end it. */
+  async function warm(): Promise<Change> {
+    if (await adopt()) return ok("already");
+    if (unadopted() !== null) {
+      const ended = await withdraw();
+      if (!ended.ok) return ended;
+    }
+    return await start();
   }
 
   /** The management protocol is private to tgt's own tools, so an unknown major is not spoken to at all. */
@@ -210,7 +226,7 @@ export function createTgtd(
   }
 
   async function observe(): Promise<Result<TargetState, DriverError>> {
-    if (!(await adopt())) return ok(nothing);
+    if (!(await adopt())) return ok({ ...nothing, holds: unadopted() !== null });
     const [targets, open] = await Promise.all([shown(), portals()]);
     if (!targets.ok) return targets;
     if (!open.ok) return open;
@@ -296,7 +312,7 @@ export function createTgtd(
     );
     if (!acl.ok) return acl;
     const ofBarred = (target: ShownTarget | undefined) =>
-      (target?.connections ?? []).filter((one) => one.address !== null && addresses.includes(one.address));
+      (target?.connections ?? []).filter((one) => one.address !== null && isAmong(addresses, one.address));
     if (ofBarred(seen).length === 0) return ok(acl.value ? "changed" : "already");
     const deadline = clock.now() + requestTimeoutMs;
     for (;;) {
@@ -331,7 +347,7 @@ export function createTgtd(
     observe,
     view,
     end,
-    warm: async () => ((await adopt()) ? ok("already") : await start()),
+    warm,
     fill,
     openPortal,
     withdraw,

@@ -77,7 +77,7 @@ if (!isInNamespace()) {
       const admission = createAdmission(exec, 2000);
       assert.deepEqual(await admission.admitted(PORTAL), { ok: true, value: null });
       assert.deepEqual(await admission.admit(PORTAL, null), { ok: true, value: "changed" });
-      assert.deepEqual(parseRules(rules(), PORTAL), { closed: false, letIn: [] });
+      assert.deepEqual(parseRules(rules(), PORTAL), { closed: false, letIn: [], clearing: [] });
       assert.match(rules(), /from 10\.10\.10\.9/);
     });
 

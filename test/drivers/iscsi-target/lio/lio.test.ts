@@ -31,7 +31,7 @@ interface World {
   rules: string;
   calls: { name: string; args: readonly string[] }[];
   /** What a script does to the world; its answer is then what the world shows. */
-  does: Partial<Record<string, (args: readonly string[]) => ExecResult | void>>;
+  does: Partial<Record<string, (args: readonly string[]) => ExecResult | void | Promise<ExecResult | void>>>;
 }
 
 describe("the kernel's target", () => {
@@ -71,7 +71,7 @@ describe("the kernel's target", () => {
       const [, script = "", , , , ...rest] = args;
       const name = nameOf(script);
       world.calls.push({ name, args: rest });
-      const said = world.does[name]?.(rest);
+      const said = await world.does[name]?.(rest);
       return said ?? exited(0, world.shows.join("\n"));
     };
     lio = createLio({ run }, spec, { root: tmpdir(), loopback: target.portal, ownAddresses: () => ["10.10.10.1"] });
@@ -212,6 +212,37 @@ describe("the kernel's target", () => {
     assert.deepEqual(after.ok && after.value.allowed, ["ALL"]);
   });
 
+  it("leaves no entry to an initiator whose session ended before it was named: it would have no LUN", async () => {
+    await serve();
+    world.shows.push("dynamic iqn.x:own");
+    world.does["NAME"] = () =>
+      void (world.shows = world.shows.map((line) => line.replace(/^dynamic (.*)/, "acl $1 -")));
+    world.does["DROP"] = (names) => {
+      world.shows = world.shows.filter((line) => !names.some((name) => line.startsWith(`acl ${name} `)));
+    };
+    assert.ok((await lio.bar(spec, ["10.10.10.2"])).ok);
+    assert.deepEqual(
+      world.shows.filter((line) => line.startsWith("acl")),
+      [],
+    );
+  });
+
+  it("takes a network of all addresses for everybody: a rule for it is shown without it", async () => {
+    await lio.warm();
+    assert.ok((await lio.fill({ ...spec, allow: ["0.0.0.0/0"] })).ok);
+    assert.equal(world.rules, "");
+  });
+
+  it("bars an IPv6 address however a person wrote it", async () => {
+    await serve();
+    world.shows.push("acl iqn.x:peer [fd00::2]");
+    world.does["DROP"] = () => void (world.shows = world.shows.filter((line) => !line.startsWith("acl")));
+    const wide = { ...spec, allow: ["fd00::1", "fd00::2"], portal: { address: "fd00::3", port: 3260 } };
+    assert.deepEqual(await lio.bar(wide, ["fd00:0:0::2"]), { ok: true, value: "changed" });
+    assert.deepEqual(world.calls.find((call) => call.name === "DROP")?.args, ["iqn.x:peer"]);
+    assert.doesNotMatch(world.rules, /fd00::2/);
+  });
+
   it("does not call an initiator barred whose session is still there", async () => {
     await serve();
     world.shows.push("acl iqn.x:peer 10.10.10.2");
@@ -241,6 +272,48 @@ describe("the kernel's target", () => {
     assert.equal(target.logins(), before + 1);
     assert.deepEqual(deaths, []);
     assert.ok(!made().includes("WITHDRAW"));
+  });
+
+  it("logs in once, however many look at the same time", async () => {
+    await world.does["WARM"]?.([]);
+    const seen = await Promise.all([lio.warm(), lio.observe(), lio.observe()]);
+    assert.ok(seen.every((one) => one.ok));
+    await delay(100);
+    assert.equal(target.logins(), 1);
+  });
+
+  it("takes it apart only after a change that is under way, and nobody fills it in the middle of that", async () => {
+    await serve();
+    const order: string[] = [];
+    const slowly =
+      (name: string, then: (args: readonly string[]) => ExecResult | void) =>
+      async (args: readonly string[]): Promise<ExecResult | void> => {
+        order.push(`${name} begins`);
+        await delay(30);
+        order.push(`${name} ends`);
+        return then(args);
+      };
+    world.does["OPEN"] = slowly("OPEN", () => undefined);
+    world.does["WITHDRAW"] = slowly("WITHDRAW", () => void (world.shows = []));
+    world.does["FILL"] = slowly("FILL", () => exited(1, "", "there is no target"));
+    const opening = lio.openPortal(spec);
+    lio.end();
+    const filling = lio.fill(spec);
+    await Promise.all([opening, filling]);
+    assert.deepEqual(
+      order,
+      ["OPEN", "WITHDRAW", "FILL"].flatMap((name) => [`${name} begins`, `${name} ends`]),
+    );
+    assert.equal(deaths.length, 1);
+  });
+
+  it("reads the write cache back anew once a withdrawal was begun, however it ended", async () => {
+    await serve();
+    world.does["WITHDRAW"] = () => ({ kind: "timeout", pid: 7, afterMs: 3000 });
+    await lio.withdraw();
+    target.mute("all");
+    const filled = await lio.fill(spec);
+    assert.ok(!filled.ok && filled.error.kind === "timeout");
   });
 
   it("counts a target that refuses as one without an answer", async () => {

@@ -26,6 +26,20 @@ const tpg = `iscsi/${iqn}/tpgt_1`;
 const store = "core/fileio_7694/tandem.10.iscsi1";
 const link = `${tpg}/lun/lun_10/tandem.10.iscsi1`;
 const lun = ["10", "tandem.10.iscsi1", "/dev/drbd1", "0000000011"];
+/** What the kernel puts into a new target. */
+const newTarget = `#!/bin/sh
+/bin/mkdir "$@"
+for dir in "$@"; do
+  case $dir in */tpgt_1) /bin/mkdir "$dir/attrib" "$dir/param"; : > "$dir/dynamic_sessions";; esac
+done
+`;
+/** As configfs removes: not what somebody made a directory or a link in. */
+const asConfigfs = `#!/bin/sh
+for dir in "$@"; do
+  ! find "$dir" -mindepth 1 '(' -type l -o -name 'tpgt_*' -o -name 'lun_*' -o -path '*/np/*' -o -path '*/acls/*' ')' | grep -q . || exit 1
+  rm -r "$dir"
+done
+`;
 const TITLE = "T10 VPD Unit Serial Number: ";
 
 describe("the scripts for the kernel's target", () => {
@@ -137,6 +151,40 @@ describe("the scripts for the kernel's target", () => {
       assert.equal(existsSync(join(root, "iscsi", earlier)), false);
     }
     assert.deepEqual(run(FILL, ...lun).luns, [{ lun: 10, store: "tandem.10.iscsi1" }]);
+  });
+
+  for (const [left, enable, portal] of [
+    ["is disabled, as a withdrawal that was ended half-way leaves it", "0", loopback],
+    ["has no loopback portal, so somebody else made it", "1", "0.0.0.0:3260"],
+  ] as const) {
+    it(`start a target that ${left}, without its LUNs, portals and entries`, () => {
+      makeTarget(iqn);
+      makeStore("1", "0000000011");
+      linkUnder(iqn);
+      write(`${tpg}/enable`, `${enable}\n`);
+      rmSync(join(root, `${tpg}/np/${loopback}`), { recursive: true });
+      for (const one of [portal, "10.10.10.3:3260"]) mkdirSync(join(root, `${tpg}/np/${one}`));
+      write("../bin/mkdir", newTarget);
+      const warm = run(WARM, loopback, "10", "tandem.10.iscsi1");
+      assert.deepEqual([warm.enabled, warm.luns, warm.portals], [true, [], [loopback]]);
+      assert.deepEqual(run(FILL, ...lun).luns, [{ lun: 10, store: "tandem.10.iscsi1" }]);
+    });
+  }
+
+  it("withdraw entries that targetcli gave LUNs of their own, and a second group of portals", () => {
+    makeTarget(iqn);
+    makeStore("1", "");
+    linkUnder(iqn);
+    const mapped = join(root, `${tpg}/acls/iqn.x:host/lun_10/4f1c`);
+    mkdirSync(dirname(mapped), { recursive: true });
+    symlinkSync(join(root, `${tpg}/lun/lun_10`), mapped);
+    write(`iscsi/${iqn}/tpgt_2/enable`, "1\n");
+    mkdirSync(join(root, `iscsi/${iqn}/tpgt_2/lun/lun_0`), { recursive: true });
+    symlinkSync(join(root, store), join(root, `iscsi/${iqn}/tpgt_2/lun/lun_0/77`));
+    write("../bin/rmdir", asConfigfs);
+    const left = run(WITHDRAW, loopback);
+    assert.deepEqual([left.enabled, left.stores], [null, []]);
+    assert.equal(existsSync(join(root, "iscsi", iqn)), false);
   });
 
   it("make room for a LUN that is to come, without a LUN", () => {
