@@ -55,17 +55,24 @@ export async function mayReplaceDisk(
   if (!views.ok) return err(`Refused: ${views.error}`);
   const view = views.value.get(resource);
   if (view !== undefined && REACHED[named].includes(view.disk)) return ok("attached");
+  const found = view?.peerDisk === "UpToDate" ? "UpToDate" : await copyThere(peer);
+  // Before any word of a detach: on the host of the only whole copy that would be the end of it.
+  if (found !== "UpToDate")
+    return err(
+      `Refused: the new disk is filled from the other host's copy, which has to be UpToDate; found: ${found}. ` +
+        (view?.disk === "UpToDate"
+          ? `The copy of ${resource} on this host is whole: where the other one lost its disk, run it there`
+          : "See iscsi-cfg status there"),
+    );
   // Failed too: until the broken disk is let go, the resource takes no other one.
   if (view !== undefined && view.disk !== "Diskless")
     return err(`Refused: ${resource} has its disk (${view.disk}); first: drbdadm detach ${resource}`);
-  if (view?.peerDisk === "UpToDate") return ok("yes");
+  return ok("yes");
+}
+
+async function copyThere(peer: () => Promise<Result<SeenCopy, string>>): Promise<string> {
   const there = await peer();
-  const found = there.ok ? (there.value === null ? "not up" : wordsOf(there.value)) : there.error;
-  if (there.ok && found === "UpToDate") return ok("yes");
-  return err(
-    `Refused: the new disk is filled from the other host's copy, which has to be UpToDate; found: ${found}. ` +
-      "See iscsi-cfg status there",
-  );
+  return there.ok ? (there.value === null ? "not up" : wordsOf(there.value)) : there.error;
 }
 
 const wordsOf = (seen: DrbdView | "unknown"): string => (seen === "unknown" ? "DRBD does not answer there" : seen.disk);

@@ -98,6 +98,19 @@ test("a disk is replaced only under a copy without one, from a copy that is whol
   }
 });
 
+test("nobody is told to let the only whole copy go", async () => {
+  const elsewhere = { Diskless: "Diskless", Failed: "Failed", DUnknown: null } as const;
+  for (const [peerDisk, there] of Object.entries(elsewhere))
+    for (const disk of ["UpToDate", "Failed", "Consistent"] as const) {
+      const looked = seen({ disk, peerDisk: peerDisk as DrbdView["peerDisk"] });
+      const copy = there === null ? null : sampleView({ disk: there });
+      const done = await mayReplaceDisk("iscsi1", looked, () => Promise.resolve(ok(copy)), "other");
+      assert.ok(!done.ok && /^Refused: .*has to be UpToDate/.test(done.error), JSON.stringify(done));
+      assert.doesNotMatch(done.error, /detach/);
+      assert.equal(/the other one lost its disk, run it there/.test(done.error), disk === "UpToDate");
+    }
+});
+
 test("a copy that has the disk already is gone on with; a disk of another name is not taken for it", async () => {
   const never = (): Promise<Result<SeenCopy, string>> => assert.fail("this host's picture is enough");
   const asked = async (disk: DrbdView["disk"], named: NamedDisk): Promise<string> => {
