@@ -102,10 +102,19 @@ export async function followSync(
   let told = -1;
   let hopelessSince: Instant | null = null;
   let never: string | null = null;
+  let partedSince: Instant | null = null;
+  let isPartedTold = false;
   const agreed = await waitFor(parts, resource, limitMs, (view) => {
     never = whyNever(resource, view);
     hopelessSince = never === null ? null : (hopelessSince ?? parts.clock.now());
     if (hopelessSince !== null && parts.clock.now() - hopelessSince >= HOPELESS_MS) return true;
+    partedSince = view.connection === "Connected" ? null : (partedSince ?? parts.clock.now());
+    if (!isPartedTold && partedSince !== null && parts.clock.now() - partedSince >= HOPELESS_MS) {
+      isPartedTold = true;
+      parts.progress(
+        `waits for the other host's DRBD (${view.connection}): see iscsi-cfg status there. Ctrl-C ends only the waiting`,
+      );
+    }
     const percent = Math.floor(view.donePercent ?? -1);
     if (percent > told) {
       told = percent;

@@ -66,6 +66,17 @@ test("a sync is followed to its end, over a moment without a disk", async () => 
   assert.ok(host.told.includes("sync 50 %, 1 MiB to go"));
 });
 
+test("a sync that waits for a connection says so once, and not at a short break", async () => {
+  const parted = { connection: "Connecting", peerDisk: "DUnknown", donePercent: null } as const;
+  const whole = { disk: "UpToDate", donePercent: null } as const;
+  const waits = async (passes: number): Promise<number> => {
+    const host = parts([...Array.from({ length: passes }, () => parted), whole]);
+    assert.ok((await followSync(host.parts, "iscsi1", DAY_MS)).ok);
+    return host.told.filter((text) => /\(Connecting\): see iscsi-cfg status there/.test(text)).length;
+  };
+  assert.deepEqual([await waits(10), await waits(200)], [0, 1]);
+});
+
 for (const [name, state, words] of [
   ["a disk that failed here", { disk: "Failed" }, /disk of this host failed.*drbdadm detach iscsi1.*replace-disk/],
   ["a disk that failed there", { peerDisk: "Failed" }, /disk of the other host failed/],
