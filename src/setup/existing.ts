@@ -11,6 +11,7 @@ import { succeeded } from "../drivers/exec/outcome.ts";
 import type { ExecPort } from "../drivers/exec/port.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import type { SetupRecord } from "./answers.ts";
+import { diskOf } from "./texts/drbd-disk.ts";
 
 const LOOK_MS = 10_000;
 
@@ -36,13 +37,12 @@ export function recordOf(local: LocalFile, dump: string): Result<SetupRecord, st
     return err("Cannot find the storage of this host: tandem.yaml has no section storage with two hosts");
   const { values } = local.storage;
   const text = (name: string): string => textOf(values[name]);
-  const disks = disksOf(dump, lun.resource);
   const host = (one: typeof first): SetupRecord["answers"]["hosts"][0] => ({
     uuid: one.uuid,
     name: one.name,
     management: one.management,
     replication: one.replication,
-    disk: disks.get(one.name) ?? "",
+    disk: diskOf(dump, lun.resource, one.name) ?? "",
   });
   const vip = text("DRBD_VIRTUAL_IP");
   return ok({
@@ -69,32 +69,3 @@ export function recordOf(local: LocalFile, dump: string): Result<SetupRecord, st
 
 const textOf = (value: Value | undefined): string =>
   value === undefined || value === null ? "" : Array.isArray(value) ? value.join(",") : String(value);
-
-interface DumpedDisk {
-  readonly resource: string;
-  readonly host: string;
-  readonly disk: string;
-}
-
-/** Every disk of every resource and host, from the text of `drbdadm dump`. */
-export function dumpedDisks(dump: string): readonly DumpedDisk[] {
-  const disks: DumpedDisk[] = [];
-  let resource: string | null = null;
-  let host: string | null = null;
-  for (const line of dump.split("\n").map((one) => one.trim())) {
-    const begun = /^resource\s+"?([^"\s{]+)"?\s*\{/.exec(line)?.[1];
-    if (begun !== undefined) [resource, host] = [begun, null];
-    host = /^on\s+"?([^"\s{]+)"?\s*\{/.exec(line)?.[1] ?? host;
-    const disk = /^disk\s+"?(\/[^"\s;]+)"?\s*;/.exec(line)?.[1];
-    if (resource !== null && host !== null && disk !== undefined) disks.push({ resource, host, disk });
-  }
-  return disks;
-}
-
-/** Host name -> disk of one resource: that of its first volume. */
-export function disksOf(dump: string, resource: string): ReadonlyMap<string, string> {
-  const disks = new Map<string, string>();
-  for (const one of dumpedDisks(dump))
-    if (one.resource === resource && !disks.has(one.host)) disks.set(one.host, one.disk);
-  return disks;
-}

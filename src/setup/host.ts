@@ -17,7 +17,7 @@ import type { HostFacts } from "./facts.ts";
 import { primaryIn, told, type SeenCopy } from "./in-use.ts";
 import { identify, lookAround, ownUuid, type LookPorts } from "./look/look.ts";
 import { deviceBytes } from "./look/disk.ts";
-import { writeDiskOf } from "./name-disk.ts";
+import { carryOutOn, writeDiskOf } from "./name-disk.ts";
 import { isBlank } from "./plan/data.ts";
 import { planHost, type FilesOf } from "./plan/plan.ts";
 import { show, type HostPlan, type ShownPlan } from "./plan/step.ts";
@@ -162,7 +162,8 @@ export async function applyPlan(
   if (obstacle !== undefined) return err(`${obstacle.what}; ${obstacle.next}`);
   if (plan.atRisk !== null)
     return err(`${plan.atRisk.name} holds ${plan.atRisk.found.join(", ")}: nobody agreed to its loss`);
-  return carryOut(parts, plan.steps, erase);
+  if (typeof files === "string") return carryOut(parts, plan.steps, erase);
+  return carryOutOn(parts, plan.steps, erase, record.answers.resource, planned.value.self);
 }
 
 const DAEMON = "tandemd";

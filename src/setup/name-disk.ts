@@ -3,13 +3,15 @@
 
 import type { PoolContext } from "../act/pool/procedure.ts";
 import { err, ok, type Result } from "../util/result.ts";
-import { DEVICE_PATTERN, parseRecord, recordText, type SetupRecord } from "./answers.ts";
+import type { ExecPort } from "../drivers/exec/port.ts";
+import { DEVICE_PATTERN, parseRecord, recordText, type SetupHost, type SetupRecord } from "./answers.ts";
 import { carryOut, type CarryOutParts } from "./carry-out/carry-out.ts";
-import { disksOf, readDump } from "./existing.ts";
+import { readDump } from "./existing.ts";
+import type { Step } from "./plan/step.ts";
 import { readFacts } from "./look/look.ts";
 import { readPoolText, SETUP_RECORD, writePoolText } from "./pool/record.ts";
 import { drbdResourcePath } from "./texts/drbd.ts";
-import { withDisk } from "./texts/drbd-disk.ts";
+import { diskOf, withDisk } from "./texts/drbd-disk.ts";
 
 /** The same setup with another disk of this host. */
 export function withHostDisk(record: SetupRecord, uuid: string, disk: string): SetupRecord {
@@ -46,17 +48,55 @@ export async function writeDiskOf(
   const host = answers.hosts.find((one) => one.name === name);
   if (host === undefined || host.uuid === self || !DEVICE_PATTERN.test(disk))
     return err(`"${named}" is no disk of the other host`);
+  // As drbdadm reads it here, wherever it is written.
+  if (host.disk === disk) return ok("already");
   const { resource } = answers;
   const file = await readFacts(path);
   if (file === null) return err(`there is no ${path}`);
   const content = withDisk(file.text, { resource, host: name, was: host.disk, disk });
   if (!content.ok) return err(`${path}: ${content.error}`);
-  if (content.value === file.text) return ok("already");
+  const isChanged = content.value !== file.text;
   const step = { kind: "file", title: `the disk of ${name}`, path, content: content.value, mode: file.mode } as const;
-  const done = await carryOut(parts, [{ ...step, before: file.text }], []);
+  const done = isChanged ? await carryOut(parts, [{ ...step, before: file.text }], []) : ok("done");
   if (!done.ok) return done;
-  const after = await readDump(parts.exec);
-  if (!after.ok) return err(`${path} was written, but drbdadm cannot read it: ${after.error}`);
-  const found = disksOf(after.value, resource).get(name);
-  return found === disk ? ok("written") : err(`${path} was written, but "drbdadm dump" shows ${found ?? "no disk"}`);
+  const read = await readsDisk(parts.exec, resource, { name, disk });
+  return read.ok ? ok(isChanged ? "written" : "already") : err(`${path} names it, but ${read.error}`);
+}
+
+/**
+ * The steps of a plan for a new disk. What drbdadm does, it does to the disk that it reads: that has to be the one that was looked
+ * at and agreed to, not the one before it.
+ */
+export async function carryOutOn(
+  parts: CarryOutParts,
+  steps: readonly Step[],
+  erase: readonly string[],
+  resource: string,
+  self: Pick<SetupHost, "name" | "disk">,
+): Promise<Result<"done", string>> {
+  const isOfDrbd = (step: Step): boolean => step.kind === "command" && step.argv[0] === "drbdadm";
+  const named = await carryOut(
+    parts,
+    steps.filter((step) => !isOfDrbd(step)),
+    erase,
+  );
+  if (!named.ok) return named;
+  const read = await readsDisk(parts.exec, resource, self);
+  return read.ok ? carryOut(parts, steps.filter(isOfDrbd), erase) : read;
+}
+
+/** Whether drbdadm takes this for the host's disk: a resource may be written in more places than one. */
+async function readsDisk(
+  exec: ExecPort,
+  resource: string,
+  { name, disk }: Pick<SetupHost, "name" | "disk">,
+): Promise<Result<"yes", string>> {
+  const dump = await readDump(exec);
+  if (!dump.ok) return err(`drbdadm cannot read it: ${dump.error}`);
+  const found = diskOf(dump.value, resource, name);
+  if (found === disk) return ok("yes");
+  return err(
+    `"drbdadm dump" shows ${found ?? "no disk"} for ${name}, expected ${disk}; ` +
+      'write it where "drbdadm dump" says that the resource is defined, then run this again',
+  );
 }

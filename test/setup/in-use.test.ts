@@ -15,7 +15,7 @@ import {
   type NamedDisk,
   type SeenCopy,
 } from "../../src/setup/in-use.ts";
-import { lookAround } from "../../src/setup/look/look.ts";
+import { lookAround, lookAtCopy, type LookPorts } from "../../src/setup/look/look.ts";
 import { hostParts } from "../../src/setup/parts.ts";
 import { err, ok, type Result } from "../../src/util/result.ts";
 import { exited, scriptedExec, type ScriptedExec } from "../drivers/exec/scripted-exec.ts";
@@ -128,6 +128,21 @@ test("a copy that has the disk already is gone on with; a disk of another name i
   ] as const)
     for (const [index, named] of (["none", "configured", "other"] as const).entries())
       assert.equal(await asked(disk, named), wanted[index], `${disk}, ${named}`);
+});
+
+test("metadata that were never used are known on a disk that is not attached too", async () => {
+  const line = "0000000000000004:0000000000000000:0000000000000000:0000000000000000:0:0:0:0:0:0:0\n";
+  const exec = scriptedExec({ "drbdadm get-gi iscsi1": exited(0, line) });
+  const own = createDrbd(exec, CLOCK, { module: { version: () => "8.4.11" } });
+  const drbd: LookPorts["drbd"] = {
+    ...own,
+    observe: async () => seen({ disk: "Diskless" }),
+    version: async () => ok({ utils: "9.22", module: "8.4.11" }),
+  };
+  const looked = (hasMetadata: boolean) => lookAtCopy({ exec, drbd }, new Set(["drbdadm"]), "iscsi1", hasMetadata);
+  assert.equal((await looked(false)).isJustCreated, false);
+  assert.deepEqual(exec.commandLines(), []);
+  assert.equal((await looked(true)).isJustCreated, true);
 });
 
 test("the look tells a silent DRBD from a resource that is not up, and the preflight says so", async () => {

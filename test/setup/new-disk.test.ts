@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseRecord, recordText } from "../../src/setup/answers.ts";
-import { nameOfDisk, standingOf } from "../../src/setup/look/new-disk.ts";
-import { keepDisk, withHostDisk, writeDiskOf } from "../../src/setup/name-disk.ts";
+import { heldByDrbd, nameOfDisk, standingOf } from "../../src/setup/look/new-disk.ts";
+import { carryOutOn, keepDisk, withHostDisk, writeDiskOf } from "../../src/setup/name-disk.ts";
 import { usableBytes, whyUnfit, type NewDisk } from "../../src/setup/plan/new-disk.ts";
 import { planHost } from "../../src/setup/plan/plan.ts";
 import type { HostPlan } from "../../src/setup/plan/step.ts";
@@ -68,6 +68,8 @@ const unfit = (more: Partial<NewDisk> = {}, disk: Partial<NewDisk["disk"]> = {})
     configured: OLD,
     otherPaths: [],
     ownedBy: null,
+    volumes: 1,
+    metaDisk: null,
     neededBytes: usableBytes(LARGE),
     ...more,
   });
@@ -75,6 +77,8 @@ const unfit = (more: Partial<NewDisk> = {}, disk: Partial<NewDisk["disk"]> = {})
 test("a disk that is somebody's is refused in words, a free one is not", () => {
   assert.equal(unfit(), null);
   assert.match(unfit({ ownedBy: "iscsi2" }) ?? "", /disk of the DRBD resource iscsi2/);
+  assert.match(unfit({ volumes: 2 }) ?? "", /has 2 volumes.*by hand: .*create-md iscsi1\/VOLUME/);
+  assert.match(unfit({ metaDisk: "/dev/sdm1" }) ?? "", /metadata on \/dev\/sdm1.*by hand: .*attach iscsi1/);
   const path = { kernelName: "/dev/sdd", isConfigured: false, uses: [] };
   assert.equal(unfit({ otherPaths: [path] }), null, "two paths to a disk that nobody uses");
   assert.match(unfit({ otherPaths: [{ ...path, isConfigured: true }] }) ?? "", /another path to .*wwn-0x5a/);
@@ -121,6 +125,18 @@ test("a disk is kept by a name that stays with it, and the configured one by its
   }
 });
 
+test("a volume of LVM is kept by LVM's own name for it, which a snapshot of the copy needs", async (t) => {
+  const folder = await mkdtemp("/dev/shm/tandem-name-");
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const [kernelName, typed] = [join(folder, "dm-3"), join(folder, "vg-copy")];
+  await writeFile(kernelName, "");
+  await symlink(kernelName, typed);
+  const udevs = async (): Promise<readonly string[]> => ["/dev/disk/by-id/dm-name-vg-copy"];
+  const named = (one: string) => nameOfDisk({ typed: one, resource: "iscsi1", configured: OLD }, udevs);
+  assert.deepEqual(await named(typed), ok(typed));
+  assert.deepEqual(await named(kernelName), ok("/dev/disk/by-id/dm-name-vg-copy"));
+});
+
 test("a disk of another resource, and another path to a disk, are known", async (t) => {
   const sysfs = await mkdtemp(join(tmpdir(), "tandem-sysfs-"));
   t.after(() => rm(sysfs, { recursive: true, force: true }));
@@ -135,7 +151,31 @@ test("a disk of another resource, and another path to a disk, are known", async 
     await writeFile(join(sysfs, "block", name, place, "wwid"), `${wwid}\n`);
   }
   await mkdir(join(sysfs, "class/block/sdd/holders/dm-3"), { recursive: true });
-  const dump = `resource iscsi1 {\non xcp1 {\ndisk ${OLD};\n}\n}\nresource iscsi2 {\non xcp1 {\ndisk /dev/full;\n}\n}\n`;
+  await mkdir(join(sysfs, "class/block/full/full7"), { recursive: true });
+  await writeFile(join(sysfs, "class/block/full/full7/partition"), "7\n");
+  const dump = `resource iscsi1 {
+    on xcp1 {
+      disk ${OLD};
+    }
+  }
+  resource iscsi2 {
+    meta-disk /dev/zero [0];
+    on xcp1 {
+      disk /dev/full;
+    }
+  }
+  resource iscsi3 {
+    disk /dev/random;
+    on xcp1 {
+      volume 0 {
+        meta-disk /dev/random;
+      }
+      volume 1 {
+        disk /dev/urandom;
+      }
+    }
+  }
+`;
   const exec = scriptedExec({ "drbdadm dump": exited(0, dump) });
   const about = { host: "xcp1", resource: "iscsi1", configured: OLD };
   const found = await standingOf(exec, { ...about, kernelName: "/dev/sdc" }, sysfs);
@@ -148,23 +188,44 @@ test("a disk of another resource, and another path to a disk, are known", async 
       { kernelName: "/dev/sdd", isConfigured: false, uses: ["dm-3"] },
     ],
   );
-  const owned = await standingOf(exec, { ...about, kernelName: "/dev/full" }, sysfs);
-  assert.deepEqual(owned, ok({ ownedBy: "iscsi2", otherPaths: [] }));
+  assert.deepEqual([found.value.volumes, found.value.metaDisk], [1, null]);
+  for (const [kernelName, ownedBy] of [
+    ["/dev/full", "iscsi2"],
+    ["/dev/full7", "iscsi2"],
+    ["/dev/zero", "iscsi2"],
+    ["/dev/random", "iscsi3"],
+    ["/dev/null", null],
+  ] as const) {
+    const owned = await standingOf(exec, { ...about, kernelName }, sysfs);
+    assert.deepEqual(owned.ok && owned.value.ownedBy, ownedBy, kernelName);
+  }
+  const many = await standingOf(exec, { ...about, resource: "iscsi3", kernelName: "/dev/null" }, sysfs);
+  assert.deepEqual(many.ok && [many.value.volumes, many.value.metaDisk], [2, "/dev/random"]);
+  assert.deepEqual([...(await heldByDrbd(exec, "xcp1"))].filter((path) => /full|zero/.test(path)).toSorted(), [
+    "/dev/full",
+    "/dev/zero",
+  ]);
 });
 
 const DISKLESS = sampleView({ role: "Secondary", disk: "Diskless" });
-const plan = (disk: Partial<typeof BLANK_DISK>, text = TEXT, erase: readonly string[] = []): HostPlan =>
+const plan = (
+  disk: Partial<typeof BLANK_DISK>,
+  text = TEXT,
+  erase: readonly string[] = [],
+  { isJustCreated = false, diskWas = OLD } = {},
+): HostPlan =>
   planHost({
     record: withHostDisk(RECORD, XCP1, NEW),
     self: XCP1,
     facts: facts({
       view: DISKLESS,
       isAnyUp: true,
+      isJustCreated,
       disk: { ...BLANK_DISK, path: NEW, kernelName: "/dev/sdc", stable: [NEW], ...disk },
       files: files({ "/etc/drbd.d/iscsi1.res": text }),
     }),
     erase,
-    files: { diskWas: OLD },
+    files: { diskWas },
   });
 const lines = ({ steps }: HostPlan): readonly string[] =>
   steps.map((step) => (step.kind === "file" ? step.path : step.argv.join(" ")));
@@ -183,7 +244,8 @@ test("the plan for a new disk: its line, LVM's filter, metadata, attach; of the 
     found.steps.map((step) => (step.kind === "file" && step.path === path ? step.content : "")).join("");
   assert.equal(textOf("/etc/drbd.d/iscsi1.res"), MOVED);
   assert.match(textOf("/etc/lvm/lvm.conf"), /wwn-0x5b/);
-  const again = plan({ signatures: ["drbd", "LVM2_member"], hasUnknownContent: true }, MOVED);
+  const filled = { signatures: ["drbd", "LVM2_member"], hasUnknownContent: true };
+  const again = plan(filled, MOVED, [], { isJustCreated: true, diskWas: NEW });
   assert.deepEqual(
     lines(again).filter((line) => /drbd/.test(line)),
     ["drbdadm attach iscsi1"],
@@ -204,6 +266,24 @@ test("a copy of another pair on the new disk is data, also where the other host 
       "erased before it is named",
     );
   }
+});
+
+test("a used copy of DRBD's at the configured path is data too: of another pair, or a clone of the broken disk", () => {
+  const used = { signatures: ["drbd"], hasUnknownContent: true };
+  const found = plan(used, MOVED, [], { diskWas: NEW });
+  assert.equal(found.atRisk?.name, "xcp1:/dev/sdc");
+  assert.ok(!lines(found).some((line) => /create-md|attach|wipefs/.test(line)));
+  const agreed = lines(plan(used, MOVED, ["xcp1:/dev/sdc"], { diskWas: NEW }));
+  assert.equal(agreed[0], `wipefs --all --force ${NEW}`);
+  assert.deepEqual(
+    agreed.filter((line) => /drbd/.test(line)),
+    ["drbdadm --force create-md iscsi1", "drbdadm attach iscsi1"],
+  );
+});
+
+test("a resource that is written for all hosts at once is left as it is where the path stays", () => {
+  const shared = `resource iscsi1 { disk ${NEW}; on xcp1 { } on xcp2 { } }`;
+  assert.deepEqual(plan({}, shared, [], { diskWas: NEW }).obstacles, []);
 });
 
 test("where the resource file is another's work the plan stops and says what to write", () => {
@@ -234,12 +314,39 @@ test("the other host writes that line into its own file, once, and looks whether
     assert.ok(!found.ok && /no disk of the other host/.test(found.error), wrong);
   }
   assert.equal(await readFile(path, "utf8"), MOVED);
+  const shared = await writeDiskOf(parts, RECORD, XCP2, `xcp1:${OLD}`, join(folder, "none.res"));
+  assert.deepEqual(shared, ok("already"), "what drbdadm reads already, in another file or for all hosts");
   await writeFile(path, TEXT);
   const unread = scriptedExec({ "drbdadm dump": dumped(OLD) });
   const shown = await writeDiskOf({ ...parts, exec: unread }, RECORD, XCP2, `xcp1:${NEW}`, path);
   assert.ok(!shown.ok && /"drbdadm dump" shows .*wwn-0x5a/.test(shown.error));
+  const elsewhere = await writeDiskOf({ ...parts, exec: unread }, RECORD, XCP2, `xcp1:${NEW}`, path);
+  assert.ok(!elsewhere.ok && /resource is defined/.test(elsewhere.error), "named already, in a file that is not read");
   const none = await writeDiskOf(parts, RECORD, XCP2, `xcp1:${NEW}`, join(folder, "none.res"));
   assert.ok(!none.ok && /there is no /.test(none.error));
+});
+
+test("drbdadm makes no metadata on the disk before, where it does not read the file that names the new one", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "tandem-res-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "iscsi1.res");
+  const file = { kind: "file", title: "", path, content: MOVED, mode: 0o600, before: TEXT } as const;
+  const steps = [file, ...plan({}).steps.filter((step) => step.kind === "command" && step.argv[0] === "drbdadm")];
+  const self = { name: "xcp1", disk: NEW };
+  const made = ["drbdadm --force create-md iscsi1", "drbdadm attach iscsi1"];
+  for (const [shown, wanted] of [
+    [OLD, ["drbdadm dump"]],
+    [NEW, ["drbdadm dump", ...made]],
+  ] as const) {
+    const dump = exited(0, `resource iscsi1 { on xcp1 { disk ${shown}; } }`);
+    const exec = scriptedExec({ "drbdadm dump": dump, [made[0] ?? ""]: exited(0, ""), [made[1] ?? ""]: exited(0, "") });
+    const parts = { exec, progress: () => undefined, journalPath: join(folder, "journal.json") };
+    const done = await carryOutOn(parts, steps, [], "iscsi1", self);
+    assert.equal(done.ok, shown === NEW);
+    assert.ok(done.ok || done.error.includes(`shows ${OLD} for xcp1, expected ${NEW}`));
+    assert.deepEqual(exec.commandLines(), wanted);
+    assert.equal(await readFile(path, "utf8"), MOVED);
+  }
 });
 
 test("the setup that the pool keeps gets the disk, where one is kept", async (t) => {

@@ -7,7 +7,7 @@ import { editLvm, lvmFaults } from "../../src/setup/texts/lvm.ts";
 import { multipathText } from "../../src/setup/texts/multipath.ts";
 import { parseWipefs } from "../../src/setup/look/disk.ts";
 import { parseNeighbours } from "../../src/setup/look/link.ts";
-import { disksOf } from "../../src/setup/existing.ts";
+import { diskOf } from "../../src/setup/texts/drbd-disk.ts";
 import { scsiIdOf } from "../../src/setup/pool/sr.ts";
 import { parsePluginCall, pluginArguments, pluginFailure, pluginSuccess } from "../../src/setup/pool/plugin.ts";
 import { checkAnswers, parseRecord, recordText } from "../../src/setup/answers.ts";
@@ -87,13 +87,7 @@ test("wipefs, neighbours, drbdadm's dump and SM's list are read as their program
   const dump =
     "resource other {\n on xcp1 {\n volume 0 {\n disk /dev/sdz;\n }\n }\n}\nresource iscsi1 {\n on xcp1 {\n volume 0 {\n" +
     ' device minor 1;\n disk "/dev/ubdb";\n }\n }\n on xcp2 {\n volume 0 {\n disk /dev/sdc;\n }\n }\n}\n';
-  assert.deepEqual(
-    [...disksOf(dump, "iscsi1")],
-    [
-      ["xcp1", "/dev/ubdb"],
-      ["xcp2", "/dev/sdc"],
-    ],
-  );
+  assert.deepEqual([diskOf(dump, "iscsi1", "xcp1"), diskOf(dump, "iscsi1", "xcp2")], ["/dev/ubdb", "/dev/sdc"]);
   const list =
     "<iscsi-target><LUN><vendor>IET</vendor><LUNid>0</LUNid></LUN><LUN><LUNid> 10 </LUNid><SCSIid>\n360a\n</SCSIid></LUN></iscsi-target>";
   assert.equal(scsiIdOf(list, 10), "360a");

@@ -8,6 +8,7 @@ import type { PlanReport } from "../../setup/host.ts";
 import { mayReplaceDisk, type Looked } from "../../setup/in-use.ts";
 import type { Named } from "../../setup/look/new-disk.ts";
 import { withHostDisk } from "../../setup/name-disk.ts";
+import { byHand } from "../../setup/plan/new-disk.ts";
 import { drbdResourcePath } from "../../setup/texts/drbd.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import { isInteractive, type CliContext } from "../context.ts";
@@ -35,10 +36,15 @@ export interface Wanted {
   readonly isNamed: boolean;
 }
 
+export interface Configured extends Pick<Wanted, "record" | "self"> {
+  /** Resources beside that of the record, which is the first. */
+  readonly others: readonly string[];
+}
+
 /** What it works with: this host, and the other one by way of the pool. */
 export interface ReplaceWorld {
   /** As this host is configured, and who it is in that. */
-  configured(): Promise<Result<Pick<Wanted, "record" | "self">, string>>;
+  configured(): Promise<Result<Configured, string>>;
   drbd(): Promise<Looked>;
   /** The other host's report. */
   peer(): Promise<Result<PlanReport, string>>;
@@ -46,7 +52,7 @@ export interface ReplaceWorld {
   /** The disk that DRBD runs on, where that is not this one; null: it is, or DRBD does not say. */
   otherHeld(resource: string, disk: string): Promise<string | null>;
   isThere(path: string): Promise<boolean>;
-  freeDisks(): Promise<readonly DiskSummary[]>;
+  freeDisks(host: string): Promise<readonly DiskSummary[]>;
   /** Why the disk cannot be taken; null: nothing speaks against it. */
   unfit(wanted: Wanted): Promise<string | null>;
   /** The plan on the screen. */
@@ -78,8 +84,9 @@ async function replace(
 ): Promise<Result<string, Stop>> {
   const configured = await world.configured();
   if (!configured.ok) return stop(1, configured.error);
-  const { record, self } = configured.value;
+  const { record, self, others } = configured.value;
   const { resource } = record.answers;
+  if (self.disk === "") return stop(3, `Refused: ${notNamed(resource, self.name)}`);
   const about = { resource, configured: self.disk };
   const named = options.disk === undefined ? null : await world.nameOf({ ...about, typed: options.disk });
   if (named?.ok === false) return stop(3, `Refused: ${named.error}`);
@@ -88,11 +95,18 @@ async function replace(
     const report = await world.peer();
     return report.ok ? ok(report.value.view) : report;
   };
-  const allowed = await mayReplaceDisk(resource, await world.drbd(), peerView, which);
-  if (!allowed.ok) return stop(3, allowed.error);
+  const looked = await world.drbd();
+  const allowed = await mayReplaceDisk(resource, looked, peerView, which);
+  if (!allowed.ok) return stop(3, refusalOf(resource, others, allowed.error));
   const isAttached = allowed.value === "attached";
   const held = isAttached ? await world.otherHeld(resource, self.disk) : null;
-  if (held !== null) return stop(3, `Refused: ${resource} runs on ${held} still; first: drbdadm detach ${resource}`);
+  if (held !== null) {
+    const isWholeThere = looked.ok && looked.value.get(resource)?.peerDisk === "UpToDate";
+    const first = isWholeThere
+      ? `first: drbdadm detach ${resource}`
+      : "the other host's copy is not UpToDate, so it has to stay; see iscsi-cfg status there";
+    return stop(3, `Refused: ${resource} runs on ${held} still; ${first}`);
+  }
   const isKnown = named !== null || isAttached || (await world.isThere(self.disk));
   const disk = isKnown ? ok(named?.value ?? self.disk) : await choose(context, world, { ...about, host: self.name });
   if (!disk.ok) return disk;
@@ -112,6 +126,20 @@ async function replace(
   return ok("Nothing was changed: this was a dry run.");
 }
 
+const notNamed = (resource: string, host: string): string =>
+  `DRBD's configuration of ${resource} has no section "on ${host}" that names a disk (drbdadm dump ${resource}); ` +
+  `there and in tandem.yaml the host has to bear the same name, on both hosts: that of uname -n`;
+
+/** A person whose second resource lost its disk must not let go that of the first. */
+function refusalOf(resource: string, others: readonly string[], why: string): string {
+  const [other] = others;
+  if (other === undefined) return why;
+  return (
+    `Refused: this command knows ${resource} alone, the first of tandem.yaml. For ${others.join(", ")} do nothing to ${resource}, ` +
+    `but ${byHand(other, "/dev/disk/by-id/NEW")}. Of ${resource}: ${why.replace(/^Refused: /, "")}`
+  );
+}
+
 /** The configured disk is gone: a person says which one is in its place, or nobody does. */
 async function choose(
   context: CliContext,
@@ -119,7 +147,7 @@ async function choose(
   { host, ...about }: Omit<Named, "typed"> & { readonly host: string },
 ): Promise<Result<string, Stop>> {
   const gone = `${about.configured}, the disk of ${about.resource} on ${host}, does not exist`;
-  const free = (await world.freeDisks())
+  const free = (await world.freeDisks(host))
     .filter(({ isFree }) => isFree)
     .map(({ path, stable, sizeBytes }) => `${path}, ${size(sizeBytes / 1024)}${stable === null ? "" : `, ${stable}`}`);
   if (!isInteractive(context))

@@ -4,11 +4,12 @@
 import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { hostname } from "node:os";
+import { readLocalFile } from "../../config/read-local-file.ts";
 import { recordOfConfiguration } from "../../setup/existing.ts";
 import { followSync } from "../../setup/first-sync.ts";
 import { pairOf, planHere, type PlanReport } from "../../setup/host.ts";
 import { deviceBytes, listDisks, lookAtDisk } from "../../setup/look/disk.ts";
-import { nameOfDisk, standingOf } from "../../setup/look/new-disk.ts";
+import { heldByDrbd, nameOfDisk, standingOf } from "../../setup/look/new-disk.ts";
 import { LOOK_MS } from "../../setup/look/look.ts";
 import { keepDisk } from "../../setup/name-disk.ts";
 import { hostParts } from "../../setup/parts.ts";
@@ -32,14 +33,21 @@ export function replaceWorld(context: CliContext, { erase, json }: ReplaceOption
       const record = await recordOfConfiguration(parts.exec);
       if (!record.ok) return record;
       const pair = await pairOf(record.value);
-      return pair.ok ? ok({ record: record.value, self: pair.value.self }) : pair;
+      if (!pair.ok) return pair;
+      const local = await readLocalFile();
+      const resources = local.ok ? (local.value.storage?.luns ?? []).map((lun) => lun.resource) : [];
+      const others = [...new Set(resources)].filter((one) => one !== record.value.answers.resource);
+      return ok({ record: record.value, self: pair.value.self, others });
     },
     drbd: () => parts.drbd.observe(),
     peer,
     nameOf: (named) => nameOfDisk(named),
     otherHeld,
     isThere: async (path) => existsSync(path),
-    freeDisks: () => listDisks(),
+    async freeDisks(host) {
+      const held = await heldByDrbd(parts.exec, host);
+      return (await listDisks()).map((one) => ({ ...one, isFree: one.isFree && !held.has(one.path) }));
+    },
     unfit,
     async show(wanted) {
       const planned = await planHere(parts, wanted.record, erase, filesOf(wanted));
@@ -88,13 +96,12 @@ export function replaceWorld(context: CliContext, { erase, json }: ReplaceOption
     if (!looked.ok) return isNamed ? looked.error : null;
     const { kernelName } = looked.value;
     const about = { resource, configured: self.disk };
-    const standing = isNamed ? await standingOf(parts.exec, { ...about, host: self.name, kernelName }) : null;
-    if (standing?.ok === false) return standing.error;
+    const standing = await standingOf(parts.exec, { ...about, host: self.name, kernelName });
+    if (!standing.ok) return standing.error;
     const neededBytes = (await deviceBytes(device)) ?? (await bytesThere());
     if (neededBytes === null && isNamed)
       return `neither host says how large ${resource} is, which ${disk} has to hold; install the same version of tandem on both hosts`;
-    const alone = { otherPaths: [], ownedBy: null };
-    return whyUnfit({ disk: looked.value, ...about, ...(standing?.value ?? alone), neededBytes });
+    return whyUnfit({ disk: looked.value, ...about, ...standing.value, neededBytes });
   }
 
   async function bytesThere(): Promise<number | null> {
@@ -103,4 +110,4 @@ export function replaceWorld(context: CliContext, { erase, json }: ReplaceOption
   }
 }
 
-const filesOf = ({ isNamed, self }: Wanted): Exclude<FilesOf, "write"> => (isNamed ? { diskWas: self.disk } : "keep");
+const filesOf = ({ self }: Wanted): Exclude<FilesOf, "write"> => ({ diskWas: self.disk });

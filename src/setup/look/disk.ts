@@ -63,7 +63,7 @@ async function readSize(sysfs: string, name: string): Promise<number | null> {
   return text === null ? null : Number(text.trim()) * SECTOR;
 }
 
-async function partitionsOf(sysfs: string, name: string): Promise<readonly string[]> {
+export async function partitionsOf(sysfs: string, name: string): Promise<readonly string[]> {
   const folder = join(sysfs, "class/block", name);
   const found: string[] = [];
   for (const one of await readdir(folder).catch(() => [])) {

@@ -88,7 +88,8 @@ export async function lookAround(
     if (found !== null) files.set(path, found);
   }
   const disk = await lookAtDisk(exec, self.disk);
-  const copy = await lookAtCopy({ exec, drbd }, tools, answers.resource);
+  const hasMetadata = disk.ok && disk.value.signatures.includes("drbd");
+  const copy = await lookAtCopy({ exec, drbd }, tools, answers.resource, hasMetadata);
   const services = await Promise.all(UNITS.map((unit) => lookAtService(exec, unit)));
   return {
     tools,
@@ -115,10 +116,11 @@ export async function readFacts(path: string): Promise<FileFacts | null> {
 /** The current generation of metadata that was never used (DRBD's UUID_JUST_CREATED). */
 const JUST_CREATED = "0000000000000004";
 
-async function lookAtCopy(
+export async function lookAtCopy(
   { exec, drbd }: LookPorts,
   tools: ReadonlySet<string>,
   resource: string,
+  hasMetadata: boolean,
 ): Promise<Pick<HostFacts, "drbdMajor" | "moduleLoaded" | "view" | "isAnyUp" | "isJustCreated">> {
   const seen = await drbd.observe();
   const view = seen.ok ? (seen.value.get(resource) ?? null) : "unknown";
@@ -129,8 +131,8 @@ async function lookAtCopy(
   const { module } = version.value;
   const moduleLoaded = module !== "not loaded";
   const drbdMajor = moduleLoaded ? majorOf(module) : await moduleOnDisk(exec);
-  const hasCopy = view !== null && view !== "unknown" && view.disk !== "Diskless";
-  const generation = hasCopy ? await drbd.generation(resource) : null;
+  const isAttached = view !== null && view !== "unknown" && view.disk !== "Diskless";
+  const generation = isAttached || (hasMetadata && view !== "unknown") ? await drbd.generation(resource) : null;
   const isJustCreated = generation?.ok === true && generation.value.current === JUST_CREATED;
   return { drbdMajor, moduleLoaded, view, isAnyUp, isJustCreated };
 }

@@ -5,9 +5,10 @@ import { basename, join } from "node:path";
 import type { ExecPort } from "../../drivers/exec/port.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import { DEVICE_PATTERN } from "../answers.ts";
-import { dumpedDisks, readDump } from "../existing.ts";
+import { readDump } from "../existing.ts";
 import type { OtherPath } from "../plan/new-disk.ts";
-import { stableNames, usesOf } from "./disk.ts";
+import { devicesIn, type DeviceNamed } from "../texts/drbd-disk.ts";
+import { partitionsOf, stableNames, usesOf } from "./disk.ts";
 
 export interface Named {
   readonly typed: string;
@@ -31,7 +32,9 @@ export async function nameOfDisk(
   if (kernelName === null) return err(`${typed} does not exist; see: ls -l /dev/disk/by-id`);
   if (/^drbd\d/.test(basename(kernelName))) return err(`${typed} is DRBD's own device; name the disk below it`);
   const stable = await stableOf(kernelName);
-  const name = stable.includes(typed) ? typed : (stable[0] ?? typed);
+  // A volume of LVM stays with its name, by which LVM's own tools know it; udev's they do not take.
+  const isVolume = basename(kernelName).startsWith("dm-") && typed !== kernelName;
+  const name = isVolume || stable.includes(typed) ? typed : (stable[0] ?? typed);
   if (name === configured) return ok(configured);
   if ((await realpath(configured).catch(() => null)) !== kernelName) return ok(name);
   return err(
@@ -43,6 +46,10 @@ export async function nameOfDisk(
 export interface Standing {
   readonly otherPaths: readonly OtherPath[];
   readonly ownedBy: string | null;
+  /** Of the resource itself on this host, for which a disk is named. */
+  readonly volumes: number;
+  /** Where it keeps its metadata; null: on the disk. */
+  readonly metaDisk: string | null;
 }
 
 /** What the disk is to the rest of this host. `kernelName`: of the disk that was named. */
@@ -56,23 +63,49 @@ export async function standingOf(
   }: Omit<Named, "typed"> & { readonly kernelName: string; readonly host: string },
   sysfs = "/sys",
 ): Promise<Result<Standing, string>> {
-  const dump = await readDump(exec);
-  if (!dump.ok) return dump;
+  const here = await devicesOf(exec, host);
+  if (!here.ok) return here;
+  const own = here.value.filter((one) => one.resource === resource);
+  const named = await realpath(configured).catch(() => null);
   let ownedBy: string | null = null;
-  for (const one of dumpedDisks(dump.value)) {
-    const isOwn = one.resource === resource && one.disk === configured;
-    if (one.host === host && !isOwn && (await realpath(one.disk).catch(() => null)) === kernelName)
-      ownedBy = one.resource;
+  for (const one of here.value) {
+    const isOwn = one.resource === resource && one.keyword === "disk" && one.path.text === configured;
+    const device = isOwn ? null : await realpath(one.path.text).catch(() => null);
+    if (device !== null && (await overlap(sysfs, device, kernelName))) ownedBy = one.resource;
   }
-  return ok({ ownedBy, otherPaths: await otherPathsTo(kernelName, configured, sysfs) });
+  return ok({
+    ownedBy,
+    otherPaths: await otherPathsTo(kernelName, named, sysfs),
+    volumes: new Set(own.map(({ volume }) => volume)).size,
+    metaDisk: own.find(({ keyword }) => keyword === "meta-disk")?.path.text ?? null,
+  });
+}
+
+/** One device, or a disk and a partition of it: DRBD 8.4 does not show in sysfs what it is built on. */
+async function overlap(sysfs: string, one: string, other: string): Promise<boolean> {
+  if (one === other) return true;
+  const within = async (whole: string, part: string): Promise<boolean> =>
+    (await partitionsOf(sysfs, basename(whole))).includes(part);
+  return (await within(one, other)) || (await within(other, one));
+}
+
+/** The devices of DRBD's resources on this host, by their kernel names: none of them is free. */
+export async function heldByDrbd(exec: ExecPort, host: string): Promise<ReadonlySet<string>> {
+  const here = await devicesOf(exec, host);
+  const paths = here.ok ? here.value.map(({ path }) => path.text) : [];
+  return new Set(await Promise.all(paths.map((path) => realpath(path).catch(() => path))));
+}
+
+async function devicesOf(exec: ExecPort, host: string): Promise<Result<readonly DeviceNamed[], string>> {
+  const dump = await readDump(exec);
+  return dump.ok ? ok(devicesIn(dump.value).filter((one) => one.host === host || one.host === null)) : dump;
 }
 
 /** Disks that say of themselves that they are this one: the two ports of a SAS disk, a LUN by two ways. */
-async function otherPathsTo(kernelName: string, configured: string, sysfs: string): Promise<readonly OtherPath[]> {
+async function otherPathsTo(kernelName: string, present: string | null, sysfs: string): Promise<readonly OtherPath[]> {
   const own = basename(kernelName);
   const wwid = await wwidOf(sysfs, own);
   if (wwid === null) return [];
-  const present = await realpath(configured).catch(() => null);
   const others: OtherPath[] = [];
   for (const name of await readdir(join(sysfs, "block")).catch(() => []))
     if (name !== own && (await wwidOf(sysfs, name)) === wwid)

@@ -12,6 +12,10 @@ export interface NewDisk {
   readonly otherPaths: readonly OtherPath[];
   /** The other resource that has it as its disk; null: none. */
   readonly ownedBy: string | null;
+  /** Of the resource on this host. */
+  readonly volumes: number;
+  /** Where the resource keeps its metadata; null: on the disk. */
+  readonly metaDisk: string | null;
   /** Of the replicated device; null: neither host says. */
   readonly neededBytes: number | null;
 }
@@ -22,8 +26,18 @@ export interface OtherPath {
   readonly uses: readonly string[];
 }
 
+/** What a person does where this command must not: drbdadm makes the metadata of all of a resource, and asks before. */
+export const byHand = (resource: string, disk: string): string =>
+  `by hand: write disk "${disk}"; for this host into DRBD's configuration of ${resource} on both hosts, ` +
+  `then here: drbdadm create-md ${resource}; drbdadm attach ${resource}`;
+
 /** Null: nothing speaks against it. */
-export function whyUnfit({ disk, resource, configured, otherPaths, ownedBy, neededBytes }: NewDisk): string | null {
+export function whyUnfit(wanted: NewDisk): string | null {
+  const { disk, resource, configured, otherPaths, ownedBy, volumes, metaDisk, neededBytes } = wanted;
+  if (volumes > 1)
+    return `${resource} has ${volumes} volumes, and metadata would be made on all of them; ${byHand(`${resource}/VOLUME`, disk.path)}`;
+  if (metaDisk !== null)
+    return `${resource} keeps its metadata on ${metaDisk}, which nobody agreed to write to; ${byHand(resource, disk.path)}`;
   if (ownedBy !== null) return `${disk.path} is the disk of the DRBD resource ${ownedBy}; name another one`;
   for (const { kernelName, isConfigured, uses } of otherPaths) {
     if (isConfigured)

@@ -38,8 +38,8 @@ export interface PlanInput {
 }
 
 /**
- * "keep": the configuration of DRBD and tandem is there already, from a backup or by other hands. `diskWas`: that too, but this
- * host gets another disk than this one, which its resource file names.
+ * "keep": the configuration of DRBD and tandem is there already, from a backup or by other hands, and the copy on the disk is
+ * this host's. `diskWas`: the configuration is there too, but the disk is a new one in the place of this, which it names.
  */
 export type FilesOf = "write" | "keep" | { readonly diskWas: string };
 
@@ -134,6 +134,7 @@ function newDisk(
     const next = `give ${self.name} disk "${self.disk}"; in DRBD's configuration by hand, on both hosts; then iscsi-cfg replace-disk`;
     obstacles.push({ what, next });
   };
+  if (was === self.disk) return void already.push(`${resource} names ${was}`);
   const found = facts.files.get(path);
   if (found === undefined) return stuck(`there is no ${path}`);
   const content = withDisk(found.text, { resource, host: self.name, was, disk: self.disk });
@@ -263,8 +264,10 @@ function disk(draft: Draft, { record, facts, erase, files: filesOf }: PlanInput,
     diskOf(facts.files.get(drbdResourcePath(resource))?.text ?? "", resource, self.name) === self.disk;
   const found = dataOn(facts.disk);
   const name = `${self.name}:${facts.disk.kernelName}`;
-  // An earlier run of this setup, or a restore: the resource was written for this disk, and its copy is on it.
-  const ownMetadata = isConfigured && facts.disk.signatures.includes("drbd");
+  // An earlier run of this setup, or a restore: the resource was written for this disk, and its copy is on it. On a new disk a
+  // copy that was ever used is of another pair or of another time, whatever name the disk has.
+  const mayBeOwn = typeof filesOf === "string" || facts.isJustCreated;
+  const ownMetadata = isConfigured && mayBeOwn && facts.disk.signatures.includes("drbd");
   const inUse = [...facts.disk.mountedAt, ...facts.disk.holders];
   if (inUse.length > 0) {
     const what = `${self.disk} is in use: ${inUse.join(", ")}`;

@@ -1,5 +1,5 @@
-// The one line of a DRBD resource file that names a host's disk: found, and given another path, without a look at the rest, which
-// may have been written by other hands. Pure.
+// The disks that DRBD's configuration names, in a resource file or in what "drbdadm dump" prints. One of them is given another
+// path without a look at the rest, which may have been written by other hands. Pure.
 
 import { err, ok, type Result } from "../../util/result.ts";
 
@@ -13,22 +13,39 @@ interface Word {
 /** drbd.conf(5): words, quoted or not; comments from "#" to the end of the line; "{", "}" and ";". */
 const TOKEN = /#[^\n]*|"[^"\n]*"|[{};]|[^\s{};"#]+/g;
 
-/** The paths of `disk` statements of the resource by the host whose section they are in; null: in none, so for all hosts. */
-function disksIn(text: string, resource: string): readonly { readonly host: string | null; readonly path: Word }[] {
-  const found: { host: string | null; path: Word }[] = [];
+export interface DeviceNamed {
+  readonly keyword: "disk" | "meta-disk";
+  readonly resource: string;
+  /** Null: in no host's section, so for every host that says nothing else. */
+  readonly host: string | null;
+  readonly volume: string;
+  readonly path: Word;
+}
+
+/** drbd.conf(5): `disk PATH;` and `[flexible-]meta-disk PATH [INDEX];`. Metadata that are internal have no path. */
+const KEYWORDS: Readonly<Record<string, DeviceNamed["keyword"]>> = {
+  disk: "disk",
+  "meta-disk": "meta-disk",
+  "flexible-meta-disk": "meta-disk",
+};
+
+export function devicesIn(text: string): readonly DeviceNamed[] {
+  const found: DeviceNamed[] = [];
   const sections: (readonly string[])[] = [];
   let statement: Word[] = [];
   for (const { 0: token, index } of text.matchAll(TOKEN)) {
     if (token.startsWith("#")) continue;
     if (token === "{") sections.push(statement.map((word) => word.text));
     if (token === "}") sections.pop();
-    const [keyword, path] = statement;
-    const [outer] = sections;
-    if (token === ";" && keyword?.text === "disk" && path?.text.startsWith("/") === true && statement.length === 2)
-      if (outer?.[0] === "resource" && outer[1] === resource) {
+    const [first, path] = statement;
+    const keyword = KEYWORDS[first?.text ?? ""];
+    const [kind, resource] = sections[0] ?? [];
+    if (token === ";" && keyword !== undefined && path?.text.startsWith("/") === true)
+      if (kind === "resource" && resource !== undefined) {
         const on = sections.find(([name]) => name === "on");
+        const volume = sections.find(([name]) => name === "volume")?.[1] ?? "0";
         // `on a b`: one section for two hosts is nobody's own.
-        found.push({ host: on?.length === 2 ? (on[1] ?? null) : null, path });
+        found.push({ keyword, resource, host: on?.length === 2 ? (on[1] ?? null) : null, volume, path });
       }
     if (token === "{" || token === "}" || token === ";") statement = [];
     else statement.push({ text: token.replaceAll('"', ""), from: index, to: index + token.length });
@@ -36,7 +53,10 @@ function disksIn(text: string, resource: string): readonly { readonly host: stri
   return found;
 }
 
-/** The host's disk as this file says it; null: it does not. */
+const disksIn = (text: string, resource: string): readonly DeviceNamed[] =>
+  devicesIn(text).filter((one) => one.keyword === "disk" && one.resource === resource);
+
+/** The host's disk as this text says it; null: it does not. */
 export function diskOf(text: string, resource: string, host: string): string | null {
   const all = disksIn(text, resource);
   return (all.find((one) => one.host === host) ?? all.find((one) => one.host === null))?.path.text ?? null;

@@ -32,9 +32,19 @@ interface Given {
   /** What fails, and with which words. */
   readonly fails?: Partial<Record<"team" | "keepDisk" | "other" | "backups" | "plan" | "attach" | "follow", string>>;
   readonly held?: string | null;
+  /** Resources beside iscsi1. */
+  readonly others?: readonly string[];
 }
 
-function story({ view, configured = OLD, there = [NEW], unfit = null, fails = {}, held = null }: Given = {}): Story {
+function story({
+  view,
+  configured = OLD,
+  there = [NEW],
+  unfit = null,
+  fails = {},
+  held = null,
+  others = [],
+}: Given = {}): Story {
   const did: string[] = [];
   const done = (what: keyof typeof fails, more = ""): Promise<Result<"done", string>> => {
     const why = fails[what];
@@ -45,7 +55,7 @@ function story({ view, configured = OLD, there = [NEW], unfit = null, fails = {}
   const record = { ...RECORD, answers: { ...ANSWERS, hosts: [self, PEER] as typeof ANSWERS.hosts } };
   const seen = sampleView({ role: "Secondary", disk: "Diskless", ...view });
   const world: ReplaceWorld = {
-    configured: async () => ok({ record, self }),
+    configured: async () => ok({ record, self, others }),
     drbd: async () => ok(new Map([["iscsi1", seen]])),
     peer: async () => assert.fail("this host's picture is enough"),
     nameOf: async ({ typed }) => (there.includes(typed) || typed === configured ? ok(typed) : err(`${typed} is gone`)),
@@ -145,6 +155,38 @@ test("whatever is refused is refused before anything is written", async () => {
   const told = story({ fails: { plan: "Refused: mend what says STOP first; nothing was changed" } });
   assert.equal((await run(told, { disk: NEW })).code, 3);
   assert.deepEqual(told.did, ["plan fails"]);
+});
+
+test("of two resources the first is not let go for the second, whose disk is replaced by hand", async () => {
+  for (const options of [{}, { disk: NEW }]) {
+    const told = story({ view: { disk: "UpToDate" }, others: ["iscsi2"] });
+    const { code, said } = await run(told, options);
+    assert.equal(code, 3);
+    assert.match(
+      said,
+      /For iscsi2 do nothing to iscsi1, but by hand: .* drbdadm attach iscsi2\. Of iscsi1: iscsi1 has its disk/,
+    );
+    assert.deepEqual(told.did, []);
+  }
+  assert.equal((await run(story({ others: ["iscsi2"] }), { disk: NEW })).code, 0);
+});
+
+test("a disk that DRBD still runs on is not to be let go while it is the only whole one", async () => {
+  const told = story({ view: { disk: "UpToDate", peerDisk: "Diskless" }, configured: NEW, held: OLD });
+  const { code, said } = await run(told, { disk: NEW });
+  assert.equal(code, 3);
+  assert.match(said, /runs on .*wwn-0x5a still; the other host's copy is not UpToDate/);
+  assert.doesNotMatch(said, /detach/);
+});
+
+test("a host that DRBD knows by another name is told so, not that its disk is gone", async () => {
+  for (const view of [{}, { disk: "Inconsistent" }] as const) {
+    const told = story({ configured: "", view, held: OLD });
+    const { code, said } = await run(told);
+    assert.equal(code, 3);
+    assert.match(said, /no section "on xcp1" that names a disk .*uname -n/);
+    assert.doesNotMatch(said, /detach|does not exist/);
+  }
 });
 
 test("a dry run shows the plan and does nothing", async () => {
