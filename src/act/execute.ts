@@ -173,8 +173,11 @@ async function lookAgain(effect: OuterEffect, findings: Findings, ok: boolean): 
     case "recover-peer":
     case "start-confirmed":
       return findings.domains();
-    case "promote":
     case "demote":
+      // A device that is held open: what is known of the target may be wrong, and would not be looked at again.
+      if (!ok) void findings.target(null);
+      return findings.drbd();
+    case "promote":
     case "outdate":
     case "resume-io":
     case "drbd-up":

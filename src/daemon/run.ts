@@ -198,6 +198,7 @@ export async function startDaemon(
     target: drivers.target,
     spec: storage.target,
     hosts: () => config.hosts,
+    owns: () => snapshot?.state.durable.owner === config.self.uuid,
     pairBars: () => (snapshot?.state.barred === true ? [config.peer.replication] : []),
     log,
   });
@@ -384,7 +385,7 @@ export async function startDaemon(
     Promise.all([door.value.stop(), vmWatch.stop(), pool.stop(), alerts.stop(), history.settled()]),
     clock.sleep(2_000),
   ]);
-  await Promise.race([Promise.all([settings.stop(), poolKey.stop()]), clock.sleep(1_000)]);
+  await Promise.race([Promise.all([settings.stop(), poolKey.stop(), drivers.firewall.lift()]), clock.sleep(1_000)]);
   logger.close();
   process.exit(code);
 }

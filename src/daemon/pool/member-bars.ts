@@ -12,6 +12,8 @@ export interface MemberBarsParts {
   readonly target: Pick<TargetPort, "bar" | "fill">;
   readonly spec: TargetSpec;
   readonly hosts: () => readonly HostEntry[];
+  /** Only the storage's owner fills a target: on the other host the device cannot be opened. */
+  readonly owns: () => boolean;
   /** Addresses of the other storage host while the pair's own rules bar it, else none. */
   readonly pairBars: () => readonly string[];
   readonly log: (event: string, detail: string, level?: "info" | "warn" | "error") => void;
@@ -57,7 +59,7 @@ export function createMemberBars(parts: MemberBarsParts): MemberBars {
       const back = [...barred].filter((hostId) => !dead.includes(hostId));
       if (back.length === 0) return;
       for (const hostId of back) barred.delete(hostId);
-      const done = await apply();
+      const done = parts.owns() ? await apply() : ok("already" as const);
       if (done.ok) return parts.log("pool.step", `${back.length} hosts may log in at the target again`);
       // Still barred as far as anybody knows: tried again with the next word of the brain.
       for (const hostId of back) barred.add(hostId);

@@ -59,7 +59,11 @@ const HUSH_MS: Readonly<Record<Hush, Millis>> = { requests: 50, all: 15, off: 15
 export function createFirewall(
   exec: ExecPort,
   settings: FirewallSettings = {},
-): FirewallPort & { prepare(): Promise<Result<"changed" | "already", DriverError>> } {
+): FirewallPort & {
+  prepare(): Promise<Result<"changed" | "already", DriverError>>;
+  /** This daemon ends: a hush that is on has nobody left who would lift it. */
+  lift(): Promise<void>;
+} {
   const timeoutMs = settings.timeoutMs ?? 3000;
   const answers = settings.connects ?? connects;
   const family = settings.family ?? 4;
@@ -180,6 +184,7 @@ export function createFirewall(
     return await Promise.race([gone.then(() => true), late]);
   }
 
+  let hushed: Blocked | null = null;
   let expiry: NodeJS.Timeout | undefined;
   let settling: NodeJS.Timeout | undefined;
   const hush = (address: string, port: number, what: Hush): Promise<void> => {
@@ -193,9 +198,10 @@ export function createFirewall(
     // Nobody must stay silent because a hand-over died half-way: what is to last uses `block`.
     const longest = settings.hushLimitMs ?? longestHushMs;
     if (what !== "off") expiry = setTimeout(() => void hush(address, port, "off"), longest).unref();
-    const hushed = what === "off" ? [] : rulesOf({ address, port }).slice(0, what === "requests" ? 1 : 2);
+    hushed = what === "off" ? null : { address, port };
+    const rules = what === "off" ? [] : rulesOf({ address, port }).slice(0, what === "requests" ? 1 : 2);
     // Whether it took effect is not known: the next verified change writes all of it.
-    const sent = keepWaiting()?.send([iptablesText(written, hushed).trimEnd()]) === true;
+    const sent = keepWaiting()?.send([iptablesText(written, rules).trimEnd()]) === true;
     if (sent) certain = false;
     if (what === "off") settleLater(address, port, settings.settleMs ?? settleMs);
     if (sent) await new Promise((resolve) => setTimeout(resolve, HUSH_MS[what]));
@@ -234,6 +240,10 @@ export function createFirewall(
           clearTimeout(settling);
         }
         return done;
+      }),
+    lift: () =>
+      queued(async () => {
+        if (hushed !== null) await hushNow(hushed.address, hushed.port, "off");
       }),
     block: (address, port) => queued(() => change(address, port, true)),
     unblock: (address, port) => queued(() => change(address, port, false)),

@@ -10,6 +10,7 @@ test("a dead member is barred beside whom the pair bars, and readmitted alone (D
   const did: string[] = [];
   let pair: readonly string[] = [];
   let works = true;
+  let owns = true;
   const done: Awaited<ReturnType<TargetPort["fill"]>> = ok("changed");
   const failed: typeof done = {
     ok: false,
@@ -28,6 +29,7 @@ test("a dead member is barred beside whom the pair bars, and readmitted alone (D
     },
     spec: { iqn: "iqn", tid: 1, luns: [], allow: ["ALL"], portal: { address: "10.1.0.9", port: 3260 } },
     hosts: () => [1, 2, 3, 4].map(host),
+    owns: () => owns,
     pairBars: () => pair,
     log: () => undefined,
   });
@@ -50,4 +52,10 @@ test("a dead member is barred beside whom the pair bars, and readmitted alone (D
     "fill",
   ]);
   assert.deepEqual(bars.addresses(), []);
+
+  await bars.bar("h3");
+  owns = false;
+  const before = did.length;
+  await bars.follow([]);
+  assert.deepEqual([did.length, bars.addresses()], [before, []], "a host that gave the storage away fills no target");
 });

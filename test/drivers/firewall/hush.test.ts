@@ -154,6 +154,16 @@ describe("the silence of a switch", () => {
     await until("written after its end", () => kernel.chain === rules());
   });
 
+  it("is lifted when the daemon ends, and nothing is started for that where there is none", async () => {
+    const { firewall, kernel, waiting } = setUp();
+    await firewall.lift();
+    assert.equal(waiting.started, 0);
+    await firewall.prepare();
+    await firewall.hush("10.10.10.3", 3260, "all");
+    await firewall.lift();
+    assert.equal(kernel.chain, rules());
+  });
+
   it("ends by itself where the hand-over died half-way", async () => {
     const { firewall, kernel } = setUp({ hushLimitMs: 100 });
     await firewall.prepare();

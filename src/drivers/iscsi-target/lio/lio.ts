@@ -61,6 +61,8 @@ export function createLio(
   const listeners: ((why: string) => void)[] = [];
   let watching: { close(): void } | null = null;
   let loggingIn: Promise<Result<unknown, DriverError>> | null = null;
+  /** It is taken apart, or will be after the change that is under way: once. */
+  let ending = false;
   /** The target's end is wanted: told to nobody. */
   let withdrawing = false;
   /** As the last script showed it: what is known to be empty need not be looked at before it is filled. */
@@ -121,7 +123,10 @@ export function createLio(
 
   /** One that hangs in the kernel cannot be taken apart: then nothing is told, and the watch over its answers asks again. */
   function takeApart(why: string): void {
+    if (ending) return;
+    ending = true;
     void alone(withdraw).then((done) => {
+      ending = false;
       if (done.ok) for (const listener of listeners) listener(why);
     });
   }
@@ -207,7 +212,8 @@ export function createLio(
       exported: luns.map(({ store }) => stores.find((one) => one.name === store)?.resource ?? store),
       // A filling that was ended half-way leaves a device open that no LUN shows.
       holds: luns.length > 0 || stores.some((one) => one.enabled),
-      portalOpen: enabled === true && portals.some((one) => one !== loopbackName),
+      // One that the configuration names no more, of another port, lets nobody in who asks for this one.
+      portalOpen: enabled === true && portals.includes(portal),
       allowed: admitted.value ?? ["ALL"],
       sessions: sessionsOf(shown.value),
       writeCacheOff: caches.includes(false) ? false : caches.length > 0 && !caches.includes(undefined) ? true : null,

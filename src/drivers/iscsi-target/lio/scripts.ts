@@ -127,6 +127,8 @@ while [ $# -gt 0 ]; do
   room "$1" "$2"
   read -r on < "$store/enable"
   if [ "$on" != 1 ]; then
+    # FILEIO creates what it does not find: a file in /dev, which would keep DRBD's device from its name.
+    [ -e "$3" ] || { echo "there is no device $3" >&2; exit 1; }
     echo "fd_dev_name=$3" > "$store/control"
     echo "$3" > "$store/udev_path"
     echo 1 > "$store/enable"

@@ -274,6 +274,16 @@ describe("the kernel's target", () => {
     assert.ok(!made().includes("WITHDRAW"));
   });
 
+  it("does not call the portal open that an earlier configuration opened on another port", async () => {
+    await serve();
+    world.shows = world.shows.map((line) => (line === "portal 10.10.10.3:3260" ? "portal 10.10.10.3:3261" : line));
+    const seen = await lio.observe();
+    assert.equal(seen.ok && seen.value.portalOpen, false);
+    assert.ok((await lio.openPortal(spec)).ok);
+    const after = await lio.observe();
+    assert.equal(after.ok && after.value.portalOpen, true);
+  });
+
   it("logs in once, however many look at the same time", async () => {
     await world.does["WARM"]?.([]);
     const seen = await Promise.all([lio.warm(), lio.observe(), lio.observe()]);
@@ -297,6 +307,7 @@ describe("the kernel's target", () => {
     world.does["WITHDRAW"] = slowly("WITHDRAW", () => void (world.shows = []));
     world.does["FILL"] = slowly("FILL", () => exited(1, "", "there is no target"));
     const opening = lio.openPortal(spec);
+    lio.end();
     lio.end();
     const filling = lio.fill(spec);
     await Promise.all([opening, filling]);

@@ -25,7 +25,7 @@ const loopback = "127.0.0.1:13260";
 const tpg = `iscsi/${iqn}/tpgt_1`;
 const store = "core/fileio_7694/tandem.10.iscsi1";
 const link = `${tpg}/lun/lun_10/tandem.10.iscsi1`;
-const lun = ["10", "tandem.10.iscsi1", "/dev/drbd1", "0000000011"];
+const lun = ["10", "tandem.10.iscsi1", "/dev/null", "0000000011"];
 /** What the kernel puts into a new target. */
 const newTarget = `#!/bin/sh
 /bin/mkdir "$@"
@@ -77,7 +77,7 @@ describe("the scripts for the kernel's target", () => {
 
   function makeStore(enabled: "0" | "1", serial: string): void {
     write(`${store}/enable`, `${enabled}\n`);
-    write(`${store}/udev_path`, "/dev/drbd1\n");
+    write(`${store}/udev_path`, "/dev/null\n");
     write(`${store}/attrib/emulate_write_cache`, "1\n");
     write(`${store}/wwn/vpd_unit_serial`, `${TITLE}${serial}\n`);
   }
@@ -90,7 +90,7 @@ describe("the scripts for the kernel's target", () => {
 
   it("show the serial number of a store, and that it has none", () => {
     makeStore("1", "0000000011");
-    const has = { name: "tandem.10.iscsi1", resource: "iscsi1", enabled: true, device: "/dev/drbd1" };
+    const has = { name: "tandem.10.iscsi1", resource: "iscsi1", enabled: true, device: "/dev/null" };
     assert.deepEqual(run(LOOK).stores, [{ ...has, serial: "0000000011" }]);
     makeStore("1", "");
     assert.deepEqual(run(LOOK).stores, [{ ...has, serial: "" }]);
@@ -110,6 +110,13 @@ describe("the scripts for the kernel's target", () => {
       assert.ok(lstatSync(join(root, link)).isSymbolicLink());
     });
   }
+
+  it("do not enable a store whose device is not there: the kernel would create a file of that name", () => {
+    makeTarget(iqn);
+    makeStore("0", "");
+    assert.throws(() => run(FILL, "10", "tandem.10.iscsi1", join(root, "nothing"), "0000000011"), /there is no device/);
+    assert.equal(read(`${store}/enable`), "0");
+  });
 
   it("do not link a store whose serial the kernel does not take", () => {
     makeTarget(iqn);
