@@ -34,6 +34,7 @@ test("only this host's disk changes in the text, of our own hand and of others'"
 resource other { on xcp1 { disk ${OLD}; } }
 resource "iscsi1" {
   disk { on-io-error detach; } # }
+  handlers { fence-peer "a \\" } b"; }
   on xcp2 { volume 0 { disk ${OLD}; meta-disk internal; } }
   on "xcp1" { address 10.10.10.1:7789; volume 0 { device /dev/drbd1; disk ${OLD}; meta-disk internal; } }
 }

@@ -10,8 +10,8 @@ interface Word {
   readonly to: number;
 }
 
-/** drbd.conf(5): words, quoted or not; comments from "#" to the end of the line; "{", "}" and ";". */
-const TOKEN = /#[^\n]*|"[^"\n]*"|[{};]|[^\s{};"#]+/g;
+/** drbd.conf(5): words, quoted (with \\" for a quote) or not; comments from "#" to the end of the line; "{", "}" and ";". */
+const TOKEN = /#[^\n]*|"(?:\\.|[^"\\\n])*"|[{};]|[^\s{};"#]+/g;
 
 export interface DeviceNamed {
   readonly keyword: "disk" | "meta-disk";
