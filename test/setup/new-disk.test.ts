@@ -67,6 +67,7 @@ const unfit = (more: Partial<NewDisk> = {}, disk: Partial<NewDisk["disk"]> = {})
     disk: { ...BLANK_DISK, path: NEW, kernelName: "/dev/sdc", ...disk },
     resource: "iscsi1",
     configured: OLD,
+    partitions: [],
     otherPaths: [],
     ownedBy: null,
     volumes: 1,
@@ -89,6 +90,8 @@ test("a disk that is somebody's is refused in words, a free one is not", () => {
   );
   assert.match(unfit({}, { signatures: ["LVM2_member"] }) ?? "", /member of LVM.*first: pvremove/);
   assert.match(unfit({}, { signatures: ["linux_raid_member"] }) ?? "", /member of a RAID.*mdadm --zero-superblock/);
+  const partitions = [{ path: "/dev/sdc3", signatures: ["LVM2_member"] }];
+  assert.match(unfit({ partitions }) ?? "", /\/dev\/sdc3 is a member of LVM.*first: pvremove \/dev\/sdc3/);
   assert.equal(unfit({}, { signatures: ["LVM2_member", "drbd"] }), null, "volumes of VMs in a copy of DRBD's");
 });
 
@@ -177,7 +180,10 @@ test("a disk of another resource, and another path to a disk, are known", async 
     }
   }
 `;
-  const exec = scriptedExec({ "drbdadm dump": exited(0, dump) });
+  const exec = scriptedExec({
+    "drbdadm dump": exited(0, dump),
+    "wipefs --parsable /dev/full7": exited(0, "0x218,id,,LVM2_member\n"),
+  });
   const about = { host: "xcp1", resource: "iscsi1", configured: OLD };
   const found = await standingOf(exec, { ...about, kernelName: "/dev/sdc" }, sysfs);
   assert.ok(found.ok);
@@ -200,6 +206,8 @@ test("a disk of another resource, and another path to a disk, are known", async 
     const owned = await standingOf(exec, { ...about, kernelName }, sysfs);
     assert.deepEqual(owned.ok && owned.value.ownedBy, ownedBy, kernelName);
   }
+  const parted = await standingOf(exec, { ...about, kernelName: "/dev/full" }, sysfs);
+  assert.deepEqual(parted.ok && parted.value.partitions, [{ path: "/dev/full7", signatures: ["LVM2_member"] }]);
   const many = await standingOf(exec, { ...about, resource: "iscsi3", kernelName: "/dev/null" }, sysfs);
   assert.deepEqual(many.ok && [many.value.volumes, many.value.metaDisk], [2, "/dev/random"]);
   assert.deepEqual([...(await heldByDrbd(exec, "xcp1"))].filter((path) => /full|zero/.test(path)).toSorted(), [

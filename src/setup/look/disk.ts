@@ -52,7 +52,7 @@ export function parseWipefs(stdout: string): readonly string[] {
   return [...new Set(types)];
 }
 
-async function wipefsTypes(exec: ExecPort, path: string): Promise<Result<readonly string[], string>> {
+export async function wipefsTypes(exec: ExecPort, path: string): Promise<Result<readonly string[], string>> {
   const options = { timeoutMs: LOOK_MS, lane: `look ${path}` };
   const done = succeeded(`wipefs ${path}`, await exec.run("wipefs", ["--parsable", path], options));
   return done.ok ? ok(parseWipefs(done.value.stdout)) : err(describe(done.error));

@@ -6,9 +6,9 @@ import type { ExecPort } from "../../drivers/exec/port.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import { DEVICE_PATTERN } from "../answers.ts";
 import { readDump } from "../existing.ts";
-import type { OtherPath } from "../plan/new-disk.ts";
+import type { NewDisk, OtherPath } from "../plan/new-disk.ts";
 import { devicesIn, type DeviceNamed } from "../texts/drbd-disk.ts";
-import { partitionsOf, stableNames, usesOf } from "./disk.ts";
+import { partitionsOf, stableNames, usesOf, wipefsTypes } from "./disk.ts";
 
 export interface Named {
   readonly typed: string;
@@ -44,6 +44,7 @@ export async function nameOfDisk(
 }
 
 export interface Standing {
+  readonly partitions: NewDisk["partitions"];
   readonly otherPaths: readonly OtherPath[];
   readonly ownedBy: string | null;
   /** Of the resource itself on this host, for which a disk is named. */
@@ -73,8 +74,15 @@ export async function standingOf(
     const device = isOwn ? null : await realpath(one.path.text).catch(() => null);
     if (device !== null && (await overlap(sysfs, device, kernelName))) ownedBy = one.resource;
   }
+  const partitions: NewDisk["partitions"][number][] = [];
+  for (const path of await partitionsOf(sysfs, basename(kernelName))) {
+    const signatures = await wipefsTypes(exec, path);
+    if (!signatures.ok) return signatures;
+    partitions.push({ path, signatures: signatures.value });
+  }
   return ok({
     ownedBy,
+    partitions,
     otherPaths: await otherPathsTo(kernelName, named, sysfs),
     volumes: new Set(own.map(({ volume }) => volume)).size,
     metaDisk: own.find(({ keyword }) => keyword === "meta-disk")?.path.text ?? null,

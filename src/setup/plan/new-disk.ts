@@ -8,6 +8,8 @@ export interface NewDisk {
   readonly resource: string;
   /** The disk that the resource has in its configuration. */
   readonly configured: string;
+  /** What is on its partitions; none: it has none. */
+  readonly partitions: readonly Pick<DiskFacts, "path" | "signatures">[];
   /** The same disk under other kernel names, by another cable or controller. */
   readonly otherPaths: readonly OtherPath[];
   /** The other resource that has it as its disk; null: none. */
@@ -33,7 +35,7 @@ export const byHand = (resource: string, disk: string): string =>
 
 /** Null: nothing speaks against it. */
 export function whyUnfit(wanted: NewDisk): string | null {
-  const { disk, resource, configured, otherPaths, ownedBy, volumes, metaDisk, neededBytes } = wanted;
+  const { disk, resource, configured, partitions, otherPaths, ownedBy, volumes, metaDisk, neededBytes } = wanted;
   if (volumes > 1)
     return `${resource} has ${volumes} volumes, and metadata would be made on all of them; ${byHand(`${resource}/VOLUME`, disk.path)}`;
   if (metaDisk !== null)
@@ -45,10 +47,12 @@ export function whyUnfit(wanted: NewDisk): string | null {
     if (uses.length > 0)
       return `${disk.path} is another path to ${kernelName}, which is in use (${uses.join(", ")}); name another one`;
   }
-  const member = disk.signatures.find((one) => /^LVM\d*_member$|_raid_member$/.test(one));
-  // Below DRBD lies what VMs wrote, volumes among it: that is a copy, not a member.
-  if (member !== undefined && !disk.signatures.includes("drbd"))
-    return `${disk.path} is a member of ${member.startsWith("LVM") ? "LVM" : "a RAID"} (${member}); if nothing needs it any more, first: ${freeing(member)} ${disk.path}`;
+  for (const { path, signatures } of [disk, ...partitions]) {
+    const member = signatures.find((one) => /^LVM\d*_member$|_raid_member$/.test(one));
+    // Below DRBD lies what VMs wrote, volumes among it: that is a copy, not a member.
+    if (member !== undefined && !signatures.includes("drbd"))
+      return `${path} is a member of ${member.startsWith("LVM") ? "LVM" : "a RAID"} (${member}); if nothing needs it any more, first: ${freeing(member)} ${path}`;
+  }
   if (neededBytes !== null && usableBytes(disk.sizeBytes) < neededBytes)
     return `${disk.path} is too small: ${resource} has ${neededBytes} bytes, and ${usableBytes(disk.sizeBytes)} are left on it beside DRBD's metadata; name a larger one`;
   return null;

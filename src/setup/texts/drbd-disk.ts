@@ -10,7 +10,7 @@ interface Word {
   readonly to: number;
 }
 
-/** drbd.conf(5): words, quoted (with \\" for a quote) or not; comments from "#" to the end of the line; "{", "}" and ";". */
+/** drbd.conf(5): words, quoted (with \" for a quote) or not; comments from "#" to the end of the line; "{", "}" and ";". */
 const TOKEN = /#[^\n]*|"(?:\\.|[^"\\\n])*"|[{};]|[^\s{};"#]+/g;
 
 export interface DeviceNamed {
