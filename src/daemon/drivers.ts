@@ -47,7 +47,10 @@ export function createDrivers(config: () => Config, log: (event: string, detail:
     clock,
     tally,
     exec,
-    drbd: createDrbd(exec, clock, usable ? { helperPath: helper } : {}),
+    drbd: createDrbd(exec, clock, {
+      ...(usable ? { helperPath: helper } : {}),
+      ahead: { port: exec, resources: () => config().storage?.resources ?? [] },
+    }),
     handlers: createHandlerWatch(FENCE_REQUESTS),
     target: targetOf(config(), exec, clock),
     vip: createVip(exec, { feed: exec }),

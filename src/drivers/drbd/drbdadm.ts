@@ -7,7 +7,7 @@ import { err, ok, type Result } from "../../util/result.ts";
 import type { ClockPort } from "../clock/port.ts";
 import type { DriverError } from "../driver-error.ts";
 import { succeeded } from "../exec/outcome.ts";
-import type { ExecPort } from "../exec/port.ts";
+import type { ExecPort, ExpectPort } from "../exec/port.ts";
 import { abandonWrites, handlerThreadRuns } from "./abandon.ts";
 import { createFollower, viewsOf } from "./follower.ts";
 import { createModule, writeUsermodeHelper, type ModuleFiles } from "./module.ts";
@@ -41,9 +41,17 @@ export interface DrbdSettings {
   readonly module?: Partial<ModuleFiles>;
   /** Does DRBD wait for a fence-peer handler? Absent: by the kernel's threads. */
   readonly handlerRuns?: () => boolean;
+  /** Starts the change of role that a hand-over will want before it is wanted, for these resources. */
+  readonly ahead?: {
+    readonly port: ExpectPort;
+    readonly resources: () => readonly string[];
+    readonly afterMs?: Millis;
+  };
   /** Where it is noted that DRBD may still give a copy up (discard.ts). Gone after a boot, like DRBD's own knowledge of it. */
   readonly discardNotes?: string;
 }
+
+type RoleVerb = "primary" | "secondary";
 
 const notSupported = (resource: string): DriverError => ({
   kind: "missing",
@@ -170,10 +178,30 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
    * Role changes go to drbdsetup where one device is addressed: the same call to the kernel that drbdadm makes, without
    * parsing the configuration and without a second process. 8.4 addresses the minor, 9 the resource.
    */
-  async function changeRole(resource: string, seen: SeenResource, verb: "primary" | "secondary", timeoutMs: Millis) {
-    if (!isOldModule()) return await command(resource, "drbdsetup", [verb, resource], timeoutMs);
-    if (seen.minor === null) return await command(resource, "drbdadm", [verb, resource], timeoutMs);
-    return await command(resource, "drbdsetup", [verb, String(seen.minor)], timeoutMs);
+  async function changeRole(resource: string, seen: SeenResource, verb: RoleVerb, timeoutMs: Millis) {
+    const [file, ...args] = roleCommand(resource, seen, verb);
+    return await command(resource, file, args, timeoutMs);
+  }
+
+  function roleCommand(resource: string, { minor }: SeenResource, verb: RoleVerb): readonly [string, ...string[]] {
+    if (!isOldModule()) return ["drbdsetup", verb, resource];
+    return minor === null ? ["drbdadm", verb, resource] : ["drbdsetup", verb, String(minor)];
+  }
+
+  let expecting: NodeJS.Timeout | undefined;
+  /** Not in the middle of the hand-over that changed the role. */
+  function expectNextRole(): void {
+    const { ahead } = settings;
+    if (ahead === undefined) return;
+    clearTimeout(expecting);
+    expecting = setTimeout(() => {
+      for (const resource of ahead.resources()) {
+        const seen = follower.seen()?.get(resource);
+        if (seen === undefined) continue;
+        const [file, ...args] = roleCommand(resource, seen, seen.view.role === "Primary" ? "secondary" : "primary");
+        ahead.port.expect(file, args);
+      }
+    }, ahead.afterMs ?? 5_000).unref();
   }
 
   async function changeDevice(resource: string, seen: SeenResource, verb: "outdate" | "resume-io") {
@@ -190,6 +218,7 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
     follow: (onChange, onLost) =>
       follower.start((views) => {
         discarding.noteViews(views);
+        expectNextRole();
         onChange(views);
       }, onLost),
 

@@ -72,3 +72,12 @@ export interface LineFeed {
   /** Ends it at once; `onEnd` tells when it is gone. */
   stop(): void;
 }
+
+/** What a switch will want is started before: a fork of this daemon is the dearest part of a short program. */
+export interface ExpectPort {
+  /**
+   * The next `run` of just this (no stdin, env or cwd) goes to a shell that waits for it from now on, and ends unused with this
+   * process. Idempotent while one waits.
+   */
+  expect(file: string, args: readonly string[]): void;
+}

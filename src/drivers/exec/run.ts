@@ -5,7 +5,17 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { performance } from "node:perf_hooks";
 import { execa } from "execa";
-import type { ExecOptions, ExecPort, ExecResult, FeedPort, LaunchPort, LineFeed, LineStream } from "./port.ts";
+import type {
+  ExecOptions,
+  ExecPort,
+  ExecResult,
+  ExpectPort,
+  FeedPort,
+  LaunchPort,
+  LineFeed,
+  LineStream,
+} from "./port.ts";
+import { createWaitingShells } from "./waiting-shell.ts";
 
 export interface ExecSettings {
   readonly path?: string;
@@ -19,17 +29,20 @@ export interface ExecSettings {
 
 const defaultPath = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin:/opt/xensource/bin";
 const maxLineLength = 16_384;
+/** How a shell ends that finds no such program. */
+const NOT_FOUND = 127;
 
 /**
  * `run` is on execa. `lines`, `detach` and `launch` are on node:child_process: execa would hold a promise, buffers and
  * an exit hook for each child, which is what a stream that lives for months and an arping nobody waits for must not have.
  */
-export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort & FeedPort {
+export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort & FeedPort & ExpectPort {
   const baseEnv = { PATH: settings.path ?? defaultPath, LC_ALL: "C", ...settings.env };
   const maxOutput = settings.maxOutput ?? 1_000_000;
   const onStart = settings.onStart ?? (() => undefined);
   /** Process groups that outlived their deadline, by lane: calls that ran side by side may all of them. */
   const stuck = new Map<string, readonly number[]>();
+  const waiting = createWaitingShells((file, args) => start(file, args, {}, "pipe"));
 
   /** A pid that holds the lane, or null. A group is gone when no member is left, drbdsetup under drbdadm included. */
   function holder(lane: string): number | null {
@@ -39,25 +52,36 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     return left[0] ?? null;
   }
 
-  async function run(file: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
-    const held = options.lane === undefined ? null : holder(options.lane);
-    if (held !== null) return { kind: "busy", pid: held };
-    const started = performance.now();
+  function start(
+    file: string,
+    args: readonly string[],
+    { stdin, env, cwd }: Omit<ExecOptions, "timeoutMs">,
+    without: "ignore" | "pipe",
+  ) {
     onStart();
-    const child = execa(file, args, {
+    return execa(file, args, {
       reject: false,
       // An own process group, so that the deadline reaches grandchildren too.
       detached: true,
       cleanup: false,
       extendEnv: false,
-      env: { ...baseEnv, ...options.env },
+      env: { ...baseEnv, ...env },
       maxBuffer: maxOutput,
       stripFinalNewline: false,
       killSignal: "SIGKILL",
       forceKillAfterDelay: false,
-      ...(options.stdin === undefined ? { stdin: "ignore" as const } : { input: options.stdin }),
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(stdin === undefined ? { stdin: without } : { input: stdin }),
+      ...(cwd === undefined ? {} : { cwd }),
     });
+  }
+
+  async function run(file: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
+    const held = options.lane === undefined ? null : holder(options.lane);
+    if (held !== null) return { kind: "busy", pid: held };
+    const started = performance.now();
+    const isPlain = options.stdin === undefined && options.env === undefined && options.cwd === undefined;
+    const ready = isPlain ? waiting.begin(file, args) : undefined;
+    const child = ready ?? start(file, args, options, "ignore");
     const pid = child.pid;
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<"deadline">((resolve) => {
@@ -67,6 +91,8 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     clearTimeout(timer);
     if (first !== "deadline") {
       if (pid === undefined) return { kind: "not-started", reason: first.originalMessage ?? `cannot start ${file}` };
+      if (ready !== undefined && first.exitCode === NOT_FOUND)
+        return { kind: "not-started", reason: first.stderr.trim() };
       return {
         kind: "exited",
         code: first.isMaxBuffer ? -1 : (first.exitCode ?? signalCode(first.signal)),
@@ -209,7 +235,7 @@ export function createExec(settings: ExecSettings = {}): ExecPort & LaunchPort &
     };
   }
 
-  return { run, lines, detach, launch, feed };
+  return { run, lines, detach, launch, feed, expect: waiting.expect };
 }
 
 /** The shell's convention, so that one number tells an exit from a death by signal. */

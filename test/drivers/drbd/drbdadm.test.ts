@@ -1,7 +1,7 @@
 // Every command line of the driver, with a scripted exec in the place of DRBD.
 
 import assert from "node:assert/strict";
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import { describe, it } from "node:test";
 import type { Instant, Millis } from "../../../src/core/model/time.ts";
 import type { DrbdView } from "../../../src/core/model/drbd.ts";
@@ -52,8 +52,14 @@ function setUp(script: Readonly<Record<string, Answer | readonly Answer[]>>, ver
   const exec = scriptedExec(script);
   const clock = handClock();
   let module = version;
-  const drbd = createDrbd(exec, clock, { module: { version: () => module }, handlerRuns: () => false });
-  return { exec, clock, drbd, load: (loaded: string) => (module = loaded) };
+  const expected: string[] = [];
+  const expect = (file: string, args: readonly string[]): void => void expected.push([file, ...args].join(" "));
+  const drbd = createDrbd(exec, clock, {
+    module: { version: () => module },
+    handlerRuns: () => false,
+    ahead: { port: { expect }, resources: () => ["iscsi1", "iscsi2"], afterMs: 20 },
+  });
+  return { exec, clock, drbd, expected, load: (loaded: string) => (module = loaded) };
 }
 
 describe("DRBD commands on 8.4, without a followed stream", () => {
@@ -406,6 +412,22 @@ describe("DRBD followed by its event stream", () => {
     parts.clock.wake();
     assert.deepEqual(await promoting, { ok: true, value: "changed" });
     assert.deepEqual(parts.exec.commandLines(), [stream, "drbdsetup primary 1", look]);
+  });
+
+  it("has the next change of role ready, of the resources that are ours and up, a while after the last one", async () => {
+    const { current, expected, exec } = await following();
+    current().say(...dump("Secondary").trim().split("\n"));
+    await turn();
+    assert.deepEqual(expected, []);
+    await delay(40);
+    assert.deepEqual(expected, ["drbdsetup primary 1"]);
+    current().say("change resource name:iscsi1 role:Primary suspended:no");
+    await delay(40);
+    assert.deepEqual(expected, ["drbdsetup primary 1", "drbdsetup secondary 1"]);
+    current().end("the module was unloaded");
+    await delay(40);
+    assert.equal(expected.length, 2);
+    assert.deepEqual(exec.commandLines(), [stream]);
   });
 
   it("reads the generation without drbdadm while the resource is up, with it when that fails", async () => {

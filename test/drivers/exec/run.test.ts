@@ -59,6 +59,86 @@ describe("exec", () => {
     assert.equal(result.code, 137);
   });
 
+  it("gives what was expected to the shell that waits for it, once", async () => {
+    let started = 0;
+    const exec = createExec({ onStart: () => (started += 1) });
+    const args = ["-c", 'echo "$$ $PPID $0 $1"; exit 3', "a b", "$(c)"];
+    exec.expect("sh", args);
+    exec.expect("sh", args);
+    assert.equal(started, 1);
+    const first = await exec.run("sh", args, { timeoutMs: 5000 });
+    assert.equal(started, 1);
+    const second = await exec.run("sh", args, { timeoutMs: 5000 });
+    assert.equal(started, 2);
+    for (const one of [first, second]) {
+      assert.ok(one.kind === "exited");
+      assert.equal(one.code, 3);
+      assert.match(one.stdout, new RegExp(`^\\d+ ${process.pid} a b \\$\\(c\\)\n$`));
+    }
+  });
+
+  it("starts everything else as if nothing waited", async () => {
+    const exec = createExec({ path: "/usr/bin:/bin" });
+    exec.expect("cat", []);
+    const given = await exec.run("cat", [], { timeoutMs: 5000, stdin: "line\n" });
+    const other = await exec.run("printf", ["x"], { timeoutMs: 5000 });
+    const expected = await exec.run("cat", [], { timeoutMs: 5000 });
+    assert.deepEqual(
+      [given, other, expected].map((one) => one.kind === "exited" && one.stdout),
+      ["line\n", "x", ""],
+    );
+  });
+
+  it("does without a waiting shell that somebody ended", async () => {
+    const pids: number[] = [];
+    const exec = createExec();
+    exec.expect("sleep", ["0.01"]);
+    const mine = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ").map(Number);
+    for (const pid of mine) {
+      if (!readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("sleep")) continue;
+      pids.push(pid);
+      process.kill(pid, "SIGKILL");
+    }
+    assert.equal(pids.length, 1);
+    await until("the shell is gone", () => pids.every((pid) => !isRunning(pid)));
+    await delay(50);
+    const done = await exec.run("sleep", ["0.01"], { timeoutMs: 5000 });
+    assert.ok(done.kind === "exited" && done.code === 0);
+  });
+
+  it("says not started of an expected program that does not exist", async () => {
+    const exec = createExec();
+    exec.expect("tandem-no-such-program", []);
+    const result = await exec.run("tandem-no-such-program", [], { timeoutMs: 5000 });
+    assert.ok(result.kind === "not-started" && result.reason.includes("not found"), JSON.stringify(result));
+  });
+
+  it("counts the deadline of an expected program from its call, and ends it then", async () => {
+    const exec = createExec();
+    exec.expect("sleep", ["60"]);
+    await delay(300);
+    const began = performance.now();
+    const result = await exec.run("sleep", ["60"], { timeoutMs: 200, lane: "lane" });
+    assert.ok(result.kind === "timeout");
+    assert.ok(performance.now() - began >= 190);
+    await until("it is gone", () => !isRunning(result.pid));
+  });
+
+  it("ends what waits with the process that expected it, whose end it does not hold up", async () => {
+    const source = `
+      import { createExec } from ${JSON.stringify(new URL("../../../src/drivers/exec/run.ts", import.meta.url).href)};
+      import { readFileSync } from "node:fs";
+      createExec().expect("sleep", ["60"]);
+      process.stdout.write(readFileSync("/proc/self/task/" + process.pid + "/children", "utf8"));`;
+    const exec = createExec({ path: process.env["PATH"] ?? "" });
+    const args = ["--disable-warning=ExperimentalWarning", "--input-type=module-typescript", "-e", source];
+    const ran = await exec.run(process.execPath, args, { timeoutMs: 20_000 });
+    assert.ok(ran.kind === "exited" && ran.code === 0, JSON.stringify(ran));
+    const pid = Number(ran.stdout);
+    assert.ok(pid > 1, ran.stdout);
+    await until("the shell is gone", () => !isRunning(pid));
+  });
+
   it("returns at the deadline although the program ignores SIGTERM, and kills its children too", async () => {
     const exec = createExec();
     const result = await exec.run("bash", ["-c", 'trap "" TERM; sleep 31.7 & wait; sleep 31.7'], { timeoutMs: 150 });
