@@ -13,7 +13,7 @@ import { systemClock } from "../drivers/clock/system.ts";
 import { createDomains } from "../drivers/domains/xl.ts";
 import { createDrbd } from "../drivers/drbd/drbdadm.ts";
 import { createHandlerWatch } from "../drivers/drbd/handler.ts";
-import type { ExecPort, LaunchPort } from "../drivers/exec/port.ts";
+import type { ExecPort, ExpectPort, LaunchPort } from "../drivers/exec/port.ts";
 import { createExec } from "../drivers/exec/run.ts";
 import { createFence } from "../drivers/fence/agent.ts";
 import { createFirewall } from "../drivers/firewall/iptables.ts";
@@ -72,9 +72,9 @@ export function createDrivers(config: () => Config, log: (event: string, detail:
   };
 }
 
-function targetOf({ storage }: Config, exec: ExecPort & LaunchPort, clock: ClockPort): TargetPort {
+function targetOf({ storage }: Config, exec: ExecPort & LaunchPort & ExpectPort, clock: ClockPort): TargetPort {
   const tgtd = createTgtd(exec, exec, clock);
   if (storage === null) return tgtd;
-  const lio = createLio(exec, storage.target);
+  const lio = createLio(exec, storage.target, { ahead: { port: exec } });
   return storage.targetBackend === "lio" ? createExclusive(lio, tgtd) : createExclusive(tgtd, lio);
 }

@@ -8,7 +8,7 @@ import type { Millis } from "../../../core/model/time.ts";
 import { err, ok, type Result } from "../../../util/result.ts";
 import type { DriverError } from "../../driver-error.ts";
 import { succeeded } from "../../exec/outcome.ts";
-import type { ExecPort } from "../../exec/port.ts";
+import type { ExecPort, ExpectPort } from "../../exec/port.ts";
 import { allowedWithout, hostAddresses, isAmong, portalName } from "../allow.ts";
 import { SELF_CHECK_NAME } from "../ask-lun.ts";
 import { viewOf } from "../initiator-view.ts";
@@ -31,6 +31,8 @@ export interface LioSettings {
   /** For the end of its commands: as long as a write may hang below DRBD. */
   readonly withdrawTimeoutMs?: Millis;
   readonly ownAddresses?: () => readonly string[];
+  /** Starts what a hand-over will want before it is wanted. */
+  readonly ahead?: { readonly port: ExpectPort; readonly afterMs?: Millis };
 }
 
 /** `spec` names the target; what is called with later specs is of the same IQN, portal and LUNs. */
@@ -70,6 +72,21 @@ export function createLio(
   /** LUNs whose cache was read back, since this target was made. */
   let readBack = new Map<number, boolean>();
 
+  const shell = (script: string, args: readonly string[]) => ["-c", script, "tandem", root, iqn, ...args];
+
+  let expecting: NodeJS.Timeout | undefined;
+  /** Not in the middle of the hand-over that comes to its end with this. */
+  function expectNext(): void {
+    const { ahead } = settings;
+    if (ahead === undefined) return;
+    clearTimeout(expecting);
+    expecting = setTimeout(() => {
+      ahead.port.expect("sh", shell(FILL, fillArgs(spec)));
+      ahead.port.expect("sh", shell(OPEN, [portal]));
+      ahead.port.expect("sh", shell(WITHDRAW, [loopbackName]));
+    }, ahead.afterMs ?? 5_000).unref();
+  }
+
   /** One script at a time may hang in the kernel; while it does, the others say who holds them up. */
   async function run(
     what: string,
@@ -78,7 +95,7 @@ export function createLio(
     timeoutMs = requestTimeoutMs,
   ): Promise<Shown> {
     const options = { timeoutMs, lane: "lio" };
-    const done = succeeded(what, await exec.run("sh", ["-c", script, "tandem", root, iqn, ...args], options));
+    const done = succeeded(what, await exec.run("sh", shell(script, args), options));
     last = null;
     if (!done.ok) return done;
     const shown = parseState(done.value.stdout);
@@ -138,11 +155,13 @@ export function createLio(
     if (!made.ok) return made;
     if (made.value.enabled !== true) return unverified("start the kernel's target", "enabled", "disabled");
     const watched = await watch();
-    return watched.ok ? ok("changed") : watched;
+    if (!watched.ok) return watched;
+    expectNext();
+    return ok("changed");
   }
 
   /** The identity must be the same on both hosts, or a switch would show initiators another disk. */
-  function serialOf(target: TargetSpec, lun: ExportedLun): string {
+  function serialOf(target: Pick<TargetSpec, "iqn">, lun: ExportedLun): string {
     if (lun.scsiSn !== null) return lun.scsiSn;
     return createHash("sha256").update(`${target.iqn} ${lun.lun}`).digest("hex").slice(0, 24);
   }
@@ -150,6 +169,14 @@ export function createLio(
   /** A rule shows a network of all addresses as none. */
   const everybody = (allowed: readonly string[]) =>
     allowed.some((entry) => entry === "ALL" || entry.endsWith("/0")) ? null : allowed;
+
+  const fillArgs = (target: Pick<TargetSpec, "iqn" | "luns">): readonly string[] =>
+    target.luns.flatMap((lun) => [
+      String(lun.lun),
+      storeName(lun.lun, lun.resource),
+      lun.device,
+      serialOf(target, lun),
+    ]);
 
   async function fill(target: TargetSpec): Promise<Change> {
     // The portal opens after both: side by side they cost the hand-over one process less.
@@ -174,13 +201,7 @@ export function createLio(
       if (!before.ok) return before;
       if (missing(before).length === 0) return ok("already");
     }
-    const args = target.luns.flatMap((lun) => [
-      String(lun.lun),
-      storeName(lun.lun, lun.resource),
-      lun.device,
-      serialOf(target, lun),
-    ]);
-    const filled = await run("fill the kernel's target", FILL, args);
+    const filled = await run("fill the kernel's target", FILL, fillArgs(target));
     if (!filled.ok) return filled;
     const left = missing(filled);
     if (left.length === 0) return ok("changed");
@@ -223,7 +244,9 @@ export function createLio(
   async function openPortal(): Promise<Change> {
     const opened = await run("open the portal", OPEN, [portal]);
     if (!opened.ok) return opened;
-    return opened.value.portals.includes(portal) ? ok("changed") : unverified("open the portal", portal, "none");
+    if (!opened.value.portals.includes(portal)) return unverified("open the portal", portal, "none");
+    expectNext();
+    return ok("changed");
   }
 
   async function withdraw(): Promise<Change> {

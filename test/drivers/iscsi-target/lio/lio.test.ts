@@ -38,11 +38,14 @@ describe("the kernel's target", () => {
   let target: FakeTarget;
   let world: World;
   let lio: TargetPort;
+  /** Command lines that were run, and those that were expected, as JSON. */
+  const ran: string[] = [];
+  const expected: string[] = [];
   const deaths: string[] = [];
 
   beforeEach(async () => {
     target = await startFakeTarget(true);
-    deaths.length = 0;
+    deaths.length = ran.length = expected.length = 0;
     const loopback = `portal 127.0.0.1:${target.portal.port}`;
     world = {
       shows: [],
@@ -68,13 +71,20 @@ describe("the kernel's target", () => {
         return exited(0, world.rules);
       }
       assert.equal(file, "sh");
+      ran.push(JSON.stringify(args));
       const [, script = "", , , , ...rest] = args;
       const name = nameOf(script);
       world.calls.push({ name, args: rest });
       const said = await world.does[name]?.(rest);
       return said ?? exited(0, world.shows.join("\n"));
     };
-    lio = createLio({ run }, spec, { root: tmpdir(), loopback: target.portal, ownAddresses: () => ["10.10.10.1"] });
+    const expect = (_file: string, args: readonly string[]): void => void expected.push(JSON.stringify(args));
+    lio = createLio({ run }, spec, {
+      root: tmpdir(),
+      loopback: target.portal,
+      ownAddresses: () => ["10.10.10.1"],
+      ahead: { port: { expect }, afterMs: 10 },
+    });
     lio.onDeath((why) => deaths.push(why));
   });
   afterEach(async () => {
@@ -105,6 +115,19 @@ describe("the kernel's target", () => {
       "/dev/drbd1",
       "0000000011",
     ]);
+  });
+
+  it("expects a while before just what a hand-over then runs", async () => {
+    await lio.warm();
+    assert.deepEqual(expected, []);
+    await delay(30);
+    const before = [...expected];
+    assert.equal(before.length, 3);
+    for (const done of [await lio.fill(spec), await lio.openPortal(spec), await lio.withdraw()]) assert.ok(done.ok);
+    assert.deepEqual(
+      before.filter((one) => !ran.includes(one)),
+      [],
+    );
   });
 
   it("fills once", async () => {
