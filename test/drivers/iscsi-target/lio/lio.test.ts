@@ -40,12 +40,12 @@ describe("the kernel's target", () => {
   let lio: TargetPort;
   /** Command lines that were run, and those that were expected, as JSON. */
   const ran: string[] = [];
-  const expected: string[] = [];
+  let expected: readonly string[] = [];
   const deaths: string[] = [];
 
   beforeEach(async () => {
     target = await startFakeTarget(true);
-    deaths.length = ran.length = expected.length = 0;
+    deaths.length = ran.length = 0;
     const loopback = `portal 127.0.0.1:${target.portal.port}`;
     world = {
       shows: [],
@@ -78,7 +78,9 @@ describe("the kernel's target", () => {
       const said = await world.does[name]?.(rest);
       return said ?? exited(0, world.shows.join("\n"));
     };
-    const expect = (_file: string, args: readonly string[]): void => void expected.push(JSON.stringify(args));
+    const ahead: string[] = [];
+    expected = ahead;
+    const expect = (_file: string, args: readonly string[]): void => void ahead.push(JSON.stringify(args));
     lio = createLio({ run }, spec, {
       root: tmpdir(),
       loopback: target.portal,
