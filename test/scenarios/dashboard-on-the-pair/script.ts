@@ -58,16 +58,17 @@ export const scenario: Scenario = {
     try {
       const one = async (expression: string, instance: string): Promise<number | undefined> =>
         (await prometheus.query(expression)).find((sample) => sample.instance === instance)?.value;
-      const servesIs = (node: string): Promise<true> =>
+      const shows = (expression: string, nodes: readonly string[], limitMs: number): Promise<true> =>
         until(
-          `Prometheus shows that ${node} serves`,
+          `Prometheus shows ${expression} of ${nodes.join(" and ")} alone`,
           async () => {
-            const samples = await prometheus.query("tandem_serving == 1");
-            return samples.length === 1 && samples[0]?.instance === node ? true : undefined;
+            const found = (await prometheus.query(expression)).map(({ instance }) => instance);
+            return found.toSorted().join(" ") === nodes.join(" ") ? true : undefined;
           },
-          20_000,
+          limitMs,
           500,
         );
+      const servesIs = (node: string): Promise<true> => shows("tandem_serving == 1", [node], 20_000);
       await servesIs(owner);
       assert.equal(await one("tandem_epoch", owner), await one("tandem_epoch", other));
       const epoch = (await one("tandem_epoch", owner)) ?? NaN;
@@ -87,7 +88,9 @@ export const scenario: Scenario = {
         assert.equal(await one("tandem_alerts", node), 0);
         assert.equal(await one("tandem_peer_contact", node), 1);
       }
-      await delay(10_000);
+      // Both toolstacks were started anew, and tell each other that they are there.
+      await shows("tandem_hosts_live == 2", NODES, 90_000);
+      await shows("tandem_failures_tolerated == 1", NODES, 90_000);
       await askAll(prometheus, progress);
     } finally {
       await prometheus.stop();
