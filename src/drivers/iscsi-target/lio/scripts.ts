@@ -87,6 +87,8 @@ room() {
 export const WARM = script(`${APART}${ROOM}
 if [ ! -d "$1/iscsi" ]; then
   modprobe -a target_core_mod target_core_file iscsi_target_mod
+  # By systemd: what this unit mounts in its own name space is gone with it, and the next daemon would see no target.
+  [ -d "$1" ] || systemctl start sys-kernel-config.mount || :
   [ -d "$1" ] || mount -t configfs configfs "\${1%/*}"
   mkdir -p "$1/iscsi"
 fi

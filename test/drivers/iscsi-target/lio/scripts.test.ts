@@ -194,6 +194,22 @@ describe("the scripts for the kernel's target", () => {
     assert.equal(existsSync(join(root, "iscsi", iqn)), false);
   });
 
+  for (const by of ["systemctl start sys-kernel-config.mount", `mount -t configfs`] as const) {
+    it(`mount the kernel's tree by ${by}`, () => {
+      const [file = ""] = by.split(" ");
+      for (const tool of ["modprobe", "systemctl", "mount"]) {
+        const does =
+          tool === file ? `/bin/mkdir -p "${root}"; echo "$0 $*" >> "${dir}/mounts"` : `[ ${tool} = modprobe ]`;
+        write(`../bin/${tool}`, `#!/bin/sh\n${does}\n`);
+      }
+      write("../bin/mkdir", newTarget);
+      rmSync(root, { recursive: true, force: true });
+      assert.equal(run(WARM, loopback).enabled, true);
+      assert.ok(readFileSync(join(dir, "mounts"), "utf8").includes(by));
+      assert.equal(readFileSync(join(dir, "mounts"), "utf8").trim().split("\n").length, 1, "once");
+    });
+  }
+
   it("make room for a LUN that is to come, without a LUN", () => {
     makeTarget(iqn);
     makeStore("0", "");
