@@ -133,12 +133,14 @@ export async function startDaemon(
     votes.watch(config.core.heuristics);
     await prepareHost(drivers, storage.resources, storage.vip, log);
   });
+  /** D16: wherever the other host may log in from, where TARGET_INITIATORS names more than its storage address. */
+  const peerInitiators = (): readonly string[] => [config.peer.replication, config.peer.management];
   const storagePart = await startStoragePart({
     ...drivers,
     vipSpec: storage.vip,
     targetSpec: storage.target,
     resources: storage.resources,
-    peerInitiators: [config.peer.replication],
+    peerInitiators: peerInitiators(),
     inContact: () => snapshot?.inContact === true,
     alerts,
     now: () => performance.now(),
@@ -199,7 +201,7 @@ export async function startDaemon(
     spec: storage.target,
     hosts: () => config.hosts,
     owns: () => snapshot?.state.durable.owner === config.self.uuid,
-    pairBars: () => (snapshot?.state.barred === true ? [config.peer.replication] : []),
+    pairBars: () => (snapshot?.state.barred === true ? peerInitiators() : []),
     log,
   });
   const hands: Hands = {
@@ -208,7 +210,7 @@ export async function startDaemon(
     store,
     pool,
     vipSpec: storage.vip,
-    peerInitiators: () => [config.peer.replication],
+    peerInitiators,
     ...bars.forHands,
   };
 
