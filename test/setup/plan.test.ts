@@ -39,6 +39,21 @@ function afterwards(before: HostFacts, done: HostPlan): HostFacts {
   return { ...before, files: texts, services: [], closedRules: new Map(), view: NEW_COPY, isAnyUp: true, disk };
 }
 
+test("a host whose target is the kernel's needs no tgtd, unless its configuration is still to be written", () => {
+  const tools = new Set([...facts().tools].filter((tool) => tool !== "tgtd"));
+  const told = (from: "write" | "keep", yaml: string): boolean =>
+    planHost({
+      record: RECORD,
+      self: XCP1,
+      facts: facts({ tools, files: files({ [LOCAL_CONFIG]: yaml }) }),
+      erase: [],
+      files: from,
+    }).obstacles.some(({ what }) => what === "there is no tgtd");
+  const yaml = tandemYamlText(ANSWERS);
+  const lio = yaml.replace("  TARGET_IQN", "  TARGET_BACKEND: lio # the kernel's\n  TARGET_IQN");
+  assert.deepEqual([told("keep", yaml), told("keep", lio), told("write", lio)], [true, false, true]);
+});
+
 test("a blank host gets every file and command, in order, and afterwards nothing is left to do", () => {
   const begun = facts({
     moduleLoaded: false,

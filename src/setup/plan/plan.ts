@@ -59,7 +59,7 @@ export function planHost(input: PlanInput): HostPlan {
     draft.obstacles.push({ what, next: "run iscsi-cfg setup on one of them, or --undo there and set up anew" });
     return { host: input.self, ...draft, atRisk: null };
   }
-  needs(draft, record, facts);
+  needs(draft, record, facts, input.files);
   if (input.files === "write") files(draft, record, facts);
   else if (input.files !== "keep") newDisk(draft, record, self, facts, input.files.diskWas);
   firewall(draft, record, peer, facts);
@@ -70,13 +70,17 @@ export function planHost(input: PlanInput): HostPlan {
   return { host: self.name, ...draft, atRisk };
 }
 
+const KERNEL_TARGET = /^\s*TARGET_BACKEND:\s*["']?lio["']?\s*(#.*)?$/m;
+
 /** What a setup does not bring along. */
-function needs({ obstacles }: Draft, { answers }: SetupRecord, facts: HostFacts): void {
+function needs({ obstacles }: Draft, { answers }: SetupRecord, facts: HostFacts, from: FilesOf): void {
   const lacks = (tool: string, next: string): void => {
     if (!facts.tools.has(tool)) obstacles.push({ what: `there is no ${tool}`, next });
   };
   lacks("drbdadm", "install drbd-utils and the DRBD kernel module for this dom0");
-  lacks("tgtd", "install scsi-target-utils (tgt)");
+  // A setup writes tgtd into the configuration; one that is there may name the kernel's own target.
+  if (from === "write" || !KERNEL_TARGET.test(facts.files.get(LOCAL_CONFIG)?.text ?? ""))
+    lacks("tgtd", "install scsi-target-utils (tgt)");
   lacks("wipefs", "install util-linux: without wipefs nobody can tell what is on a disk");
   if (facts.handler === null)
     obstacles.push({ what: "the fence-peer script of tandem is missing", next: "install the package again" });
