@@ -22,14 +22,19 @@ interface Fact {
   readonly expected: readonly string[];
 }
 
-function facts(timeoutMs: Millis): readonly Fact[] {
+/** /dev/watchdog is the first one of the kernel's; another driver may have it. */
+const folderOf = (device: string, sys: string): string =>
+  `${sys}/class/watchdog/watchdog${/\/watchdog(\d+)$/.exec(device)?.[1] ?? "0"}`;
+
+function facts(device: string, timeoutMs: Millis, sys: string): readonly Fact[] {
   const timeout = { expected: [String(timeoutMs / 1000)] };
   const wayOut = { expected: ["0", "N"] };
+  const folder = folderOf(device, sys);
   return [
-    { path: `/sys/module/${moduleName}/parameters/timeout`, ...timeout },
-    { path: `/sys/module/${moduleName}/parameters/nowayout`, ...wayOut },
-    { path: "/sys/class/watchdog/watchdog0/timeout", ...timeout },
-    { path: "/sys/class/watchdog/watchdog0/nowayout", ...wayOut },
+    { path: `${sys}/module/${moduleName}/parameters/timeout`, ...timeout },
+    { path: `${sys}/module/${moduleName}/parameters/nowayout`, ...wayOut },
+    { path: `${folder}/timeout`, ...timeout },
+    { path: `${folder}/nowayout`, ...wayOut },
   ];
 }
 
@@ -52,8 +57,8 @@ function loadModule(timeoutMs: Millis): void {
   });
 }
 
-function timeoutIsRight(timeoutMs: Millis): boolean {
-  const found = read(`/sys/module/${moduleName}/parameters/timeout`);
+function timeoutIsRight(timeoutMs: Millis, sys: string): boolean {
+  const found = read(`${sys}/module/${moduleName}/parameters/timeout`);
   return found === null || found === String(timeoutMs / 1000);
 }
 
@@ -67,29 +72,37 @@ function isStandIn(path: string): boolean {
 }
 
 /** The sentence for the administrator, or null when the kernel's own words agree with the configuration. */
-function timeoutProblem(device: string, timeoutMs: Millis): string | null {
-  const known = facts(timeoutMs).map((fact) => ({ ...fact, found: read(fact.path) }));
+function timeoutProblem(device: string, timeoutMs: Millis, sys: string): string | null {
+  const known = facts(device, timeoutMs, sys).map((fact) => ({ ...fact, found: read(fact.path) }));
   for (const { path, expected, found } of known) {
     if (found !== null && !expected.includes(found)) {
-      return `Cannot arm the watchdog ${device}: found ${found} in ${path}, expected ${expected.join(" or ")}`;
+      const wrong = `Cannot arm the watchdog ${device}: found ${found} in ${path}, expected ${expected.join(" or ")}`;
+      return wrong + whoseElse(device, sys);
     }
   }
   if (known.some(({ path, found }) => found !== null && path.endsWith("timeout"))) return null;
   return `Cannot arm the watchdog ${device}: found no driver that tells its timeout, expected ${moduleName} with ${timeoutMs} ms`;
 }
 
+/** A dom0 whose firmware brings a watchdog (ACPI WDAT) may have loaded that one's driver first. */
+function whoseElse(device: string, sys: string): string {
+  const identity = read(`${folderOf(device, sys)}/identity`);
+  if (identity === null || identity === moduleName) return "";
+  return `; it is ${identity}: keep that module from loading, or set WATCHDOG_DEVICE to the device of ${moduleName}`;
+}
+
 /**
  * Opens and thereby arms the device. Loads Xen's driver when there is no device, or when the driver runs with another
  * timeout and nobody uses it (Node has no ioctl, so the module's parameter is the only way to set it).
  */
-export function openDevice(device: string, timeoutMs: Millis): Result<Device, string> {
-  if (!present(device) || !timeoutIsRight(timeoutMs)) {
-    if (!timeoutIsRight(timeoutMs)) spawnSync("modprobe", ["-r", moduleName], { timeout: 10_000, stdio: "ignore" });
+export function openDevice(device: string, timeoutMs: Millis, sys = "/sys"): Result<Device, string> {
+  if (!present(device) || !timeoutIsRight(timeoutMs, sys)) {
+    if (!timeoutIsRight(timeoutMs, sys)) spawnSync("modprobe", ["-r", moduleName], { timeout: 10_000, stdio: "ignore" });
     loadModule(timeoutMs);
   }
   let descriptor: number;
   try {
-    const problem = isStandIn(device) ? null : timeoutProblem(device, timeoutMs);
+    const problem = isStandIn(device) ? null : timeoutProblem(device, timeoutMs, sys);
     if (problem !== null) return err(problem);
     // O_NOCTTY: the holder leads its session, and a terminal line would become its terminal and could hang it up.
     descriptor = openSync(device, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);

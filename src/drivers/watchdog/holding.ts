@@ -15,6 +15,9 @@ import type { Millis } from "../../core/model/time.ts";
 import { openDevice, type Device } from "./device.ts";
 import { createLineReader, greeting, machineMs, parseDaemonLine, provesDisarm, tokenLifeMs } from "./protocol.ts";
 
+/** Of cgroup version 1; where there is none, nothing has to be left. */
+const ROOT_CPU_GROUP = "/sys/fs/cgroup/cpu/cgroup.procs";
+
 export interface HoldingOptions {
   readonly device: string;
   readonly timeoutMs: Millis;
@@ -51,15 +54,16 @@ export async function runHolder(options: HoldingOptions): Promise<number> {
     // First reachable, then armed, in one turn: an armed device that no daemon can feed resets the host.
     const server = createServer();
     server.on("error", (error) => {
-      report(`Cannot arm the watchdog: cannot listen at ${socketPath}: ${error.message}`);
       end(1);
+      report(`Cannot arm the watchdog: cannot listen at ${socketPath}: ${error.message}`);
     });
     server.listen(socketPath, () => {
       const opened = openDevice(path, timeoutMs);
       if (!opened.ok) {
         server.close();
-        report(opened.error);
-        return end(1);
+        // In this order: a key that is left tells of a holder that was killed.
+        end(1);
+        return report(opened.error);
       }
       process.on("uncaughtException", () => undefined);
       opened.value.feed();
@@ -91,6 +95,8 @@ function makeUnkillable(): void {
   const attempts: readonly (() => void)[] = [
     () => writeFileSync("/proc/self/oom_score_adj", "-1000"),
     () => setPriority(-20),
+    // A kernel that shares real time out among groups (RT_GROUP_SCHED, as dom0's does) refuses it to systemd's, which have none.
+    () => writeFileSync(ROOT_CPU_GROUP, String(process.pid)),
     () => {
       const child = spawn("chrt", ["--all-tasks", "--fifo", "--pid", "10", String(process.pid)], { stdio: "ignore" });
       child.on("error", () => undefined);

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
   readlinkSync,
   rmSync,
+  rmdirSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -252,6 +254,27 @@ test("a real device is not armed unless its driver tells the expected timeout", 
   const result = await real.arm();
   assert.ok(!result.ok && result.error.kind === "exit");
   assert.match(result.error.stderr, /found no driver that tells its timeout, expected xen_wdt with 5000 ms/);
+});
+
+const CPU_GROUPS = "/sys/fs/cgroup/cpu";
+
+/** Field 41 of proc(5)'s stat; the second one may hold blanks. 1: first in, first out. */
+const policyOf = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ")[38]);
+
+test("a holder gets its real-time priority out of a group that has no share of real time", async (context) => {
+  if (!existsSync(`${CPU_GROUPS}/cpu.rt_runtime_us`)) return context.skip("this kernel shares no real time out");
+  const b = bench(context);
+  const group = `${CPU_GROUPS}/tandem-test-${process.pid}`;
+  mkdirSync(group);
+  context.after(() => {
+    writeFileSync(`${CPU_GROUPS}/cgroup.procs`, String(process.pid));
+    rmdirSync(group);
+  });
+  writeFileSync(`${group}/cgroup.procs`, String(process.pid));
+  await armed(b.watchdog, "changed");
+  const [holder = 0] = b.holders();
+  await until("the holder runs with real-time priority", () => policyOf(holder) === 1, b.watchdog.token);
 });
 
 test("a holder program that is missing, or ends at once, is an error", async (context) => {
