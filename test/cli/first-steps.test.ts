@@ -41,6 +41,18 @@ const rows: readonly (readonly [state: string, look: Partial<FirstLook>, next: s
     },
     "correct it; then: systemctl restart tandemd",
   ],
+  [
+    "DRBD's tools, and the kernel's target",
+    {
+      has: (tool) => tool === "drbdadm",
+      local: async () =>
+        parseLocalFile(example.replace("# TARGET_BACKEND: tgtd", "TARGET_BACKEND: lio"), {
+          hostId,
+          managementInterface: "xenbr0",
+        }),
+    },
+    "systemctl status tandemd; then: systemctl start tandemd",
+  ],
   ["everything but the daemon", {}, "systemctl status tandemd; then: systemctl start tandemd"],
 ];
 for (const [state, look, next] of rows) {
@@ -52,6 +64,13 @@ for (const [state, look, next] of rows) {
     for (const line of lines) assert.ok(line.length <= 80, line);
   });
 }
+
+test("where the storage's programs come from is said as a dom0 needs it: EPEL is there and off", async () => {
+  const checks = await firstSteps(NOT_RUNNING, { ...ready, has: () => false, hasLocalFile: () => false });
+  const next = (id: string): string => checks.find((one) => one.id === id)?.next ?? "";
+  assert.match(next("drbdadm"), /yum install xcp-ng-release-linstor; yum install drbd-utils$/);
+  assert.match(next("tgtadm"), /yum install --enablerepo=epel,base,updates scsi-target-utils$/);
+});
 
 test("a daemon that is silent is not taken for a missing installation", async () => {
   const silent: ControlClientError = { kind: "silent", path: "/run/tandem/control.sock", afterMs: 180_000 };

@@ -9,6 +9,7 @@ import type { LocalFile } from "../../config/local-file.ts";
 import type { Problem } from "../../config/problem.ts";
 import type { Check } from "../../drivers/control/answers.ts";
 import { askDaemon, describeClientError, type ControlClientError } from "../../drivers/control/client.ts";
+import { INSTALL } from "../../report/packages.ts";
 import type { Result } from "../../util/result.ts";
 import type { CliContext } from "../context.ts";
 import { note, tell, type ExitCode } from "../request.ts";
@@ -45,10 +46,10 @@ const thisHost = (env: CliContext["env"]): FirstLook => ({
 });
 
 /** Program of the storage → where it comes from. */
-const STORAGE_TOOLS: Readonly<Record<string, string>> = {
-  drbdadm: "install DRBD's userland: yum install drbd-utils (drbd90-utils on some dom0s)",
-  tgtadm: "install the iSCSI target: yum install scsi-target-utils",
-};
+const storageTools = (usesTgtd: boolean): readonly (readonly [tool: string, install: string])[] => [
+  ["drbdadm", INSTALL.drbd],
+  ...(usesTgtd ? [["tgtadm", INSTALL.tgt] as const] : []),
+];
 
 export async function firstSteps(found: ControlClientError, look: FirstLook): Promise<readonly Check[]> {
   const { reason, next } = describeClientError(found);
@@ -60,7 +61,8 @@ export async function firstSteps(found: ControlClientError, look: FirstLook): Pr
   const isSetUp = look.hasLocalFile();
   const local = isSetUp ? await look.local() : null;
   const usesStorage = local === null || !local.ok || local.value.storage !== null;
-  const tools = Object.entries(STORAGE_TOOLS).map(([tool, install]): Check => {
+  const usesTgtd = local?.ok !== true || local.value.storage?.values["TARGET_BACKEND"] !== "lio";
+  const tools = storageTools(usesTgtd).map(([tool, install]): Check => {
     const title = `the program ${tool}`;
     if (!usesStorage) return { id: tool, title, outcome: "skipped", found: "no storage of ours", next: "" };
     if (look.has(tool)) return { id: tool, title, outcome: "ok", found: "it is there", next: "" };

@@ -7,21 +7,16 @@ import { elects, inContact, majorityOf, others } from "../../core/pool/facts.ts"
 import {
   attached,
   autoPowerOn,
-  bad,
   clock,
   disk,
   fencing,
-  fine,
   mail,
   room,
-  skip,
   toolstack,
-  tryAll,
-  warn,
   watchdog,
   type CheckParts,
-  type Said,
 } from "../requests/check.ts";
+import { bad, fine, skip, tryAll, warn, type Said } from "../requests/said.ts";
 import type { PoolSnapshot } from "../brain/pool-brain.ts";
 
 export interface MemberCheckParts extends Pick<

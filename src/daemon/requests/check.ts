@@ -17,10 +17,12 @@ import type { DrbdPort } from "../../drivers/drbd/port.ts";
 import type { ExecPort } from "../../drivers/exec/port.ts";
 import type { TargetPort } from "../../drivers/iscsi-target/port.ts";
 import type { PoolView } from "../../drivers/xapi/port.ts";
+import { INSTALL } from "../../report/packages.ts";
 import { VERSION } from "../../report/version.ts";
 import type { Result } from "../../util/result.ts";
 import type { FenceReadiness } from "../readiness/fence-watch.ts";
 import type { Snapshot } from "../brain/messages.ts";
+import { bad, fine, skip, tryAll, warn, type Said } from "./said.ts";
 
 export interface CheckParts {
   readonly config: () => Config;
@@ -55,14 +57,6 @@ const LEAST_FREE = 50 * 1024 * 1024;
 /** A durable write longer than this delays every takeover. */
 const SLOW_WRITE_MS: Millis = 500;
 
-export type Said = Pick<Check, "outcome" | "found" | "next">;
-export const fine = (found: string): Said => ({ outcome: "ok", found, next: "" });
-export const bad = (found: string, next: string): Said => ({ outcome: "failed", found, next });
-export const warn = (found: string, next: string): Said => ({ outcome: "warning", found, next });
-export const skip = (found: string): Said => ({ outcome: "skipped", found, next: "" });
-
-export type Trial = readonly [id: string, title: string, look: () => Said | Promise<Said>];
-
 export const runChecks = (parts: CheckParts): Promise<readonly Check[]> =>
   tryAll([
     ["configuration", "configuration and timers", () => configuration(parts)],
@@ -78,10 +72,10 @@ export const runChecks = (parts: CheckParts): Promise<readonly Check[]> =>
     ["drbd-next-boot", "DRBD after the next boot", parts.nextBoot],
     ["target", "iSCSI target", () => target(parts)],
     ["floating-ip", "floating IP", () => floatingIp(parts)],
-    ["iptables", "packet filter", () => tool(parts, "iptables", ["-w", "2", "-n", "-L", "INPUT"], "install iptables")],
+    ["iptables", "packet filter", () => tool(parts, "iptables", ["-w", "-n", "-L", "INPUT"], "install iptables")],
     ["arping", "arping", () => tool(parts, "arping", ["-V"], "install arping (package iputils)")],
     ["ip", "ip", () => tool(parts, "ip", ["-V"], "install iproute")],
-    ["tgtadm", "tgtadm", () => tool(parts, "tgtadm", ["--version"], "install scsi-target-utils")],
+    ["tgtadm", "tgtadm", () => tgtadm(parts)],
     ["xapi", "toolstack", () => toolstack(parts)],
     ["storage-attached", "storage attached on both hosts", () => attached(parts)],
     ["room", "room for all protected VMs on one host", () => room(parts)],
@@ -96,20 +90,6 @@ const guarded = (now: Snapshot | null) => ({
   armed: now?.state.watchdogArmed === true,
   haIsOn: now?.state.durable.ha === "on",
 });
-
-/** Each on its own; one that throws has failed and harms no other. */
-export function tryAll(trials: readonly Trial[]): Promise<readonly Check[]> {
-  return Promise.all(
-    trials.map(async ([id, title, look]): Promise<Check> => {
-      try {
-        return { id, title, ...(await look()) };
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        return { id, title, ...bad(`it could not be tried: ${reason}`, "see 'ha-cfg log'") };
-      }
-    }),
-  );
-}
 
 export function configuration({ config, facts }: Pick<CheckParts, "config" | "facts">): Said {
   const refusals = [...new Set(facts().flatMap((one) => enableRefusals(config(), one)))];
@@ -211,7 +191,7 @@ async function drbd({ config, snapshot, drbd: tool }: CheckParts): Promise<Said>
   const { resources } = config().core;
   if (resources.length === 0) return skip("no storage of ours");
   const version = await tool.version();
-  if (!version.ok) return bad(describe(version.error), "install drbd-utils");
+  if (!version.ok) return bad(describe(version.error), INSTALL.drbd);
   if (version.value.module === "not loaded") return bad("the module is not loaded", "modprobe drbd");
   const views = valueOf(snapshot()?.state.drbd ?? UNKNOWN) ?? {};
   const wrong = resources.flatMap((name) => {
@@ -283,6 +263,11 @@ function ha({ snapshot }: CheckParts): Said {
   if (mode === "on") return fine("it is on");
   return warn(mode === "off" ? "it is off: nobody takes over" : "it is being switched", "ha-cfg enable");
 }
+
+const tgtadm = (parts: CheckParts): Said | Promise<Said> =>
+  parts.config().storage?.targetBackend === "tgtd"
+    ? tool(parts, "tgtadm", ["--version"], INSTALL.tgt)
+    : skip("no storage of ours on tgtd");
 
 /** Runs and is there; its exit code is its own business. */
 async function tool({ exec }: CheckParts, file: string, args: readonly string[], install: string): Promise<Said> {

@@ -3,7 +3,7 @@
 
 import { readdir } from "node:fs/promises";
 import type { ExecPort } from "../../drivers/exec/port.ts";
-import { fine, skip, warn, type Said } from "./check.ts";
+import { fine, skip, warn, type Said } from "./said.ts";
 
 export interface NextBootParts {
   /** False: no storage of ours. */

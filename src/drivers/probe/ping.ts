@@ -1,6 +1,7 @@
 // Signs of life by `ping` and `arping`: a process per question, so only inside an episode, never as a heartbeat.
 // Silence is an answer only when the question was really asked; everything else is `failed`.
 
+import { isIPv6 } from "node:net";
 import type { Millis } from "../../core/model/time.ts";
 import { finished } from "../exec/outcome.ts";
 import type { ExecPort } from "../exec/port.ts";
@@ -18,7 +19,9 @@ export function createProbe(exec: ExecPort): ProbePort {
     /** ping exits with 0 at the first answer, 1 when none came, 2 when it could not ask ("Network is unreachable"). */
     async icmp(address, withinMs) {
       const intervalMs = Math.max(200, Math.floor(withinMs / 3));
-      const args = ["-n", "-q", "-c", "1", "-w", seconds(withinMs), "-i", String(intervalMs / 1000), address];
+      // The ping of RHEL 7, and of a dom0, is one of IPv4 unless it is told otherwise, whatever the address.
+      const family = isIPv6(address) ? ["-6"] : [];
+      const args = [...family, "-n", "-q", "-c", "1", "-w", seconds(withinMs), "-i", String(intervalMs / 1000), address];
       return await ask(exec, "ping", args, withinMs, `icmp:${address}`);
     },
 

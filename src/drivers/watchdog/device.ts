@@ -97,7 +97,8 @@ function whoseElse(device: string, sys: string): string {
  */
 export function openDevice(device: string, timeoutMs: Millis, sys = "/sys"): Result<Device, string> {
   if (!present(device) || !timeoutIsRight(timeoutMs, sys)) {
-    if (!timeoutIsRight(timeoutMs, sys)) spawnSync("modprobe", ["-r", moduleName], { timeout: 10_000, stdio: "ignore" });
+    if (!timeoutIsRight(timeoutMs, sys))
+      spawnSync("modprobe", ["-r", moduleName], { timeout: 10_000, stdio: "ignore" });
     loadModule(timeoutMs);
   }
   let descriptor: number;

@@ -16,6 +16,7 @@ import { editLvm, LVM_CACHES, LVM_CONFS, lvmFaults } from "../texts/lvm.ts";
 import { isOurs } from "../texts/marker.ts";
 import { MULTIPATH_FILE, multipathText } from "../texts/multipath.ts";
 import { tandemYamlText } from "../texts/tandem-yaml.ts";
+import { INSTALL } from "../../report/packages.ts";
 import type { DrbdView } from "../../core/model/drbd.ts";
 import type { SetupHost, SetupRecord } from "../answers.ts";
 import type { DiskFacts, HostFacts } from "../facts.ts";
@@ -77,10 +78,9 @@ function needs({ obstacles }: Draft, { answers }: SetupRecord, facts: HostFacts,
   const lacks = (tool: string, next: string): void => {
     if (!facts.tools.has(tool)) obstacles.push({ what: `there is no ${tool}`, next });
   };
-  lacks("drbdadm", "install drbd-utils and the DRBD kernel module for this dom0");
+  lacks("drbdadm", INSTALL.drbd);
   // A setup writes tgtd into the configuration; one that is there may name the kernel's own target.
-  if (from === "write" || !KERNEL_TARGET.test(facts.files.get(LOCAL_CONFIG)?.text ?? ""))
-    lacks("tgtd", "install scsi-target-utils (tgt)");
+  if (from === "write" || !KERNEL_TARGET.test(facts.files.get(LOCAL_CONFIG)?.text ?? "")) lacks("tgtd", INSTALL.tgt);
   lacks("wipefs", "install util-linux: without wipefs nobody can tell what is on a disk");
   if (facts.handler === null)
     obstacles.push({ what: "the fence-peer script of tandem is missing", next: "install the package again" });

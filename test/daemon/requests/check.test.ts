@@ -186,6 +186,17 @@ for (const [id, how, parts, found] of broken) {
   });
 }
 
+test("a host whose target is the kernel's, or that has no storage, needs no tgtd", async () => {
+  const { storage } = config;
+  assert.ok(storage !== null);
+  const exec: CheckParts["exec"] = { run: async (file) => (file === "tgtadm" ? NOT_STARTED : exited("")) };
+  assert.match(outcomeOf(await runChecks({ ...healthy, exec }), "tgtadm").next, /--enablerepo=epel/);
+  for (const without of [{ ...storage, targetBackend: "lio" as const }, null]) {
+    const checks = await runChecks({ ...healthy, exec, config: () => ({ ...config, storage: without }) });
+    assert.equal(outcomeOf(checks, "tgtadm").outcome, "skipped");
+  }
+});
+
 test("another version on the other host, and one that never said, is a warning", async () => {
   const checked = async (otherConfig: Readonly<Record<string, string>>): Promise<Check> =>
     outcomeOf(await runChecks({ ...healthy, view: () => known({ ...POOL, otherConfig }, 0) }), "versions");

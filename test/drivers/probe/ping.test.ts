@@ -18,6 +18,11 @@ describe("probes", () => {
     );
   });
 
+  it("ask for an IPv6 address as one, which a dom0's ping does only with -6", async () => {
+    const exec = scriptedExec({ "ping -6 -n -q -c 1 -w 1 -i 0.3 fd00::2": exited(0) });
+    assert.deepEqual(await createProbe(exec).icmp("fd00::2", 900), { kind: "answered" });
+  });
+
   it("are silent only when the question was asked", async () => {
     const cases: readonly (readonly [ExecResult, string])[] = [
       [exited(1), "silent"],

@@ -45,7 +45,10 @@ test("of two watchdogs the one that is named is looked at", (context) => {
 test("a watchdog of another driver in the first place is named, with what to do", (context) => {
   const { sys, device } = kernelWith(context, [firmware]);
   const opened = openDevice(device("watchdog"), 20_000, sys);
-  assert.match(opened.ok ? "" : opened.error, /found 30 in .*watchdog0\/timeout, expected 20; it is wdat_wdt: .*WATCHDOG_DEVICE/);
+  assert.match(
+    opened.ok ? "" : opened.error,
+    /found 30 in .*watchdog0\/timeout, expected 20; it is wdat_wdt: .*WATCHDOG_DEVICE/,
+  );
 });
 
 test("Xen's own with another timeout is not called somebody else's", (context) => {
