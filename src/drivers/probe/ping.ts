@@ -18,10 +18,10 @@ export function createProbe(exec: ExecPort): ProbePort {
   return {
     /** ping exits with 0 at the first answer, 1 when none came, 2 when it could not ask ("Network is unreachable"). */
     async icmp(address, withinMs) {
-      const intervalMs = Math.max(200, Math.floor(withinMs / 3));
+      const pace = String(Math.max(200, Math.floor(withinMs / 3)) / 1000);
       // The ping of RHEL 7, and of a dom0, is one of IPv4 unless it is told otherwise, whatever the address.
       const family = isIPv6(address) ? ["-6"] : [];
-      const args = [...family, "-n", "-q", "-c", "1", "-w", seconds(withinMs), "-i", String(intervalMs / 1000), address];
+      const args = [...family, "-n", "-q", "-c", "1", "-w", seconds(withinMs), "-i", pace, address];
       return await ask(exec, "ping", args, withinMs, `icmp:${address}`);
     },
 
