@@ -2,6 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { State } from "../../src/core/model/state.ts";
+import type { Action } from "../../src/core/plan/action.ts";
+import { step } from "../../src/core/step.ts";
 import { loseConnection } from "../sim/drbd.ts";
 import { inject } from "../sim/inject.ts";
 import { sideOf } from "../sim/sim.ts";
@@ -151,4 +154,27 @@ test("A9, V4: an owner without a disk whose offer is refused again and again pau
   const spent = world.state("a").durable.epoch - epoch;
   assert.ok(spent <= 40, `${spent} epochs in a minute`);
   assert.deepEqual(world.violations, []);
+});
+
+test("A15: DRBD is left to lift the suspension itself after its handler was answered, and helped only later", () => {
+  const before = servingWorld().state("a");
+  const now = before.lastTick + 10;
+  if (before.drbd.kind !== "known") assert.fail("DRBD is not known");
+  const view = before.drbd.value[R] ?? assert.fail("no such resource");
+  const suspended = { ...view, connection: "Connecting" as const, suspended: true };
+  const state: State = {
+    ...before,
+    drbd: { ...before.drbd, value: { ...before.drbd.value, [R]: suspended } },
+    drbdConnectedAt: now - 8_000,
+    durable: { ...before.durable, solo: { [R]: true } },
+    handlers: [{ handler: "waits", resource: R, since: now - 7_000 }],
+  };
+  const kinds = (actions: readonly Action[]): readonly string[] => actions.map(({ kind }) => kind);
+  const first = step(state, { kind: "tick" }, now);
+  assert.ok(kinds(first.actions).includes("answer-handler"));
+  assert.ok(!kinds(first.actions).includes("resume-io"), "two generations begin");
+  const soon = step({ ...first.state, lastTick: now + 1_890 }, { kind: "tick" }, now + 1_900);
+  assert.ok(!kinds(soon.actions).includes("resume-io"));
+  const later = step({ ...soon.state, lastTick: now + 2_090 }, { kind: "tick" }, now + 2_100);
+  assert.ok(kinds(later.actions).includes("resume-io"), "an orphan is still resumed");
 });

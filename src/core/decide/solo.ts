@@ -25,6 +25,9 @@ const VOTE_FALLBACK_MS = 500;
 /** Longer than DRBD's events need to say that the connection is gone. */
 const OUTLIVED_MS = 2_000;
 
+/** Longer than DRBD needs to lift a suspension after its handler's answer (0.1 s were seen). */
+const LIFTS_MS = 2_000;
+
 export function commitSolo(turn: Turn): void {
   answerHandlers(turn);
   const { state } = turn;
@@ -107,7 +110,27 @@ function answerHandlers(turn: Turn): void {
     turn.actions.push({ kind: "answer-handler", handler, resource, code });
     log(turn, "handler.answered", `${resource}: ${code}`);
     change(turn, { handlers: turn.state.handlers.filter((h) => h.handler !== handler) });
+    if (code === 4 || code === 7) noteAnswer(turn, resource);
   }
+}
+
+/** The entry of an answer that lets writes go on, among the repairs, until DRBD has had its time. */
+const answered = (resource: string): string => `answer about ${resource}`;
+
+function noteAnswer(turn: Turn, resource: string): void {
+  change(turn, { repairs: { ...turn.state.repairs, [answered(resource)]: { id: -1, at: turn.now, failures: 0 } } });
+}
+
+/**
+ * DRBD lifts the suspension itself when its handler ends. An order that comes in between begins a second generation: no copy
+ * knows the first one, and DRBD calls the two a split brain (8.4).
+ */
+function stillLifting(turn: Turn, resource: string): boolean {
+  const { [answered(resource)]: answer, ...others } = turn.state.repairs;
+  if (answer === undefined) return false;
+  if (turn.now - answer.at < LIFTS_MS) return true;
+  change(turn, { repairs: others });
+  return false;
 }
 
 function handlerCode(state: State, resource: string, now: Instant): 4 | 7 | 6 | 1 | undefined {
@@ -142,6 +165,7 @@ function resumeOrphans(turn: Turn): void {
     const orphaned =
       v?.suspended === true && v.connection !== "Connected" && !state.handlers.some((h) => h.resource === resource);
     // One that failed may hang in the kernel and come through later: repeated, with proof, until one is known to be done.
+    if (stillLifting(turn, resource)) continue;
     if (last === undefined && (!orphaned || turn.now - (state.drbdConnectedAt ?? state.startedAt) < 3_000)) continue;
     const id = effect(turn, { kind: "resume-io", resource });
     change(turn, { repairs: { ...turn.state.repairs, [name]: { id, at: turn.now, failures: last?.failures ?? 0 } } });

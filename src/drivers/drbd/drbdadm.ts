@@ -332,7 +332,17 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
         "resume",
         (view) => !view.suspended,
         "I/O that is not suspended",
-        (seen) => changeDevice(resource, seen, "resume-io"),
+        async (seen) => {
+          // DRBD lifts the suspension itself when that one ends; both at once begin two generations, a split brain (8.4).
+          if ((settings.handlerRuns ?? handlerThreadRuns)())
+            return err({
+              kind: "unverified",
+              action: `resume ${resource}`,
+              expected: "no fence-peer handler that DRBD waits for",
+              found: "one that runs",
+            });
+          return await changeDevice(resource, seen, "resume-io");
+        },
       ),
 
     async counters(resource) {

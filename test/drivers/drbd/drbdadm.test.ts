@@ -48,7 +48,11 @@ function handClock(): ClockPort & { readonly sleeps: Millis[]; wake(): void } {
   };
 }
 
-function setUp(script: Readonly<Record<string, Answer | readonly Answer[]>>, version: string | null = "8.4.11") {
+function setUp(
+  script: Readonly<Record<string, Answer | readonly Answer[]>>,
+  version: string | null = "8.4.11",
+  handlerRuns = false,
+) {
   const exec = scriptedExec(script);
   const clock = handClock();
   let module = version;
@@ -56,7 +60,7 @@ function setUp(script: Readonly<Record<string, Answer | readonly Answer[]>>, ver
   const expect = (file: string, args: readonly string[]): void => void expected.push([file, ...args].join(" "));
   const drbd = createDrbd(exec, clock, {
     module: { version: () => module },
-    handlerRuns: () => false,
+    handlerRuns: () => handlerRuns,
     ahead: { port: { expect }, resources: () => ["iscsi1", "iscsi2"], afterMs: 20 },
   });
   return { exec, clock, drbd, expected, load: (loaded: string) => (module = loaded) };
@@ -173,6 +177,17 @@ describe("DRBD commands on 8.4, without a followed stream", () => {
     });
     assert.deepEqual(await drbd.outdate("iscsi1"), { ok: true, value: "changed" });
     assert.deepEqual(exec.commandLines().slice(1, 3), ["drbdadm disconnect --force iscsi1", "drbdsetup outdate 1"]);
+  });
+
+  it("lifts no suspension while DRBD waits for its handler, or acts on its answer", async () => {
+    const { exec, drbd } = setUp(
+      { [look]: exited(0, dump("Primary", "UpToDate", "Connecting", "fencing")) },
+      "8.4.11",
+      true,
+    );
+    const done = await drbd.resumeIo("iscsi1");
+    assert.ok(!done.ok && done.error.kind === "unverified");
+    assert.deepEqual(exec.commandLines(), [look]);
   });
 
   it("does not reconnect what is not StandAlone", async () => {
