@@ -10,7 +10,8 @@ import { build, type BuildOptions, type Plugin } from "esbuild";
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const distDir = join(root, ".build/dist");
 
-const entries: Readonly<Record<string, string>> = {
+/** Program -> its first module. */
+export const entries: Readonly<Record<string, string>> = {
   tandemd: "src/bin/tandemd.ts",
   "ha-cfg": "src/bin/ha-cfg.ts",
   "iscsi-cfg": "src/bin/iscsi-cfg.ts",

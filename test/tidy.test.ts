@@ -7,7 +7,7 @@ import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { VERSION } from "../src/report/version.ts";
-import { packageVersion } from "./build.ts";
+import { entries, packageVersion } from "./build.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -20,7 +20,7 @@ interface Import {
 const sources = globSync("src/**/*.ts", { cwd: root }).toSorted();
 const text = (file: string): string => readFileSync(join(root, file), "utf8");
 const imports: readonly Import[] = sources.flatMap((file) =>
-  [...text(file).matchAll(/(?:from|import\()\s*"([^"]+)"/g)].map(([, spec = ""]) => {
+  [...text(file).matchAll(/(?:from|import\(|import)\s*"([^"\n]+)"/g)].map(([, spec = ""]) => {
     const local = spec.startsWith(".");
     return { from: file, to: local ? relative(root, join(root, dirname(file), spec)) : spec, npm: !local };
   }),
@@ -51,6 +51,27 @@ test("imports point one way", () => {
     forbidden.filter(([a, b]) => a.test(from) && b.test(to)).map(([, , why]) => `${from} imports ${to}: ${why}`),
   );
   assert.deepEqual(wrong, []);
+});
+
+test("every module belongs to a program: what only tests call is no part of the product", () => {
+  const reached = new Set(Object.values(entries).filter((file) => file.startsWith("src/")));
+  // What a set gets while it is walked through is walked through too.
+  for (const file of reached) for (const { from, to, npm } of imports) if (from === file && !npm) reached.add(to);
+  assert.deepEqual(
+    sources.filter((file) => !reached.has(file)),
+    [],
+  );
+});
+
+test("every dependency is used, and so is what the package says that it carries", () => {
+  const { dependencies } = JSON.parse(text("package.json")) as {
+    readonly dependencies: Readonly<Record<string, string>>;
+  };
+  const used = new Set(imports.filter(({ npm }) => npm).map(({ to }) => to.split("/")[0]));
+  assert.deepEqual(
+    Object.keys(dependencies).filter((name) => !used.has(name)),
+    [],
+  );
 });
 
 /** Each room of the daemon knows the ones before it; the composition roots above them all know every one. */

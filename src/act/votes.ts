@@ -5,6 +5,7 @@
 // ping prints nothing by itself: a line per answer woke the idle daemon five times a second and address. Asked by a signal
 // it tells how many answers it has had; it is asked once a second in calm, and often while samples are taken.
 
+import { isIPv6 } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { ExecPort, LineStream } from "../drivers/exec/port.ts";
 
@@ -71,10 +72,12 @@ export function createVotes(exec: ExecPort, now: () => number = () => performanc
     };
     made.answers = 0;
     made.countedAfter = made.emptyAt = now();
+    // The ping of RHEL 7, and of a dom0, is one of IPv4 unless it is told otherwise, whatever the address.
+    const family = isIPv6(address) ? ["-6"] : [];
     // -n no name lookup, -i 5 per second, -q nothing but what a signal asks for: "7/8 packets, 12% loss, ..." on stderr.
     made.line = exec.lines(
       "sh",
-      ["-c", DEAF_UNTIL_READY, "tandem", "-n", "-q", "-i", INTERVAL_S, "-W", "1", address],
+      ["-c", DEAF_UNTIL_READY, "tandem", ...family, "-n", "-q", "-i", INTERVAL_S, "-W", "1", address],
       (line) => hear(made, line),
       () => {
         made.line = null;

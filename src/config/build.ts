@@ -4,16 +4,17 @@ import { isIP } from "node:net";
 import type { CoreConfig, Timers } from "../core/model/config.ts";
 import { InvariantError } from "../util/assert.ts";
 import { ALL_AREAS } from "./areas.ts";
-import type {
-  AlertConfig,
-  AreaConfig,
-  Config,
-  EffectiveParameter,
-  FenceConfig,
-  MailConfig,
-  PassConfig,
-  StorageConfig,
-  VmConfig,
+import {
+  initiatorsOf,
+  type AlertConfig,
+  type AreaConfig,
+  type Config,
+  type EffectiveParameter,
+  type FenceConfig,
+  type MailConfig,
+  type PassConfig,
+  type StorageConfig,
+  type VmConfig,
 } from "./config.ts";
 import { hashOf, markOf } from "./hash.ts";
 import type { LocalFile, LocalStorage } from "./local-file.ts";
@@ -52,7 +53,7 @@ function pass(read: Reader): PassConfig {
 function othersOf({ hosts, peer }: LocalFile): readonly string[] {
   const members = hosts.filter((host) => host.diskless === true);
   if (members.length === 0) return [];
-  return [peer.replication, ...members.flatMap((host) => [host.management, host.replication])];
+  return [peer.replication, ...members.flatMap(initiatorsOf)];
 }
 
 function storageConfig(read: Reader, storage: LocalStorage, local: LocalFile): StorageConfig {

@@ -20,6 +20,9 @@ export interface HostEntry {
   readonly diskless?: boolean | undefined;
 }
 
+/** D16: wherever this host may log in from; TARGET_INITIATORS may name more than its storage address. */
+export const initiatorsOf = ({ management, replication }: HostEntry): readonly string[] => [management, replication];
+
 /** One periodic pass; events wake it at once. */
 export interface PassConfig {
   readonly delayMs: Millis;

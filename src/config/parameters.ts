@@ -1,6 +1,6 @@
 // All parameters by name, and how one of them is parsed.
 
-import { err, ok, type Result } from "../util/result.ts";
+import { err, type Result } from "../util/result.ts";
 import type { Parameter, Scope } from "./parameter.ts";
 import { POOL_PARAMETERS } from "./pool-parameters.ts";
 import { STORAGE_PARAMETERS } from "./storage-parameters.ts";
@@ -41,24 +41,4 @@ export function unknownNameAdvice(scope: Scope, name: string): string {
 export function parseParameter(one: Parameter, raw: string | readonly string[]): Result<Value, Mismatch> {
   const parsed = parseValue(one.type, raw);
   return parsed.ok || !one.secret ? parsed : err({ ...parsed.error, found: "a text that is not shown" });
-}
-
-/** `ha-cfg set NAME VALUE`: like a file value, but without spaces, as the seeds demand. */
-export function parseCommandLineValue(
-  name: string,
-  raw: string,
-): Result<{ readonly parameter: Parameter; readonly value: Value }, string> {
-  const one = findParameter("pool", name);
-  if (one === undefined) {
-    const advice = unknownNameAdvice("pool", name);
-    return err(`Cannot set ${JSON.stringify(name.slice(0, 64))}: found no parameter of that name; ${advice}`);
-  }
-  if (/\s/.test(raw))
-    return err(
-      `Cannot set ${one.name}: found a space in the value, expected none; write such a value into the overrides of tandem.yaml`,
-    );
-  const parsed = parseParameter(one, raw);
-  return parsed.ok
-    ? ok({ parameter: one, value: parsed.value })
-    : err(`Cannot set ${one.name}: found ${parsed.error.found}, expected ${parsed.error.expected}`);
 }

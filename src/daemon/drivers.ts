@@ -49,7 +49,8 @@ export function createDrivers(config: () => Config, log: (event: string, detail:
     exec,
     drbd: createDrbd(exec, clock, {
       ...(usable ? { helperPath: helper } : {}),
-      ahead: { port: exec, resources: () => config().storage?.resources ?? [] },
+      ahead: { port: exec },
+      ours: () => config().storage?.resources ?? [],
     }),
     handlers: createHandlerWatch(FENCE_REQUESTS),
     target: targetOf(config(), exec, clock),

@@ -4,7 +4,7 @@
 import { performance } from "node:perf_hooks";
 import type { Hands } from "../act/execute.ts";
 import { createLanes } from "../act/lanes.ts";
-import type { Config, StorageConfig } from "../config/config.ts";
+import { initiatorsOf, type Config, type StorageConfig } from "../config/config.ts";
 import { valueOf } from "../core/model/observation.ts";
 import { sendMail } from "../drivers/notify/mail.ts";
 import { createNotifier } from "../drivers/notify/sd-notify.ts";
@@ -133,8 +133,7 @@ export async function startDaemon(
     votes.watch(config.core.heuristics);
     await prepareHost(drivers, storage.resources, storage.vip, log);
   });
-  /** D16: wherever the other host may log in from, where TARGET_INITIATORS names more than its storage address. */
-  const peerInitiators = (): readonly string[] => [config.peer.replication, config.peer.management];
+  const peerInitiators = (): readonly string[] => initiatorsOf(config.peer);
   const storagePart = await startStoragePart({
     ...drivers,
     vipSpec: storage.vip,

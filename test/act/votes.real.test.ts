@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createVotes } from "../../src/act/votes.ts";
@@ -29,3 +29,18 @@ test("a ping that is asked while it starts lives and tells", { skip: tools.skip 
     rmSync(slow, { recursive: true });
   }
 });
+
+for (const address of ["127.0.0.1", "::1"]) {
+  const isThere = Object.values(networkInterfaces()).some((list) => list?.some((one) => one.address === address));
+  const skip = tools.skip ?? (isThere ? false : `this machine has no ${address}`);
+  test(`a real ping of ${address} is counted`, { skip }, async () => {
+    const votes = createVotes(createExec({ path: tools.path, env: tools.env }));
+    try {
+      let passed = false;
+      for (let tries = 0; tries < 10 && !passed; tries += 1) passed = await votes.sample([address], 400);
+      assert.ok(passed);
+    } finally {
+      votes.stop();
+    }
+  });
+}

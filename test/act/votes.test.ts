@@ -15,9 +15,11 @@ function pings(context: TestContext) {
   const alive = new Map<string, boolean>();
   const ends: ((why: string) => void)[] = [];
   const answers = new Map<string, number>();
+  const started: string[] = [];
   const exec: Pick<ExecPort, "lines"> = {
     lines(_file, args, onLine, onEnd, from) {
       const address = args.at(-1) ?? "";
+      started.push(args.slice(3).join(" "));
       assert.equal(from, "stderr");
       answers.set(address, 0);
       ends.push(onEnd);
@@ -66,7 +68,7 @@ function pings(context: TestContext) {
     context.mock.timers.tick(ms);
     await Promise.resolve();
   }
-  return { votes, alive, pass, heldUp, sample, asked: () => asked, end: (why: string) => ends.shift()?.(why) };
+  return { votes, alive, started, pass, heldUp, sample, asked: () => asked, end: (why: string) => ends.shift()?.(why) };
 }
 
 test("a sample passes when every address answered in its window, and the next ones need not wait", async (context) => {
@@ -244,4 +246,10 @@ test("a ping that ended is started again and counts from nothing", async (contex
 test("no address, no vote (A3)", async (context) => {
   const { sample } = pings(context);
   assert.equal((await sample([])).passed, false);
+});
+
+test("an IPv6 address is pinged as one, which a dom0's ping does only with -6", (context) => {
+  const { votes, started } = pings(context);
+  votes.watch([GATEWAY, "fd00::1"]);
+  assert.deepEqual(started, [`-n -q -i 0.2 -W 1 ${GATEWAY}`, "-6 -n -q -i 0.2 -W 1 fd00::1"]);
 });

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EVENT_AREAS, SEED_AREAS } from "../../src/config/areas.ts";
-import {
-  findParameter,
-  parseCommandLineValue,
-  parseParameter,
-  PARAMETERS,
-  unknownNameAdvice,
-} from "../../src/config/parameters.ts";
+import { findParameter, parseParameter, PARAMETERS, unknownNameAdvice } from "../../src/config/parameters.ts";
 import { formatValue, isAddressOrName, parseHostPort, type Value } from "../../src/config/value.ts";
 
 // Defaults of the specification, part 3; the storage ones have the scope in front.
@@ -240,17 +234,6 @@ test("the refused text of a secret is never shown", () => {
 test("an unknown name is answered with the nearest known one", () => {
   assert.equal(unknownNameAdvice("pool", "FENCE_HEURISTIC_IP"), "did you mean FENCE_HEURISTICS_IPS?");
   assert.match(unknownNameAdvice("pool", "QQQQQQQQQQ"), /ha-cfg get/);
-});
-
-test("the command line takes no spaces and no unknown names, and any case", () => {
-  const space = parseCommandLineValue("MAIL_SUBJECT", "a b");
-  assert.ok(!space.ok && space.error.includes("space"));
-  const wrong = parseCommandLineValue("MAIL_OM", "1");
-  assert.ok(!wrong.ok && wrong.error.includes("did you mean MAIL_ON?"));
-  const value = parseCommandLineValue("mail_on", "0");
-  assert.ok(value.ok && value.value.parameter.name === "MAIL_ON" && value.value.value === 0);
-  const range = parseCommandLineValue("op_mode", "7");
-  assert.ok(!range.ok && range.error.includes('found "7", expected a whole number from 1 to 2'));
 });
 
 test("a mistyped address is not taken for a name", () => {

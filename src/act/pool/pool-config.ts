@@ -9,13 +9,6 @@ import { askOf, change, during, hasCode, withPool, type Done, type PoolContext }
 export const KEY_PREFIX = "tandem:";
 
 /** Parameter name -> value, without the prefix. */
-export function readPoolConfig(context: PoolContext): Promise<Done<Readonly<Record<string, string>>>> {
-  return withPool(context, async (session) => {
-    const pool = during("read the pool's parameters", await context.records.pool(session, askOf(context)));
-    return pool.ok ? ok(ownKeys(pool.value.otherConfig)) : pool;
-  });
-}
-
 export function ownKeys(otherConfig: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const own = Object.entries(otherConfig).filter(([key]) => key.startsWith(KEY_PREFIX));
   return Object.fromEntries(own.map(([key, value]) => [key.slice(KEY_PREFIX.length), value]));

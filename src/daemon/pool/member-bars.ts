@@ -2,7 +2,7 @@
 // back when the pool counts that host among the living again.
 
 import type { Hands } from "../../act/execute.ts";
-import type { HostEntry } from "../../config/config.ts";
+import { initiatorsOf, type HostEntry } from "../../config/config.ts";
 import { describe, type DriverError } from "../../drivers/driver-error.ts";
 import { allowedWithout, hostAddresses } from "../../drivers/iscsi-target/allow.ts";
 import type { TargetPort, TargetSpec } from "../../drivers/iscsi-target/port.ts";
@@ -34,7 +34,7 @@ export function createMemberBars(parts: MemberBarsParts): MemberBars {
     parts
       .hosts()
       .filter((host) => barred.has(host.uuid))
-      .flatMap((host) => [host.management, host.replication]);
+      .flatMap(initiatorsOf);
 
   /** The target as the bars are now; an empty list of bars is a filled target without any. */
   function apply(): Promise<Result<"changed" | "already", DriverError>> {

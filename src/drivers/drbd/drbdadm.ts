@@ -7,12 +7,13 @@ import { err, ok, type Result } from "../../util/result.ts";
 import type { ClockPort } from "../clock/port.ts";
 import type { DriverError } from "../driver-error.ts";
 import { succeeded } from "../exec/outcome.ts";
-import type { ExecPort, ExpectPort } from "../exec/port.ts";
+import { createAhead, type Ahead } from "../exec/ahead.ts";
+import type { ExecPort } from "../exec/port.ts";
 import { abandonWrites, handlerThreadRuns } from "./abandon.ts";
 import { createFollower, viewsOf } from "./follower.ts";
+import { createLook, type Seen } from "./look.ts";
 import { createModule, writeUsermodeHelper, type ModuleFiles } from "./module.ts";
 import { parseDump } from "./parse-dump.ts";
-import { parseEvents2 } from "./parse-events2.ts";
 import { parseGeneration } from "./parse-generation.ts";
 import type { SeenResource } from "./picture.ts";
 import type { DrbdPort } from "./port.ts";
@@ -20,7 +21,6 @@ import { readCounters } from "./counters.ts";
 import { createDiscarding } from "./discard.ts";
 
 type Change = Result<"changed" | "already", DriverError>;
-type Seen = ReadonlyMap<string, SeenResource>;
 
 export interface DrbdSettings {
   readonly lookTimeoutMs?: Millis;
@@ -41,12 +41,10 @@ export interface DrbdSettings {
   readonly module?: Partial<ModuleFiles>;
   /** Does DRBD wait for a fence-peer handler? Absent: by the kernel's threads. */
   readonly handlerRuns?: () => boolean;
-  /** Starts the change of role that a hand-over will want before it is wanted, for these resources. */
-  readonly ahead?: {
-    readonly port: ExpectPort;
-    readonly resources: () => readonly string[];
-    readonly afterMs?: Millis;
-  };
+  /** Starts the change of role that a hand-over will want before it is wanted. */
+  readonly ahead?: Ahead;
+  /** The resources whose roles a hand-over changes; absent: none. */
+  readonly ours?: () => readonly string[];
   /** Where it is noted that DRBD may still give a copy up (discard.ts). Gone after a boot, like DRBD's own knowledge of it. */
   readonly discardNotes?: string;
 }
@@ -101,16 +99,7 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
     return loaded;
   }
 
-  /** A fresh look by a process of its own; not in the lane of a resource, because it must work while that one hangs. */
-  async function look(): Promise<Result<Seen, DriverError>> {
-    if (module.version() === null) return ok(new Map());
-    const command = "drbdsetup events2 --now --statistics";
-    const options = { timeoutMs: lookTimeoutMs, lane: "drbd-look" };
-    const done = succeeded(command, await exec.run("drbdsetup", ["events2", "--now", "--statistics"], options));
-    if (!done.ok) return done;
-    const seen = parseEvents2(done.value.stdout);
-    return seen.ok ? seen : err({ kind: "parse", command, sample: seen.error });
-  }
+  const look = createLook(exec, () => module.version(), lookTimeoutMs);
 
   /** The followed picture, which costs nothing, or a fresh look where there is none. */
   async function glance(): Promise<Result<Seen, DriverError>> {
@@ -188,21 +177,14 @@ export function createDrbd(exec: ExecPort, clock: ClockPort, settings: DrbdSetti
     return minor === null ? ["drbdadm", verb, resource] : ["drbdsetup", verb, String(minor)];
   }
 
-  let expecting: NodeJS.Timeout | undefined;
-  /** Not in the middle of the hand-over that changed the role. */
-  function expectNextRole(): void {
-    const { ahead } = settings;
-    if (ahead === undefined) return;
-    clearTimeout(expecting);
-    expecting = setTimeout(() => {
-      for (const resource of ahead.resources()) {
-        const seen = follower.seen()?.get(resource);
-        if (seen === undefined) continue;
-        const [file, ...args] = roleCommand(resource, seen, seen.view.role === "Primary" ? "secondary" : "primary");
-        ahead.port.expect(file, args);
-      }
-    }, ahead.afterMs ?? 5_000).unref();
-  }
+  const expectNextRole = createAhead(settings.ahead, () =>
+    (settings.ours?.() ?? []).flatMap((resource) => {
+      const seen = follower.seen()?.get(resource);
+      return seen === undefined
+        ? []
+        : [roleCommand(resource, seen, seen.view.role === "Primary" ? "secondary" : "primary")];
+    }),
+  );
 
   async function changeDevice(resource: string, seen: SeenResource, verb: "outdate" | "resume-io") {
     if (seen.minor === null) return await command(resource, "drbdadm", [verb, resource], actTimeoutMs);

@@ -5,8 +5,6 @@ import { randomBytes } from "node:crypto";
 import { deriveKey, readSecretFile, type PeerKey } from "../peer/keys.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 
-export const witnessKeyPath = "/etc/tandem/witness.key";
-
 const info = "tandem witness v1";
 const written = /^[0-9a-f]{64}$/;
 

@@ -53,36 +53,6 @@ export function createXapiGate(options: XapiGateOptions): XapiGate {
   };
 }
 
-/**
- * A pool session at another host over HTTPS with the pool secret (`hostRef` = the host that logs in). Follows one
- * HOST_IS_SLAVE to the master it names; a second one means that two hosts disagree about the master, and is returned.
- */
-export async function openPoolAt(
-  options: XapiGateOptions,
-  address: string,
-  hostRef: string,
-  deadlineMs: Millis,
-  signal?: AbortSignal,
-): Promise<Result<XapiSession, XapiError>> {
-  const method = "session.slave_login";
-  const secret = await readSecret(options.secretPath, method);
-  if (!secret.ok) return secret;
-  const params = [hostRef, secret.value];
-  const unknown = noPin(options, address, method);
-  if (unknown !== null) return unknown;
-  const first = await login(peerClient(options, address), "pool", method, params, deadlineMs, signal);
-  const master = first.ok ? null : masterNamedBy(first.error);
-  if (master === null) return first;
-  return (
-    noPin(options, master, method) ?? login(peerClient(options, master), "pool", method, params, deadlineMs, signal)
-  );
-}
-
-/** The address in HOST_IS_SLAVE, or null when the error is another one. */
-export function masterNamedBy(error: XapiError): string | null {
-  return error.kind === "api" && error.code === "HOST_IS_SLAVE" ? (error.params[0] ?? null) : null;
-}
-
 /** The session is unknown to the xapi that answered: it was not executed; a new login is needed. */
 export function isSessionInvalid(error: XapiError): boolean {
   return error.kind === "api" && error.code === "SESSION_INVALID";
@@ -138,28 +108,5 @@ async function readSecret(path: string, call: string): Promise<Result<string, Xa
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     return err({ kind: "transport", call, reason: `Cannot read the pool secret: ${reason}` });
-  }
-}
-
-/**
- * A cheap proof of life of the xapi at a TCP address: no session, no database (xapi.md 1.6). Never over a unix socket,
- * where a supporter forwards it. Any answer of xapi is life, also an error: 1.249 does not know the call.
- */
-export async function isXapiAlive(
-  caller: XapiCaller,
-  uuid: string,
-  deadlineMs: Millis,
-  signal?: AbortSignal,
-): Promise<{ readonly kind: "alive" } | { readonly kind: "unknown"; readonly reason: string }> {
-  const answer = await caller.call(`system.isAlive:${uuid}`, [uuid], deadlineMs, signal);
-  if (answer.ok) return { kind: "alive" };
-  switch (answer.error.kind) {
-    case "api":
-    case "malformed":
-      return { kind: "alive" };
-    case "timeout":
-      return { kind: "unknown", reason: `no answer within ${answer.error.afterMs} ms` };
-    case "transport":
-      return { kind: "unknown", reason: answer.error.reason };
   }
 }

@@ -16,6 +16,7 @@ import { editLvm, LVM_CACHES, LVM_CONFS, lvmFaults } from "../texts/lvm.ts";
 import { isOurs } from "../texts/marker.ts";
 import { MULTIPATH_FILE, multipathText } from "../texts/multipath.ts";
 import { tandemYamlText } from "../texts/tandem-yaml.ts";
+import { parseLocalFile } from "../../config/local-file.ts";
 import { INSTALL } from "../../report/packages.ts";
 import type { DrbdView } from "../../core/model/drbd.ts";
 import type { SetupHost, SetupRecord } from "../answers.ts";
@@ -60,7 +61,7 @@ export function planHost(input: PlanInput): HostPlan {
     draft.obstacles.push({ what, next: "run iscsi-cfg setup on one of them, or --undo there and set up anew" });
     return { host: input.self, ...draft, atRisk: null };
   }
-  needs(draft, record, facts, input.files);
+  needs(draft, input);
   if (input.files === "write") files(draft, record, facts);
   else if (input.files !== "keep") newDisk(draft, record, self, facts, input.files.diskWas);
   firewall(draft, record, peer, facts);
@@ -71,16 +72,20 @@ export function planHost(input: PlanInput): HostPlan {
   return { host: self.name, ...draft, atRisk };
 }
 
-const KERNEL_TARGET = /^\s*TARGET_BACKEND:\s*["']?lio["']?\s*(#.*)?$/m;
+/** Whether the configuration that is there names the kernel's own target. */
+function hasKernelTarget(facts: HostFacts, hostId: string): boolean {
+  const local = parseLocalFile(facts.files.get(LOCAL_CONFIG)?.text ?? "", { hostId, managementInterface: null });
+  return local.ok && local.value.storage?.values["TARGET_BACKEND"] === "lio";
+}
 
 /** What a setup does not bring along. */
-function needs({ obstacles }: Draft, { answers }: SetupRecord, facts: HostFacts, from: FilesOf): void {
+function needs({ obstacles }: Draft, { record: { answers }, facts, files: from, self }: PlanInput): void {
   const lacks = (tool: string, next: string): void => {
     if (!facts.tools.has(tool)) obstacles.push({ what: `there is no ${tool}`, next });
   };
   lacks("drbdadm", INSTALL.drbd);
   // A setup writes tgtd into the configuration; one that is there may name the kernel's own target.
-  if (from === "write" || !KERNEL_TARGET.test(facts.files.get(LOCAL_CONFIG)?.text ?? "")) lacks("tgtd", INSTALL.tgt);
+  if (from === "write" || !hasKernelTarget(facts, self)) lacks("tgtd", INSTALL.tgt);
   lacks("wipefs", "install util-linux: without wipefs nobody can tell what is on a disk");
   if (facts.handler === null)
     obstacles.push({ what: "the fence-peer script of tandem is missing", next: "install the package again" });

@@ -8,9 +8,12 @@ import type { DrbdView } from "../../../src/core/model/drbd.ts";
 import type { ClockPort } from "../../../src/drivers/clock/port.ts";
 import { createDrbd } from "../../../src/drivers/drbd/drbdadm.ts";
 import { exited, scriptedExec, type Answer } from "../exec/scripted-exec.ts";
+import { captures84, fixture, output } from "./fixtures.ts";
 
 const look = "drbdsetup events2 --now --statistics";
 const stream = "drbdsetup events2 --statistics";
+const status8 = "drbdsetup status --verbose --statistics";
+const status9 = "drbdsetup status --json";
 
 /** One resource, iscsi1 on minor 1, as 8.4 dumps it. */
 function dump(role: string, disk = "UpToDate", connection = "Connected", suspended = "no"): string {
@@ -61,7 +64,8 @@ function setUp(
   const drbd = createDrbd(exec, clock, {
     module: { version: () => module },
     handlerRuns: () => handlerRuns,
-    ahead: { port: { expect }, resources: () => ["iscsi1", "iscsi2"], afterMs: 20 },
+    ahead: { port: { expect }, afterMs: 20 },
+    ours: () => ["iscsi1", "iscsi2"],
   });
   return { exec, clock, drbd, expected, load: (loaded: string) => (module = loaded) };
 }
@@ -215,11 +219,36 @@ describe("DRBD commands on 8.4, without a followed stream", () => {
     assert.deepEqual(new Set(exec.commandLines()), new Set([look]));
   });
 
-  it("does nothing when the look itself fails", async () => {
-    const { exec, drbd } = setUp({ [look]: exited(0, dump("Secondary").replace("exists -\n", "")) });
+  it("does nothing when the look itself fails, in either form", async () => {
+    const { exec, drbd } = setUp({
+      [look]: exited(0, dump("Secondary").replace("exists -\n", "")),
+      [status8]: exited(0, "iscsi1 role:\n"),
+    });
     const result = await drbd.promote("iscsi1");
-    assert.ok(!result.ok && result.error.kind === "parse");
+    assert.ok(!result.ok && result.error.kind === "parse" && result.error.command === look);
+    assert.deepEqual(exec.commandLines(), [look, status8]);
+  });
+
+  it("asks one that hangs in no other form", async () => {
+    const { exec, drbd } = setUp({ [look]: { kind: "timeout", pid: 7, afterMs: 3000 } });
+    assert.equal((await drbd.observe()).ok, false);
     assert.deepEqual(exec.commandLines(), [look]);
+  });
+
+  it("reads the status where the events cannot be had, each module's in its own form", async () => {
+    const capture = captures84().find(({ name }) => name === "03-connected-primary-secondary @ n1");
+    assert.ok(capture !== undefined);
+    const old = setUp({ [look]: exited(1, "", "unknown command"), [status8]: exited(0, output(capture, status8)) });
+    const seen8 = await old.drbd.observe();
+    assert.deepEqual(old.exec.commandLines(), [look, status8]);
+    assert.deepEqual(seen8.ok && [...seen8.value].map(([name, { role, peerDisk }]) => [name, role, peerDisk]), [
+      ["r0", "Primary", "UpToDate"],
+    ]);
+    const json = fixture("drbd-9", "status.json");
+    const { exec, drbd } = setUp({ [look]: exited(0, "exists nothing"), [status9]: exited(0, json) }, "9.2.11");
+    const seen9 = await drbd.observe();
+    assert.deepEqual(exec.commandLines(), [look, status9]);
+    assert.ok(seen9.ok && seen9.value.size > 0);
   });
 
   it("keeps one lane per resource for what acts and another one for looks", async () => {

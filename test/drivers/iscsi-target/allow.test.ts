@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { initiatorsOf } from "../../../src/config/config.ts";
 import { allowedWithout, covers } from "../../../src/drivers/iscsi-target/allow.ts";
 
 const own = () => ["10.10.10.1"];
@@ -32,6 +33,11 @@ describe("who may log in", () => {
       assert.deepEqual(allowedWithout(allow, ["10.10.10.2"], own), ["10.10.10.1", "10.10.10.4"]);
     });
   }
+  it("leaves a host no address of its own to log in from once it is barred (D16)", () => {
+    const peer = { uuid: "b", name: "b", management: "192.168.1.2", replication: "10.10.10.2" };
+    const allow = { allow: ["10.10.10.1", "10.10.10.2", "192.168.1.2"] };
+    assert.deepEqual(allowedWithout(allow, initiatorsOf(peer), own), ["10.10.10.1"]);
+  });
   it("keeps a network that nobody barred lies in", () => {
     const allow = { allow: ["192.168.1.0/24", "10.10.10.2"] };
     assert.deepEqual(allowedWithout(allow, ["10.10.10.2"], own), ["192.168.1.0/24"]);

@@ -8,7 +8,6 @@ import { fileURLToPath } from "node:url";
 import { afterEach, before, describe, it } from "node:test";
 import { createSignsOfLife } from "../../../src/act/signs-of-life.ts";
 import { createExec } from "../../../src/drivers/exec/run.ts";
-import { createProbe } from "../../../src/drivers/probe/ping.ts";
 import { addressesOf } from "../../../src/drivers/vip/addresses.ts";
 import { createVip } from "../../../src/drivers/vip/ip.ts";
 import type { VipSpec } from "../../../src/drivers/vip/port.ts";
@@ -276,28 +275,6 @@ if (!isInNamespace()) {
           signs.stop();
         }
       });
-    });
-  });
-
-  describe("probes", () => {
-    const probe = createProbe(exec);
-    it("tell an answer, silence, and a question that could not be asked", async () => {
-      assert.deepEqual(await probe.icmp("10.10.10.2", 1000), { kind: "answered" });
-      assert.deepEqual(await probe.icmp("10.10.10.77", 600), { kind: "silent" });
-      assert.equal((await probe.icmp("192.0.2.1", 600)).kind, "failed");
-      assert.deepEqual(await probe.arp("10.10.10.2", "repl", 1000), { kind: "answered" });
-      assert.deepEqual(await probe.arp("10.10.10.77", "repl", 600), { kind: "silent" });
-      assert.equal((await probe.arp("10.10.10.2", "gone", 600)).kind, "failed");
-    });
-
-    it("are answered by ARP although the other host filters ICMP", async () => {
-      other("sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=1");
-      try {
-        assert.deepEqual(await probe.icmp("10.10.10.2", 600), { kind: "silent" });
-        assert.deepEqual(await probe.arp("10.10.10.2", "repl", 1000), { kind: "answered" });
-      } finally {
-        other("sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=0");
-      }
     });
   });
 }

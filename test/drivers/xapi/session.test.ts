@@ -1,18 +1,13 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { createXapiClient } from "../../../src/drivers/xapi/client.ts";
 import { createXapiNode, parseRole } from "../../../src/drivers/xapi/node-files.ts";
-import { createXapiGate, isXapiAlive, openPoolAt } from "../../../src/drivers/xapi/session.ts";
-import { answer, answerError, hasOpenssl, startScriptedServer } from "./scripted-server.ts";
-import { startSimPool, XCP1, XCP2 } from "../../act/pool/sim-pool.ts";
-import { FIRST, SECOND } from "../../xapi-sim/addresses.ts";
+import { createXapiGate } from "../../../src/drivers/xapi/session.ts";
+import { answer, answerError, startScriptedServer } from "./scripted-server.ts";
+import { startSimPool } from "../../act/pool/sim-pool.ts";
 
 describe("a session", { timeout: 30_000 }, () => {
   test("puts its reference first and never logs in again by itself", async (t) => {
@@ -73,59 +68,6 @@ describe("the ways into a simulated pool", { timeout: 60_000 }, () => {
     const refused = await master.gate.openPeerLocal(supporter.address, 3_000);
     assert.ok(!refused.ok && refused.error.kind === "api");
     assert.equal(refused.error.code, "SESSION_AUTHENTICATION_FAILED");
-  });
-
-  test("a pool session over HTTPS reads the pool at the master", async (t) => {
-    const { master, supporter } = await startSimPool(t);
-    const hosts = await master.gate.openPool(3_000);
-    assert.ok(hosts.ok);
-    const ref = await hosts.value.call("host.get_by_uuid", [XCP2], 3_000);
-    assert.ok(ref.ok && typeof ref.value === "string");
-    const options = { socketPath: "", secretPath: supporter.secretPath, originator: "t", peerPort: master.httpsPort };
-    const session = await openPoolAt(options, master.address, ref.value, 3_000);
-    assert.ok(session.ok);
-    assert.ok((await session.value.call("pool.get_all", [], 3_000)).ok);
-  });
-
-  test("a living xapi is told from a silent address, on the master and on the supporter", async (t) => {
-    const { master, supporter } = await startSimPool(t);
-    for (const host of [master, supporter]) {
-      const endpoint = { kind: "https", host: host.address, port: host.httpsPort, fingerprint: null } as const;
-      assert.deepEqual(await isXapiAlive(createXapiClient(endpoint), XCP1, 2_000), { kind: "alive" });
-    }
-    const { httpsPort: port } = master;
-    await master.powerOff();
-    const client = createXapiClient({ kind: "https", host: master.address, port, fingerprint: null });
-    assert.equal((await isXapiAlive(client, XCP1, 500)).kind, "unknown");
-  });
-});
-
-describe("following HOST_IS_SLAVE", { timeout: 30_000 }, () => {
-  test("goes to the named master once, and reports hosts that name one another", hasOpenssl, async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), "tandem-xapi-"));
-    t.after(() => rm(folder, { recursive: true }));
-    const [key, cert, secretPath] = ["key", "cert", "ptoken"].map((name) => join(folder, name));
-    assert.ok(key !== undefined && cert !== undefined && secretPath !== undefined);
-    const make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", key, "-out", cert];
-    execFileSync("openssl", make, { stdio: "ignore" });
-    await writeFile(secretPath, "s");
-    const asked: string[] = [];
-    const serve = async (address: string, port: number, error: readonly string[]): Promise<number> => {
-      const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, response) => {
-        asked.push(address);
-        answerError(response, ...error);
-      });
-      await new Promise<void>((resolve) => server.listen(port, address, resolve));
-      t.after(() => void server.close());
-      const bound = server.address();
-      return typeof bound === "object" && bound !== null ? bound.port : 0;
-    };
-    const peerPort = await serve(FIRST, 0, ["HOST_IS_SLAVE", SECOND]);
-    await serve(SECOND, peerPort, ["HOST_IS_SLAVE", FIRST]);
-    const options = { socketPath: "", secretPath, originator: "t", peerPort };
-    const session = await openPoolAt(options, FIRST, "OpaqueRef:h", 3_000);
-    assert.ok(!session.ok && session.error.kind === "api" && session.error.code === "HOST_IS_SLAVE");
-    assert.deepEqual(asked, [FIRST, SECOND]);
   });
 });
 

@@ -8,7 +8,8 @@ import type { Millis } from "../../../core/model/time.ts";
 import { err, ok, type Result } from "../../../util/result.ts";
 import type { DriverError } from "../../driver-error.ts";
 import { succeeded } from "../../exec/outcome.ts";
-import type { ExecPort, ExpectPort } from "../../exec/port.ts";
+import { createAhead, type Ahead } from "../../exec/ahead.ts";
+import type { ExecPort } from "../../exec/port.ts";
 import { allowedWithout, hostAddresses, isAmong, portalName } from "../allow.ts";
 import { SELF_CHECK_NAME } from "../ask-lun.ts";
 import { viewOf } from "../initiator-view.ts";
@@ -32,7 +33,7 @@ export interface LioSettings {
   readonly withdrawTimeoutMs?: Millis;
   readonly ownAddresses?: () => readonly string[];
   /** Starts what a hand-over will want before it is wanted. */
-  readonly ahead?: { readonly port: ExpectPort; readonly afterMs?: Millis };
+  readonly ahead?: Ahead;
 }
 
 /** `spec` names the target; what is called with later specs is of the same IQN, portal and LUNs. */
@@ -74,18 +75,11 @@ export function createLio(
 
   const shell = (script: string, args: readonly string[]) => ["-c", script, "tandem", root, iqn, ...args];
 
-  let expecting: NodeJS.Timeout | undefined;
-  /** Not in the middle of the hand-over that comes to its end with this. */
-  function expectNext(): void {
-    const { ahead } = settings;
-    if (ahead === undefined) return;
-    clearTimeout(expecting);
-    expecting = setTimeout(() => {
-      ahead.port.expect("sh", shell(FILL, fillArgs(spec)));
-      ahead.port.expect("sh", shell(OPEN, [portal]));
-      ahead.port.expect("sh", shell(WITHDRAW, [loopbackName]));
-    }, ahead.afterMs ?? 5_000).unref();
-  }
+  const expectNext = createAhead(settings.ahead, () => [
+    ["sh", ...shell(FILL, fillArgs(spec))],
+    ["sh", ...shell(OPEN, [portal])],
+    ["sh", ...shell(WITHDRAW, [loopbackName])],
+  ]);
 
   /** One script at a time may hang in the kernel; while it does, the others say who holds them up. */
   async function run(
